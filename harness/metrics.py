@@ -1,0 +1,103 @@
+"""Every metric that a record may hold: its name, unit, kind and whether it is judged.
+
+To add a metric: add one entry here and one `context.report(...)` beside the operation that measures it
+in `harness/worker/`. Tables, verdicts, the asv benchmarks and exports follow from the entry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a metric's noise is like, hence how it is judged (see docs/methodology.md)."""
+
+    TIME = "time"
+    HOST_MEMORY = "host-memory"
+    ALLOCATOR = "allocator"
+    EXACT = "exact"
+
+
+class Scope(StrEnum):
+    """What a metric's row is about; parts below the scope read "-" in the row's key."""
+
+    SUBJECT = "subject"  # device, model and variant are "-"
+    DEVICE = "device"  # model and variant are "-"
+    MODEL = "model"  # variant is "-"
+    WRITER = "writer"  # variant is the writer: "tf-module"
+    READER = "reader"  # variant is writer and reader: "tf-module/tf-load"
+    CALL = "call"  # as READER, with the batch: "tf-module/tf-load b32"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One named quantity. Less is better for every metric of this project."""
+
+    name: str
+    unit: str
+    kind: Kind
+    scope: Scope
+    operation: str  # import, save, load or infer: the worker operation that reports it
+    judged: bool
+    title: str
+
+
+def _time(name: str, scope: Scope, operation: str, title: str, judged: bool = True) -> tuple[Metric, Metric]:
+    """Return a wall-clock metric `<name>_s` and its CPU-seconds companion `<name>_cpu_s` (shown, not judged)."""
+    return (
+        Metric(f"{name}_s", "seconds", Kind.TIME, scope, operation, judged, title),
+        Metric(f"{name}_cpu_s", "CPU seconds", Kind.TIME, scope, operation, False, f"{title}, CPU"),
+    )
+
+
+def _exact(name: str, unit: str, title: str) -> Metric:
+    return Metric(name, unit, Kind.EXACT, Scope.WRITER, "save", True, title)
+
+
+def _device_need(operation: str, scope: Scope) -> Metric:
+    title = f"device need of {operation}"
+    return Metric(f"{operation}_device_need_bytes", "bytes", Kind.ALLOCATOR, scope, operation, True, title)
+
+
+def _host_peak(operation: str, scope: Scope) -> Metric:
+    title = f"host peak of {operation} above its baseline"
+    return Metric(f"{operation}_host_peak_bytes", "bytes", Kind.HOST_MEMORY, scope, operation, False, title)
+
+
+_ALL = (
+    *_time("import", Scope.SUBJECT, "import", "import TensorFlow"),
+    *_time("device_init", Scope.DEVICE, "save", "device initialisation"),
+    *_time("build", Scope.MODEL, "save", "build the model"),
+    *_time("save_first", Scope.WRITER, "save", "save, first in the process"),
+    *_time("save_later", Scope.WRITER, "save", "save, later ones"),
+    _host_peak("save", Scope.WRITER),
+    _exact("artifact_bytes", "bytes", "artifact without fingerprint.pb"),
+    _exact("artifact_graph_bytes", "bytes", "saved_model.pb"),
+    _exact("artifact_variables_bytes", "bytes", "variables/"),
+    _exact("artifact_other_bytes", "bytes", "assets and other files"),
+    _exact("artifact_bytes_per_parameter_byte", "ratio", "artifact bytes per parameter byte"),
+    _exact("artifact_files", "files", "files in the artifact"),
+    _exact("graph_nodes", "nodes", "graph nodes, library functions included"),
+    _exact("graph_functions", "functions", "functions in the graph's library"),
+    _device_need("save", Scope.WRITER),
+    *_time("load_cold", Scope.READER, "load", "load, artifact's pages evicted"),
+    *_time("load_warm", Scope.READER, "load", "load, page cache warm"),
+    *_time("load_again", Scope.READER, "load", "load, second in the process"),
+    *_time("first_call", Scope.READER, "load", "first call after load"),
+    _host_peak("load", Scope.READER),
+    _device_need("load", Scope.READER),
+    Metric(
+        "device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"
+    ),
+    *_time("infer_p50", Scope.CALL, "infer", "steady signature call, median"),
+    Metric("infer_p90_s", "seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, 90th percentile"),
+    _device_need("infer", Scope.CALL),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+FAILED_REPEATS = Metric(
+    "failed_repeats", "repeats", Kind.EXACT, Scope.READER, "any", True, "repeats that failed although retried"
+)
+"""Not reported by a worker: the store counts it per block and cell, and it becomes a row where any side is not 0."""
