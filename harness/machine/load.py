@@ -1,0 +1,121 @@
+"""Was the machine calm while a repeat ran? Two cheap samples, before and after, give the taints.
+
+The load average is not used: it counts our own measuring process and its threads. What others took is the CPU
+time of the whole machine less that of this process and all its descendants, which also shows neighbours outside
+a container.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+FOREIGN_SHARE_LIMIT = 0.15
+"""Share of all CPUs' time that others may take: on two cores, a third of one core."""
+
+STEAL_SHARE_LIMIT = 0.05
+"""Share of all CPUs' time that the hypervisor may take away."""
+
+SWAP_IN_LIMIT_BYTES = 1 << 20
+"""Bytes that may be swapped in; more means that the measured memory may not have been resident."""
+
+SHORTEST_INTERVAL_S = 0.2
+"""Below this, the kernel's 10 ms ticks say too little about shares, so only swapping is looked at."""
+
+_PROC = Path("/proc")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """The machine's counters at one moment, all rising since boot."""
+
+    clock_s: float  # time.monotonic()
+    cpus: int
+    busy_s: float  # CPU seconds of everything that ran, own work included, stolen time not
+    steal_s: float
+    own_s: float  # CPU seconds of this process and its descendants, ended ones included
+    swap_in_bytes: int
+
+
+def sample_host() -> HostSample:
+    """Read the counters; about 2 ms with a hundred processes. What the kernel hides reads 0."""
+    fields, cpus = _machine_ticks()
+    # user nice system idle iowait irq softirq steal guest guest_nice; guest time is inside user time already.
+    busy = sum(fields[index] for index in (0, 1, 2, 5, 6))
+    return HostSample(
+        clock_s=time.monotonic(),
+        cpus=cpus,
+        busy_s=busy / _TICKS_PER_S,
+        steal_s=fields[7] / _TICKS_PER_S,
+        own_s=_own_ticks(os.getpid()) / _TICKS_PER_S,
+        swap_in_bytes=_swap_in_pages() * os.sysconf("SC_PAGE_SIZE"),
+    )
+
+
+def taints_between(before: HostSample, after: HostSample) -> tuple[str, ...]:
+    """Return why a repeat between two samples should not be trusted; empty on a calm machine.
+
+    Each text is `kind: figure`, as in `steal: 12 % of CPU time`.
+    """
+    taints = []
+    elapsed_s = after.clock_s - before.clock_s
+    if elapsed_s >= SHORTEST_INTERVAL_S:
+        capacity_s = elapsed_s * after.cpus
+        foreign = ((after.busy_s - before.busy_s) - (after.own_s - before.own_s)) / capacity_s
+        if foreign > FOREIGN_SHARE_LIMIT:
+            taints.append(f"foreign-load: {foreign:.0%} of CPU time on {after.cpus} CPUs".replace("%", " %"))
+        steal = (after.steal_s - before.steal_s) / capacity_s
+        if steal > STEAL_SHARE_LIMIT:
+            taints.append(f"steal: {steal:.0%} of CPU time".replace("%", " %"))
+    swapped = after.swap_in_bytes - before.swap_in_bytes
+    if swapped > SWAP_IN_LIMIT_BYTES:
+        taints.append(f"swap-in: {swapped / 2**20:.0f} MiB")
+    return tuple(taints)
+
+
+def _machine_ticks() -> tuple[list[int], int]:
+    """Return the first line of /proc/stat as at least eight numbers, and the number of CPU lines."""
+    lines = _lines(_PROC / "stat")
+    cpus = sum(1 for line in lines if line.startswith("cpu") and line[3:4].isdigit())
+    fields = [int(text) for text in lines[0].split()[1:]] if lines else []
+    return fields + [0] * (8 - len(fields)), cpus or os.cpu_count() or 1
+
+
+def _own_ticks(root: int) -> int:
+    """Return the ticks of a process and its living descendants; each holds those of its ended, awaited children."""
+    ticks: dict[int, int] = {}
+    children: dict[int, list[int]] = {}
+    for folder in _PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        lines = _lines(folder / "stat")
+        if not lines:
+            continue  # ended meanwhile
+        # The command's name may hold spaces and parentheses, so count from the last one.
+        fields = lines[0].rpartition(")")[2].split()
+        pid = int(folder.name)
+        ticks[pid] = sum(int(text) for text in fields[11:15])
+        children.setdefault(int(fields[1]), []).append(pid)
+    total, waiting = 0, [root]
+    while waiting:
+        pid = waiting.pop()
+        total += ticks.get(pid, 0)
+        waiting += children.get(pid, [])
+    return total
+
+
+def _swap_in_pages() -> int:
+    for line in _lines(_PROC / "vmstat"):
+        if line.startswith("pswpin "):
+            return int(line.split()[1])
+    return 0
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,179 @@
+"""One record a line (JSON Lines): appended whole, read with tolerance, never rewritten."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+Record = dict[str, Any]
+
+_REPEAT_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "block": int,
+    "subject": str,
+    "operation": str,
+    "status": str,
+}
+_BLOCK_FIELDS: dict[str, type | tuple[type, ...]] = {"block": int, "complete": bool}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the results that could not be read: skipped, left as it is, and told to the user."""
+
+    path: Path
+    line: int | None  # from 1; None where the whole file is meant
+    text: str
+
+    def __str__(self) -> str:
+        place = str(self.path) if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.text} (skipped, left as it is)"
+
+
+class RecordWriter:
+    """Appends records to one file.
+
+    Each record reaches the file by a single write of a whole line, so a killed run leaves at most one cut line;
+    the record of a block is also synced to the disk: finished blocks survive a power cut.
+
+    Args:
+        path: the file; made, with its folder, if missing. A cut last line of an earlier run is closed, not removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            self._write(b"\n")
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Append one record.
+
+        Raises:
+            ValueError: the record holds NaN or infinity, which JSON cannot say (leave out or give a reason).
+            OSError: the file cannot be written, for example because the disk is full.
+        """
+        self._write(json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n")
+        if record.get("type") == "block":
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, data: bytes) -> None:
+        written = os.write(self._file, data)
+        if written != len(data):
+            raise OSError(f"only {written} of {len(data)} bytes of a record could be written; is the disk full?")
+
+
+def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
+    """Read all records of a file that can be read.
+
+    Returns:
+        The records in file order, and what could not be used: a cut or foreign line, a record of another layout,
+        a file that cannot be opened. A missing file is no problem: it has no records.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [Problem(path, None, f"cannot be read: {error.strerror}")]
+    records, problems = [], []
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            what = "the last line is cut off" if number == len(lines) else "not a JSON line"
+            problems.append(Problem(path, number, what))
+            continue
+        flaw = _flaw(record)
+        if flaw is None:
+            records.append(record)
+        else:
+            problems.append(Problem(path, number, flaw))
+    return records, problems
+
+
+def complete_blocks(records: Iterable[Record]) -> dict[int, int]:
+    """Return the attempt that completed, for each complete block.
+
+    A block that was interrupted is measured again under the same number and the next attempt (`attempt`, 0 if a
+    record has none); only the attempt whose block record says complete counts.
+    """
+    return {
+        record["block"]: record.get("attempt", 0)
+        for record in records
+        if record["type"] == "block" and record["complete"]
+    }
+
+
+def next_attempt(records: Iterable[Record], block: int) -> int:
+    """Return the attempt number under which a block is measured next: 0 for a block without any record."""
+    return max((record.get("attempt", 0) + 1 for record in records if record["block"] == block), default=0)
+
+
+def records_of_complete_blocks(records: Iterable[Record]) -> list[Record]:
+    """Return the repeat records that belong to the completed attempt of their block, in file order."""
+    kept = list(records)
+    completed = complete_blocks(kept)
+    return [
+        record
+        for record in kept
+        if record["type"] == "repeat" and completed.get(record["block"]) == record.get("attempt", 0)
+    ]
+
+
+def _flaw(record: Any) -> str | None:
+    """Return what keeps a parsed line from being a record of this layout, None if nothing does."""
+    if not isinstance(record, dict):
+        return "not a record"
+    kind = record.get("type")
+    if kind not in ("repeat", "block"):
+        return f"a record of unknown type {kind!r}"
+    for field, wanted in (_REPEAT_FIELDS if kind == "repeat" else _BLOCK_FIELDS).items():
+        if not isinstance(record.get(field), wanted):
+            return f"a {kind} record whose {field!r} is missing or of the wrong type"
+    if not isinstance(record.get("attempt", 0), int):
+        return f"a {kind} record whose 'attempt' is not a whole number"
+    if kind == "repeat":
+        return _repeat_flaw(record)
+    return None
+
+
+def _repeat_flaw(record: Record) -> str | None:
+    cell = record.get("cell")
+    if cell is not None and not isinstance(cell, dict):
+        return "a repeat record whose 'cell' is neither null nor an object"
+    for field in ("metrics", "absent"):
+        entries = record.get(field) or []
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and isinstance(entry.get("metric"), str) for entry in entries
+        ):
+            return f"a repeat record whose {field!r} is not a list of named metrics"
+    for entry in record.get("metrics") or []:
+        value = entry.get("value")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            return f"a repeat record whose metric {entry['metric']!r} has no finite number"
+    taints = record.get("taints") or []
+    if not isinstance(taints, list) or not all(isinstance(taint, str) for taint in taints):
+        return "a repeat record whose 'taints' is not a list of texts"
+    return None
