@@ -1,0 +1,160 @@
+"""Locks: the full pinned requirement set of a release, per policy, kind of wheel and Python minor.
+
+A lock is a plain requirements file with hashes, so that any installer can read it. Its first line says what it was
+made for. Where no set of versions fits, the file holds the reason instead: that is a finding, too.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.releases.manifest import Release, version_key
+from harness.releases.uv_command import UvError, run_uv
+
+WHEELS = ("cpu", "cuda")
+PYTHON_MINORS = ("3.11", "3.12", "3.13")
+"""The Python minors that locks are kept for."""
+
+AT_RELEASE_DAYS = 14
+"""Days after a release in which its users' fresh installs still count as "what users had then"."""
+
+_UNRESOLVABLE = "# unresolvable: "
+# The newest TensorFlow's wheels need glibc 2.27; 2.28 is of 2018, and current distributions have 2.31 and more.
+_PLATFORM = "x86_64-manylinux_2_28"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock as it lies in `locks/`."""
+
+    path: Path
+    title: str  # the first line, without "# "
+    digest: str  # 64 hexadecimal digits over the pinned requirements, comments left out
+    packages: dict[str, str]  # name: version
+    unresolvable: str | None  # why no set of versions fits
+
+
+def requirement(release: Release, wheel: str) -> str:
+    """Return what a lock is resolved from: "tensorflow-cpu==2.21.0" or "tensorflow[and-cuda]==2.21.0".
+
+    Up to 2.13 there is no `and-cuda` extra: the plain wheel uses the CUDA of the machine.
+    """
+    if wheel == "cpu":
+        return f"tensorflow-cpu=={release.version}"
+    extra = "[and-cuda]" if version_key(release.version) >= version_key("2.14.0rc0") else ""
+    return f"tensorflow{extra}=={release.version}"
+
+
+def lock_path(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> Path:
+    """Return where the lock lies: `locks/today/2.21.0-cpu-py311.txt`."""
+    return root / "locks" / policy / f"{release.plain_name}-{wheel}-py{python_minor.replace('.', '')}.txt"
+
+
+def lock_title(release: Release, wheel: str, policy: str, python_minor: str) -> str:
+    """Return the first line of the lock, by which `releases check` knows what it was made for."""
+    until = ""
+    if policy == "at-release":
+        until = f" (nothing newer than {release.date + datetime.timedelta(days=AT_RELEASE_DAYS)})"
+    return f"{requirement(release, wheel)}, policy {policy}{until}, Python {python_minor}, Linux x86-64"
+
+
+def pythons_of(release: Release) -> tuple[str, ...]:
+    """Return the Python minors for which the release has wheels and locks are kept."""
+    if release.newest_python is None:
+        return PYTHON_MINORS
+    newest = int(release.newest_python.split(".")[1])
+    return tuple(minor for minor in PYTHON_MINORS if int(minor.split(".")[1]) <= newest)
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock.
+
+    Raises:
+        UsageError: the file cannot be read, or it pins something without a hash.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The lock {path.name} cannot be read ({error}): make it anew with `releases lock`.") from None
+    lines = text.splitlines()
+    title = lines[0].removeprefix("# ") if lines and lines[0].startswith("# ") else ""
+    reason = next((line.removeprefix(_UNRESOLVABLE) for line in lines if line.startswith(_UNRESOLVABLE)), None)
+    content = "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
+    logical = content.replace("\\\n", " ").splitlines()
+    packages: dict[str, str] = {}
+    for line in logical:
+        pinned = re.match(r"([A-Za-z0-9._-]+)==(\S+)\s+--hash=sha256:", line)
+        if pinned is None:
+            raise UsageError(f"The lock {path.name} has a line without pin or hash ({line[:60]!r}): make it anew.")
+        packages[pinned[1].lower()] = pinned[2]
+    if not packages and reason is None:
+        raise UsageError(f"The lock {path.name} is empty: make it anew with `savedmodel-bench releases lock`.")
+    return Lock(path, title, hashlib.sha256(content.encode()).hexdigest(), packages, reason)
+
+
+def make_lock(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> tuple[Lock, bool]:
+    """Resolve one lock with uv and write it.
+
+    A lock whose pins have not changed stays as it is. A resolution that fails writes the reason into the file where
+    uv found a contradiction, and raises where the index could not be asked: that says nothing about the release.
+
+    Returns:
+        The lock, and whether the file changed.
+    """
+    path = lock_path(root, release, wheel, policy, python_minor)
+    title = lock_title(release, wheel, policy, python_minor)
+    try:
+        body = _resolve(root, requirement(release, wheel), release, policy, python_minor)
+    except UvError as error:
+        reason = str(error)
+        if "No solution found" not in reason and "no usable wheels" not in reason:
+            raise UsageError(f"uv could not resolve {requirement(release, wheel)}: {reason}") from None
+        body = f"{_UNRESOLVABLE}{_shortened(reason)}\n"
+    today = datetime.datetime.now(datetime.UTC).date()
+    made = f"# Resolved {today} by `savedmodel-bench releases lock`; do not edit.\n"
+    if path.exists():
+        before = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        if before[:1] == [f"# {title}\n"] and "".join(before[2:]) == body:
+            return read_lock(path), False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(f"# {title}\n{made}{body}", encoding="utf-8")
+    temporary.replace(path)
+    return read_lock(path), True
+
+
+def _resolve(root: Path, wanted: str, release: Release, policy: str, python_minor: str) -> str:
+    """Return the pinned requirements with the hashes of the wheels that this platform can use."""
+    with tempfile.TemporaryDirectory() as folder:
+        # The pylock format lists the wheels of the target platform alone; requirements.txt would hash all of them.
+        output = Path(folder) / "pylock.release.toml"
+        arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--output-file", str(output)]
+        arguments += ["--python-version", python_minor, "--python-platform", _PLATFORM, "--only-binary", ":all:"]
+        if policy == "at-release":
+            # The day counts to its end, in UTC.
+            until = release.date + datetime.timedelta(days=AT_RELEASE_DAYS + 1)
+            arguments += ["--exclude-newer", f"{until}T00:00:00Z"]
+        run_uv(arguments, root=root, stdin=wanted + "\n")
+        document = tomllib.loads(output.read_text(encoding="utf-8"))
+    lines: list[str] = []
+    for package in document["packages"]:
+        digests = sorted({wheel["hashes"]["sha256"] for wheel in package.get("wheels", [])})
+        if not digests:
+            raise UvError(f"No solution found: {package['name']} {package['version']} has no wheel with a hash")
+        lines.append(f"{package['name']}=={package['version']} \\")
+        lines += [f"    --hash=sha256:{digest} \\" for digest in digests[:-1]]
+        lines.append(f"    --hash=sha256:{digests[-1]}")
+    return "\n".join(lines) + "\n"
+
+
+def _shortened(reason: str) -> str:
+    text = re.sub(r"^.*No solution found when resolving dependencies:?( cause:)? ", "", " ".join(reason.split()))
+    text = re.sub(r",? And because you require .*$", "", text)
+    return text if len(text) <= 400 else text[:397] + "..."

@@ -1,0 +1,222 @@
+"""`releases.toml`: which TensorFlow releases there are, in the order in which they appeared.
+
+Reading it is strict, because a typing error that is passed over in silence would measure the wrong thing: every
+complaint names the line and the field.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.errors import UsageError
+
+POLICIES = ("today", "at-release")
+"""What a lock holds: what the package index gives now, or what it gave when the release appeared."""
+
+_RELEASE_FIELDS = ("name", "version", "date", "python", "newest_python")
+_RESERVED = {"wheel": "local wheels", "nightly": "nightly builds"}
+_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
+_LIKE_A_VERSION = re.compile(r"v?\d+(\.\d+)*.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One installable or already installed TensorFlow.
+
+    `ident` is 40 hexadecimal digits made from what identifies the release and from nothing else, so that it never
+    changes when another release is added: asv names its result files after it.
+    """
+
+    name: str  # "v2.21.0", or the name of an interpreter release
+    version: str | None
+    date: datetime.date
+    python: Path | None  # the interpreter that already has it; None: it gets an environment of its own
+    ident: str
+    newest_python: str | None = None  # "3.13"; None: not stated
+
+    @property
+    def plain_name(self) -> str:
+        """The name as files carry it: "2.21.0" for "v2.21.0"."""
+        return self.name if self.python is not None else self.name.removeprefix("v")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What `releases.toml` says; `releases` is ordered by date, then by version."""
+
+    path: Path
+    policy: str
+    releases: tuple[Release, ...]
+
+    def find(self, text: str) -> Release:
+        """Return the release that `text` means: "v2.21.0", "2.21.0", "2.21" (its newest patch) or a name.
+
+        Raises:
+            UsageError: there is none; the message lists what there is.
+        """
+        for release in self.releases:
+            if text == release.name or text == release.plain_name:
+                return release
+        if re.fullmatch(r"v?\d+\.\d+", text):
+            prefix = text.removeprefix("v") + "."
+            candidates = [one for one in self.releases if one.python is None and (one.version or "").startswith(prefix)]
+            stable = [one for one in candidates if "rc" not in (one.version or "")]
+            if candidates:
+                return (stable or candidates)[-1]
+        known = ", ".join(release.name for release in self.releases)
+        raise UsageError(
+            f"There is no release {text!r} in {self.path.name}; it has {known}: use one of these or add an entry."
+        )
+
+    def newest_stable(self, count: int) -> tuple[Release, ...]:
+        """Return the `count` newest stable releases that can be installed by version, oldest first.
+
+        Raises:
+            UsageError: there are fewer.
+        """
+        stable = [one for one in self.releases if one.python is None and "rc" not in (one.version or "")]
+        if len(stable) < count:
+            raise UsageError(f"{self.path.name} has {len(stable)} stable releases and {count} are needed: add some.")
+        return tuple(stable[len(stable) - count :])
+
+
+def release_ident(version: str | None, name: str, python: Path | None) -> str:
+    """Return the 40 hexadecimal digits that identify a release for good."""
+    identity = f"tensorflow=={version}" if python is None else f"python:{name}:{python}"
+    return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
+
+
+def version_key(version: str | None) -> tuple[int, ...]:
+    """Return what orders versions: a release candidate comes before its release."""
+    numbers, _, candidate = (version or "0").partition("rc")
+    return (*(int(part) for part in numbers.split(".")), int(candidate) if candidate else 1_000_000)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check `releases.toml`.
+
+    Raises:
+        UsageError: the file is missing or malformed; the message names the line and the field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"There is no {path}: run this in a checkout of savedmodel-bench.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} is not UTF-8 text: save it as UTF-8.") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path.name} is not valid TOML: {error}.") from None
+    return _Reader(path, text).read(document)
+
+
+class _Reader:
+    """Turns the parsed document into a Manifest; keeps the text to find the line of what is wrong."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self.lines = text.splitlines()
+        self.headers = [at for at, line in enumerate(self.lines) if re.match(r"\s*\[\[\s*release\s*\]\]", line)]
+
+    def read(self, document: dict[str, Any]) -> Manifest:
+        for field in document:
+            if field not in ("policy", "release"):
+                self.fail(None, field, "is unknown; the file has `policy` and [[release]] entries")
+        policy = document.get("policy", POLICIES[0])
+        if policy not in POLICIES:
+            self.fail(None, "policy", f'must be "{POLICIES[0]}" or "{POLICIES[1]}"')
+        entries = document.get("release", [])
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            self.fail(None, "release", "must be written as [[release]] entries")
+        if not entries:
+            raise UsageError(f"{self.path.name} has no [[release]] entry: add one.")
+        releases: list[Release] = []
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(entries):
+            release = self.release(index, entry)
+            for name in {release.name, release.ident[:8]}:
+                if name in seen:
+                    field = "name" if release.python else "version"
+                    self.fail(index, field, f"repeats the release of line {self.line(seen[name], field)}")
+                seen[name] = index
+            releases.append(release)
+        # Two releases of one day keep the order of their versions.
+        releases.sort(key=lambda one: (one.date, version_key(one.version), one.name))
+        return Manifest(self.path, policy, tuple(releases))
+
+    def release(self, index: int, entry: dict[str, Any]) -> Release:
+        for field in entry:
+            if field in _RESERVED:
+                self.fail(index, field, f"is reserved for {_RESERVED[field]}, which are not yet supported: remove it")
+            if field not in _RELEASE_FIELDS:
+                self.fail(index, field, f"is unknown; an entry has {', '.join(_RELEASE_FIELDS)}")
+        date = entry.get("date")
+        if not isinstance(date, datetime.date) or isinstance(date, datetime.datetime):
+            self.fail(index, "date", "must be a date such as 2026-03-06, without quotes")
+        version = self.text(index, entry, "version")
+        if version is not None and not _VERSION.fullmatch(version):
+            self.fail(index, "version", 'must look like "2.21.0" or "2.21.0rc1" (nightly builds are not yet supported)')
+        newest = self.text(index, entry, "newest_python")
+        if newest is not None and not re.fullmatch(r"3\.\d+", newest):
+            self.fail(index, "newest_python", 'must look like "3.13"')
+        name = self.text(index, entry, "name")
+        python = self.text(index, entry, "python")
+        if python is None:
+            if version is None:
+                self.fail(index, "version", "is missing: give a version, or the interpreter that has one as `python`")
+            if name is not None:
+                self.fail(index, "name", "belongs to entries with `python`: a version names itself")
+            return Release(f"v{version}", version, date, None, release_ident(version, "", None), newest)
+        if not Path(python).is_absolute():
+            self.fail(index, "python", "must be an absolute path to an interpreter")
+        if name is None:
+            self.fail(index, "name", "is missing: an entry with `python` needs a name")
+        complaint = complaint_about_name(name)
+        if complaint:
+            self.fail(index, "name", complaint)
+        return Release(name, version, date, Path(python), release_ident(None, name, Path(python)), newest)
+
+    def text(self, index: int, entry: dict[str, Any], field: str) -> str | None:
+        value = entry.get(field)
+        if value is not None and not (isinstance(value, str) and value):
+            self.fail(index, field, "must be text in quotes")
+        return value
+
+    def line(self, index: int | None, field: str) -> int:
+        """Return the line of a field, or of the entry's header where the field is not there."""
+        first = 0
+        stop = self.headers[0] if self.headers else len(self.lines)
+        if index is not None and index < len(self.headers):
+            first = self.headers[index]
+            stop = self.headers[index + 1] if index + 1 < len(self.headers) else len(self.lines)
+        elif index is not None or not self.headers:
+            stop = len(self.lines)
+        pattern = re.compile(rf'\s*(\[+\s*)?["\']?{re.escape(field)}["\']?\s*[=.\]]')
+        for at in range(first, stop):
+            if pattern.match(self.lines[at]):
+                return at + 1
+        if index is None:
+            for at, line in enumerate(self.lines):
+                if pattern.match(line):
+                    return at + 1
+        return first + 1
+
+    def fail(self, index: int | None, field: str, complaint: str) -> NoReturn:
+        raise UsageError(f"{self.path.name} line {self.line(index, field)}: `{field}` {complaint}.")
+
+
+def complaint_about_name(name: str) -> str | None:
+    """Return why `name` cannot name an interpreter release, or None: it becomes part of paths and of subjects."""
+    if not _NAME.fullmatch(name):
+        return "must begin with a letter and hold only letters, digits and . _ + -"
+    if _LIKE_A_VERSION.fullmatch(name):
+        return "must not look like a version"
+    return None
