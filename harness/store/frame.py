@@ -1,0 +1,226 @@
+"""Records as pandas tables: one row a (record, metric), then one row a (block, subject, row key)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.metrics import FAILED_REPEATS, METRICS, Kind, Metric, Scope
+from harness.store.records import Problem, Record, complete_blocks
+from harness.store.runs import RunDirectory, load_run
+
+ROW_KEY = ["metric", "device", "model", "variant"]
+"""The columns that name a row of every table and report; parts that a metric's scope leaves out read "-"."""
+
+REPEATS_DTYPES = {
+    "run": "string", "machine": "string", "block": "int64", "subject": "string", "device": "string",
+    "model": "string", "variant": "string", "metric": "string", "unit": "string", "operation": "string",
+    "repeat": "int64", "value": "float64", "tainted": "bool", "taints": "string", "status": "string",
+    "reason": "string", "complete_block": "bool",
+}  # fmt: skip
+"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` is joined by "; "; `reason` is "" where
+there is none; status is that of the record, or "absent" for a metric that the record names as absent. A record that
+failed or is unsupported has one row with metric "-"."""
+
+SAMPLES_DTYPES = {
+    "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
+    "device": "string", "model": "string", "variant": "string", "unit": "string", "value": "float64",
+    "n": "int64", "tainted": "int64",
+}  # fmt: skip
+"""Columns of `samples_frame`: `n` untainted repeats gave the median `value`; `tainted` more were left out."""
+
+FAILURES_DTYPES = {
+    "run": "string", "machine": "string", "subject": "string", "device": "string", "model": "string",
+    "variant": "string", "operation": "string", "status": "string", "reason": "string", "count": "int64",
+}  # fmt: skip
+"""Columns of `failures_frame`; `count` is the number of repeats."""
+
+CLOCK_TAINTS = ("foreign-load", "load-average", "steal", "page-cache", "throttle")
+"""Kinds of taint (the text before the colon) that disturb clocks only: sizes, counts and the allocator's peak are the
+same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every metric."""
+
+_CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
+
+
+def row_key(metric: Metric, cell: Mapping[str, Any] | None, batch: int | None = None) -> tuple[str, str, str]:
+    """Return (device, model, variant) of a metric measured in a cell, "-" for what its scope leaves out.
+
+    Example: an `infer_p50_s` at batch 32 gives ("cpu", "mlp-s", "tf-module/tf-load b32").
+    """
+    found = cell or {}
+    device, model = found.get("device") or "-", found.get("model") or "-"
+    variant = _variant(found)
+    match metric.scope:
+        case Scope.SUBJECT:
+            return "-", "-", "-"
+        case Scope.DEVICE:
+            return device, "-", "-"
+        case Scope.MODEL:
+            return device, model, "-"
+        case Scope.WRITER:
+            return device, model, found.get("writer") or "-"
+        case Scope.READER:
+            return device, model, variant
+        case Scope.CALL:
+            return device, model, variant if batch is None else f"{variant} b{batch}"
+
+
+def repeats_frame(paths: Iterable[Path], problems: list[Problem] | None = None) -> pd.DataFrame:
+    """Read runs into one table with a row for every metric of every repeat (columns: REPEATS_DTYPES).
+
+    Args:
+        paths: run directories.
+        problems: what could not be read is appended here; unreadable parts are left out of the table.
+
+    Of a block that was begun more than once only the attempt that completed is there; of a block that never
+    completed, its last attempt, with `complete_block` False.
+    """
+    told = problems if problems is not None else []
+    rows: list[dict[str, Any]] = []
+    for path in paths:
+        run = load_run(path)
+        if isinstance(run, Problem):
+            told.append(run)
+            continue
+        records, found = run.records()
+        told.extend(found)
+        rows.extend(_run_rows(run, records))
+    return _table(rows, REPEATS_DTYPES)
+
+
+def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Condense repeats into samples (columns: SAMPLES_DTYPES): one for each run, block, subject and row key.
+
+    A sample is the median of the untainted repeats of a complete block. Where all repeats of a block are tainted
+    there is no sample (`tainted_frame` counts them). Repeats that failed become samples of `failed_repeats`, a
+    metric that appears for a cell only if any subject of the run failed there in any complete block; blocks and
+    subjects without a failure then have the value 0.
+    """
+    complete = repeats[repeats["complete_block"]]
+    measured = complete[complete["status"] == "ok"]
+    group = ["run", "machine", "block", "subject", *ROW_KEY, "unit"]
+    trusted = measured[~measured["tainted"]].groupby(group, sort=True)["value"].agg(["median", "size"]).reset_index()
+    tainted = measured[measured["tainted"]].groupby(group, sort=True)["value"].size().rename("tainted").reset_index()
+    samples = trusted.merge(tainted, on=group, how="left").rename(columns={"median": "value", "size": "n"})
+    samples["tainted"] = samples["tainted"].fillna(0)
+    failures = _failed_repeats(complete)
+    return _table(pd.concat([samples, failures], ignore_index=True) if len(failures) else samples, SAMPLES_DTYPES)
+
+
+def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Count what taints cost, for each run, subject and row key that has any.
+
+    Returns:
+        Columns run, subject, the row key, `repeats` (tainted repeats in complete blocks) and `blocks` (blocks that
+        have no sample because all their repeats are tainted).
+    """
+    measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok")]
+    key = ["run", "subject", *ROW_KEY]
+    per_block = measured.groupby([*key, "block"])["tainted"].agg(["sum", "all"]).reset_index()
+    counted = per_block.groupby(key).agg(repeats=("sum", "sum"), blocks=("all", "sum")).reset_index()
+    return counted[counted["repeats"] > 0].astype({"repeats": "int64", "blocks": "int64"}).reset_index(drop=True)
+
+
+def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return what failed or is unsupported (columns: FAILURES_DTYPES), incomplete blocks included.
+
+    The variant is the whole cell's ("tf-module/tf-load"), whatever the operation.
+    """
+    bad = repeats[repeats["status"].isin(["failed", "unsupported"])]
+    group = [column for column in FAILURES_DTYPES if column != "count"]
+    return _table(bad.groupby(group, sort=True).size().rename("count").reset_index(), FAILURES_DTYPES)
+
+
+def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, Any]]:
+    completed = complete_blocks(records)
+    last = {record["block"]: record.get("attempt", 0) for record in records}
+    for record in records:
+        if record["type"] != "repeat":
+            continue
+        block, attempt = record["block"], record.get("attempt", 0)
+        if attempt != completed.get(block, last[block]):
+            continue
+        shared = {
+            "run": run.run,
+            "machine": run.machine,
+            "block": block,
+            "subject": record["subject"],
+            "operation": record["operation"],
+            "repeat": record.get("repeat", 0),
+            "complete_block": block in completed,
+        }
+        taints = record.get("taints") or []
+        if record["status"] != "ok":
+            yield {**shared, **_failed(record, taints)}
+            continue
+        for entry in record.get("metrics") or []:
+            yield {**shared, **_measured(record, entry, taints)}
+        for entry in record.get("absent") or []:
+            metric = METRICS.get(entry["metric"])
+            yield {**shared, **_named(record, entry, metric), **_outcome("absent", entry.get("reason"), taints)}
+
+
+def _measured(record: Record, entry: Mapping[str, Any], taints: list[str]) -> dict[str, Any]:
+    metric = METRICS.get(entry["metric"])
+    if metric is not None and metric.kind in _CLOCK_FREE:
+        taints = [taint for taint in taints if taint.partition(":")[0] not in CLOCK_TAINTS]
+    return {**_named(record, entry, metric), **_outcome("ok", None, taints), "value": float(entry["value"])}
+
+
+def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> dict[str, Any]:
+    """Return the row key and unit; a metric of a newer harness keeps its whole cell as the key, and no unit."""
+    known = metric or Metric(entry["metric"], "", Kind.TIME, Scope.CALL, record["operation"], False, entry["metric"])
+    device, model, variant = row_key(known, record.get("cell"), entry.get("batch"))
+    return {"metric": known.name, "unit": known.unit, "device": device, "model": model, "variant": variant}
+
+
+def _failed(record: Record, taints: list[str]) -> dict[str, Any]:
+    device, model, variant = row_key(FAILED_REPEATS, record.get("cell"))
+    return {
+        "metric": "-", "unit": "", "device": device, "model": model, "variant": variant,
+        **_outcome(record["status"], record.get("reason"), taints),
+    }  # fmt: skip
+
+
+def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, Any]:
+    return {
+        "status": status,
+        "reason": reason or "",
+        "tainted": bool(taints),
+        "taints": "; ".join(taints),
+        "value": float("nan"),
+    }
+
+
+def _variant(cell: Mapping[str, Any]) -> str:
+    writer, reader = cell.get("writer"), cell.get("reader")
+    return "/".join(part for part in (writer, reader) if part) or "-"
+
+
+def _failed_repeats(complete: pd.DataFrame) -> pd.DataFrame:
+    """Return samples of `failed_repeats` for every block and subject of the (run, cell) pairs that have a failure."""
+    failed = complete[complete["status"] == "failed"]
+    if failed.empty:
+        return _table([], SAMPLES_DTYPES)
+    cell = ["run", "machine", "device", "model", "variant"]
+    taking_part = complete[["run", "machine", "block", "subject"]].drop_duplicates()
+    wanted = failed[cell].drop_duplicates().merge(taking_part, on=["run", "machine"])
+    # Who cannot do it at all has no failures to count: n/a is not 0.
+    cannot = complete.loc[complete["status"] == "unsupported", [*cell, "subject"]].drop_duplicates()
+    wanted = wanted.merge(cannot.assign(unsupported=True), on=[*cell, "subject"], how="left")
+    wanted = wanted[wanted["unsupported"].isna()].drop(columns="unsupported")
+    key = [*cell, "block", "subject"]
+    counts = failed.groupby(key).size().rename("value").reset_index()
+    rows = wanted.merge(counts, on=key, how="left")
+    rows["value"] = rows["value"].fillna(0)
+    rows = rows.assign(metric=FAILED_REPEATS.name, unit=FAILED_REPEATS.unit, n=1, tainted=0)
+    return _table(rows, SAMPLES_DTYPES)
+
+
+def _table(rows: pd.DataFrame | list[dict[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Return a table with exactly these columns, in this order, also where it is empty."""
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=list(dtypes))
+    return table[list(dtypes)].astype(dict(dtypes)).reset_index(drop=True)

@@ -1,0 +1,279 @@
+"""Run directories: where one run's facts and records live, who may write, and which unfinished run can go on."""
+
+from __future__ import annotations
+
+import datetime
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.errors import UsageError
+from harness.store.records import Problem, Record, RecordWriter, read_records
+
+SCHEMA = 1
+"""Layout of run.json and records.jsonl; a run of another layout is named and skipped."""
+
+UNFINISHED = ("running", "interrupted")
+"""States of a run that did not end; `running` is one too once nobody holds the lock (its process was killed)."""
+
+Facts = dict[str, Any]
+
+_FACTS_FIELDS: dict[str, type] = {
+    "run": str, "kind": str, "created_at": str, "state": str, "subjects": list, "machine": dict, "fingerprint": str,
+}  # fmt: skip
+
+
+def results_path(root: Path) -> Path:
+    """Return the folder of all results below the project root."""
+    return root / "results"
+
+
+class ResultsLock:
+    """The right to write results: one run at a time for a results directory.
+
+    A context manager around `flock`, so a killed run never leaves a stale lock behind.
+
+    Args:
+        root: the project root.
+
+    Raises:
+        UsageError: on entering, where another process holds it; the sentence names that process.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = results_path(root) / ".lock"
+        self._file: int | None = None
+
+    def __enter__(self) -> ResultsLock:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(file, 32, 0).decode(errors="replace").strip()
+            os.close(file)
+            process = f"process {holder}" if holder else "a process that has just started"
+            raise UsageError(
+                f"Another run ({process}) is writing to {self._path.parent}: "
+                "wait until it ends or stop it, then try again."
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, str(os.getpid()).encode(), 0)
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """One run on disk: `run.json`, `records.jsonl` and `logs/`."""
+
+    path: Path
+    facts: Facts
+    is_reference: bool = False  # under results/reference: measured elsewhere, shown but never projected
+
+    @property
+    def run(self) -> str:
+        """The run's id, sortable by the time it began."""
+        return str(self.facts["run"])
+
+    @property
+    def machine(self) -> str:
+        """The name of the machine that measured it."""
+        return str(self.facts["machine"]["name"])
+
+    @property
+    def records_path(self) -> Path:
+        """The file of its records."""
+        return self.path / "records.jsonl"
+
+    @property
+    def logs_path(self) -> Path:
+        """The folder of its workers' logs."""
+        return self.path / "logs"
+
+    def writer(self) -> RecordWriter:
+        """Open its record file for appending."""
+        return RecordWriter(self.records_path)
+
+    def records(self) -> tuple[list[Record], list[Problem]]:
+        """Read its records; see `read_records`."""
+        return read_records(self.records_path)
+
+    def updated(self, **facts: Any) -> RunDirectory:
+        """Write changed facts (`state="complete"`) to run.json, atomically, and return the run with them."""
+        changed = RunDirectory(self.path, {**self.facts, **facts}, self.is_reference)
+        write_json_atomically(self.path / "run.json", changed.facts)
+        return changed
+
+
+def create_run(root: Path, machine: str, facts: Mapping[str, Any]) -> RunDirectory:
+    """Make the directory of a new run and write its run.json.
+
+    Args:
+        root: the project root.
+        machine: the machine's name.
+        facts: all that run.json holds (docs/architecture.md) except `schema`, `run`, `created_at`, `state` and
+            `fingerprint`, which are added; the fingerprint is that of `facts["fingerprint_parts"]`.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    whole: Facts = {
+        "schema": SCHEMA,
+        "run": run,
+        "created_at": now.isoformat(timespec="milliseconds"),
+        "state": "running",
+        **facts,
+        "fingerprint": fingerprint(facts.get("fingerprint_parts", {})),
+    }
+    path = results_path(root) / "runs" / machine / run
+    path.mkdir(parents=True)
+    (path / "logs").mkdir()
+    write_json_atomically(path / "run.json", whole)
+    return RunDirectory(path, whole)
+
+
+def load_run(path: Path) -> RunDirectory | Problem:
+    """Load one run's facts, or say why it cannot be used."""
+    file = path / "run.json"
+    try:
+        facts = json.loads(file.read_bytes())
+    except OSError as error:
+        return Problem(file, None, f"cannot be read: {error.strerror}")
+    except ValueError:
+        return Problem(file, None, "is cut off or not JSON")
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        return Problem(file, None, "is not a run of this layout (schema 1)")
+    for field, wanted in _FACTS_FIELDS.items():
+        if not isinstance(facts.get(field), wanted):
+            return Problem(file, None, f"lacks a usable {field!r}")
+    if not isinstance(facts["machine"].get("name"), str):
+        return Problem(file, None, "does not name its machine")
+    for subject in facts["subjects"]:
+        if not isinstance(subject, dict) or not isinstance(subject.get("name"), str):
+            return Problem(file, None, "has a subject without a name")
+    return RunDirectory(path, facts, path.parent.parent.name == "reference")
+
+
+def runs_of(
+    root: Path, machine: str | None = None, *, reference: bool = False
+) -> tuple[list[RunDirectory], list[Problem]]:
+    """Load the runs in the results, oldest first.
+
+    Args:
+        root: the project root.
+        machine: only this machine's; all where None.
+        reference: the committed reference runs instead of those made here.
+
+    Returns:
+        The runs, and what in those folders is no readable run.
+    """
+    base = results_path(root) / ("reference" if reference else "runs")
+    runs, problems = [], []
+    for path in sorted(base.glob(f"{machine}/*" if machine else "*/*"), key=lambda found: found.name):
+        if not path.is_dir():
+            problems.append(Problem(path, None, "is not a run directory"))
+            continue
+        loaded = load_run(path)
+        if isinstance(loaded, Problem):
+            problems.append(loaded)
+        else:
+            runs.append(loaded)
+    # Two runs of one second are told apart by their milliseconds, which the id does not hold.
+    return sorted(runs, key=lambda run: (run.facts["created_at"], run.run)), problems
+
+
+def fingerprint(parts: Mapping[str, Any]) -> str:
+    """Return the digest of everything that must be equal for two sittings to be one run."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def find_resumable(root: Path, machine: str, wanted: str, *, states: Iterable[str] = UNFINISHED) -> RunDirectory | None:
+    """Return the newest run of a fingerprint that can be continued, None where there is none.
+
+    Args:
+        root: the project root.
+        machine: the machine's name.
+        wanted: the fingerprint of the run to be made.
+        states: which states qualify; add "complete" to add blocks to a run that ended.
+    """
+    accepted = set(states)
+    runs, _ = runs_of(root, machine)
+    for run in reversed(runs):
+        if run.facts["fingerprint"] == wanted and run.facts["state"] in accepted:
+            return run
+    return None
+
+
+def why_not_resumable(
+    root: Path, machine: str, kind: str, parts: Mapping[str, Any], *, states: Iterable[str] = UNFINISHED
+) -> str | None:
+    """Say why the newest qualifying run of a kind cannot be continued.
+
+    Returns:
+        A sentence that names every fingerprint part that differs, as in "Run 2026… cannot be continued: seed was 1
+        and is 2."; None where no run of this kind is in such a state or the newest one can be continued.
+    """
+    accepted = set(states)
+    runs, _ = runs_of(root, machine)
+    for run in reversed(runs):
+        if run.facts["kind"] != kind or run.facts["state"] not in accepted:
+            continue
+        if run.facts["fingerprint"] == fingerprint(parts):
+            return None
+        before = run.facts.get("fingerprint_parts", {})
+        changes = [_change(name, before.get(name), parts.get(name)) for name in sorted({*before, *parts})]
+        named = "; ".join(change for change in changes if change)
+        return f"Run {run.run} cannot be continued: {named or 'it does not say what it measured'}."
+    return None
+
+
+def write_json_atomically(path: Path, document: Any) -> None:
+    """Write a JSON document so that a reader sees the old or the new one, never a part of either.
+
+    The folder is synced as well: after a power cut the rename holds.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _change(name: str, old: Any, new: Any) -> str | None:
+    """Return how one part differs, short enough for a sentence; None where it does not."""
+    old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
+    if old == new:
+        return None
+    if isinstance(old, dict) and isinstance(new, dict):
+        differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+        return f"{name} changed ({', '.join(differing)})"
+    if isinstance(old, list) and isinstance(new, list):
+        old, new = ", ".join(map(str, old)), ", ".join(map(str, new))
+    shown = f"{name} was {old} and is {new}"
+    return shown if len(shown) <= 160 else f"{name} changed"
