@@ -90,8 +90,9 @@ _ALL = (
     Metric(
         "device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"
     ),
-    *_time("infer_p50", Scope.CALL, "infer", "steady signature call, median"),
+    Metric("infer_p50_s", "seconds", Kind.TIME, Scope.CALL, "infer", True, "steady signature call, median"),
     Metric("infer_p90_s", "seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, 90th percentile"),
+    Metric("infer_cpu_s", "CPU seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, mean CPU"),
     _device_need("infer", Scope.CALL),
 )
 

@@ -1,0 +1,1 @@
+"""Writers and readers of artifacts. Each is its own row in every result; none stands in for another."""

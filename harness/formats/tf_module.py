@@ -1,0 +1,26 @@
+"""Writer `tf-module`: a plain tf.Module around the model's variables, saved by tf.saved_model.save.
+
+The variables are tracked, not the Keras model, so the graph and the bytes are the same under Keras 2 and 3.
+"""
+
+from __future__ import annotations
+
+
+def prepare(tf, model):
+    """Return the module and its signature; tracing happens in the first save."""
+    module = tf.Module()
+    module.variables_of_model = list(model.variables)
+    (source,) = model.inputs
+    spec = tf.TensorSpec([None] + list(source.shape)[1:], source.dtype, name="inputs")
+
+    @tf.function(input_signature=[spec])
+    def serve(inputs):
+        return {"output": model(inputs, training=False)}
+
+    module.serve = serve
+    return module
+
+
+def write(tf, module, path):
+    """Write the prepared module as a SavedModel directory at `path`."""
+    tf.saved_model.save(module, path, signatures={"serving_default": module.serve})

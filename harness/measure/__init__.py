@@ -1,0 +1,1 @@
+"""Measuring: workers, blocks and runs. Turns a plan into records and judges nothing."""

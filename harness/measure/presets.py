@@ -1,0 +1,225 @@
+"""Presets: the plan of a run as data (harness/presets.toml or a user's own file of that form)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.formats.registry import READERS, WRITERS
+from harness.zoo.families import names as model_names
+
+SHIPPED = Path(__file__).parent.parent / "presets.toml"
+OPERATIONS = ("save", "load", "infer")
+DEVICES = ("cpu", "gpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one repeat measures under a subject."""
+
+    device: str
+    model: str
+    writer: str
+    reader: str
+
+    @property
+    def artifact(self) -> str:
+        """The variant of rows about the artifact as it is read."""
+        return f"{self.writer}/{self.reader}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Cells that are measured alike: how many repeats of what, in how many of the run's blocks."""
+
+    cells: tuple[Cell, ...]
+    save_repeats: int
+    later_saves: int
+    cold_repeats: int
+    warm_repeats: int
+    infer_repeats: int
+    batches: tuple[int, ...]
+    window_s: float
+    blocks: int | None
+    exact_only: bool
+
+    def is_in(self, block: int) -> bool:
+        """Whether block number `block` (from 0) measures this group."""
+        return self.blocks is None or block < self.blocks
+
+    @property
+    def repeats(self) -> int:
+        """Repeats a cell, subject and block."""
+        return self.save_repeats + self.cold_repeats + self.warm_repeats + self.infer_repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A plan: groups of cells, the number of blocks, and the change in time that matters."""
+
+    name: str
+    title: str
+    time_margin: float
+    blocks: int
+    timeout_s: float
+    groups: tuple[Group, ...]
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, in the order in which a block measures them."""
+        return tuple(cell for group in self.groups for cell in group.cells)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the whole plan as plain data for run.json."""
+        return asdict(self)
+
+    def digest(self) -> str:
+        """Return a hash of everything that must be equal for two runs' blocks to be pooled (not their number)."""
+        plan = dict(self.as_dict(), blocks=None)
+        return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def read_preset(text: str) -> Preset:
+    """Return the shipped preset called `text`, or the one in a TOML file given as `path[#name]`."""
+    path, _, name = text.partition("#")
+    if path.endswith(".toml"):
+        file = Path(path)
+        if not file.is_file():
+            raise UsageError(f"There is no preset file {file}; give a path to a TOML file or one of {_shipped_names()}.")
+        tables = _parse(file)
+        if not name and len(tables) != 1:
+            raise UsageError(f"{file} holds {len(tables)} presets: say which, as {file}#NAME ({', '.join(tables)}).")
+        name = name or next(iter(tables))
+    else:
+        file, name = SHIPPED, text
+        tables = _parse(SHIPPED)
+    if name not in tables:
+        raise UsageError(f"There is no preset {name!r} in {file.name}: choose one of {', '.join(tables)}.")
+    return _preset(name, tables[name], file)
+
+
+def narrow(
+    preset: Preset,
+    *,
+    devices: Sequence[str] | None = None,
+    models: str | None = None,
+    operations: Sequence[str] | None = None,
+    blocks: int | None = None,
+    repeats: int | None = None,
+) -> Preset:
+    """Return the preset limited to devices, a glob of models and operations, with other numbers where given.
+
+    Without save there still is one save a cell and block: the load repeats need its artifact.
+    Raises UsageError where nothing is left to measure.
+    """
+    groups = []
+    for group in preset.groups:
+        cells = tuple(
+            cell
+            for cell in group.cells
+            if (devices is None or cell.device in devices) and (models is None or fnmatchcase(cell.model, models))
+        )
+        if not cells:
+            continue
+        group = replace(group, cells=cells)
+        if repeats is not None:
+            counts = {name: repeats for name in _REPEATS if getattr(group, name)}
+            group = replace(group, **counts)  # type: ignore[arg-type]
+        groups.append(_limit_operations(group, operations))
+    if not groups:
+        raise UsageError(
+            f"Preset {preset.name!r} measures nothing that --device and --model leave: its models are "
+            f"{', '.join(dict.fromkeys(cell.model for cell in preset.cells))}."
+        )
+    return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
+
+
+_REPEATS = ("save_repeats", "cold_repeats", "warm_repeats", "infer_repeats")
+
+
+def _limit_operations(group: Group, operations: Sequence[str] | None) -> Group:
+    if operations is None:
+        return group
+    if "save" not in operations:
+        group = replace(group, save_repeats=1, later_saves=0)
+    if "load" not in operations:
+        group = replace(group, cold_repeats=0, warm_repeats=0)
+    if "infer" not in operations:
+        group = replace(group, infer_repeats=0)
+    return group
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not a TOML file that can be read: {error}.") from error
+    return {name: table for name, table in tables.items() if isinstance(table, dict)}
+
+
+def _shipped_names() -> str:
+    return ", ".join(_parse(SHIPPED))
+
+
+def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
+    where = f"{file.name}: preset {name!r}"
+    try:
+        return Preset(
+            name=name,
+            title=str(table.get("title", name)),
+            time_margin=float(table["time_margin"]),
+            blocks=int(table["blocks"]),
+            timeout_s=float(table["timeout_s"]),
+            groups=tuple(_group(entry, where) for entry in table["groups"]),
+        )
+    except KeyError as error:
+        raise UsageError(f"{where} lacks the field {error}; harness/presets.toml explains the fields.") from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where} has a field of the wrong kind: {error}.") from error
+
+
+def _group(entry: dict[str, Any], where: str) -> Group:
+    known = {
+        "devices", "models", "writer", "reader", "later_saves", "batches", "window_s", "blocks", "exact_only", *_REPEATS,
+    }  # fmt: skip
+    for field in entry:
+        if field not in known:
+            raise UsageError(f"{where} has an unknown field {field!r}: known are {', '.join(sorted(known))}.")
+    cells = tuple(
+        Cell(device, model, writer, reader)
+        for device in _chosen(entry["devices"], DEVICES, f"{where}: devices")
+        for model in _chosen(entry["models"], model_names(), f"{where}: models")
+        for writer in _chosen(entry["writer"], WRITERS, f"{where}: writer")
+        for reader in _chosen(entry["reader"], READERS, f"{where}: reader")
+    )
+    return Group(
+        cells=cells,
+        save_repeats=max(1, int(entry.get("save_repeats", 1))),
+        later_saves=int(entry.get("later_saves", 0)),
+        cold_repeats=int(entry.get("cold_repeats", 0)),
+        warm_repeats=int(entry.get("warm_repeats", 0)),
+        infer_repeats=int(entry.get("infer_repeats", 0)),
+        batches=tuple(int(batch) for batch in entry.get("batches", (1, 32))),
+        window_s=float(entry.get("window_s", 0.8)),
+        blocks=int(entry["blocks"]) if "blocks" in entry else None,
+        exact_only=bool(entry.get("exact_only", False)),
+    )
+
+
+def _chosen(patterns: str | Sequence[str], known: Iterable[str], where: str) -> list[str]:
+    """Return the known names that match the patterns, in the patterns' order; UsageError for one without a match."""
+    known = list(known)
+    chosen: dict[str, None] = {}
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        matches = [name for name in known if fnmatchcase(name, pattern)]
+        if not matches:
+            raise UsageError(f"{where}: {pattern!r} matches nothing; known are {', '.join(known)}.")
+        chosen.update(dict.fromkeys(matches))
+    return list(chosen)

@@ -1,0 +1,38 @@
+"""The device of a repeat: initialisation, the barrier, and the allocator's exact statistics."""
+
+from __future__ import annotations
+
+import os
+
+from harness.worker.recorder import Unsupported
+
+
+def initialise(tf, device, recorder):
+    """Initialise the runtime with only `device` ("cpu" or "gpu") in sight and run one operation on it."""
+    if device == "cpu":
+        # Read by the CUDA driver when it is initialised, which no zygote ever does.
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    with recorder.phase("device_init") as interval:
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        (tf.constant(1.0) + 1.0).numpy()
+        tf.test.experimental.sync_devices()
+    if device == "gpu" and not gpus:
+        raise Unsupported("no-gpu")
+    recorder.report_time("device_init", interval)
+
+
+def reset_need(tf, device):
+    """Start a new peak of the device's allocator and return the bytes in use now; None on the CPU."""
+    if device == "cpu":
+        return None
+    tf.config.experimental.reset_memory_stats("GPU:0")
+    return tf.config.experimental.get_memory_info("GPU:0")["current"]
+
+
+def report_need(tf, recorder, metric, baseline, batch=None):
+    """Report the allocator's peak above `baseline`. The CPU has no such statistics: nothing is reported."""
+    if baseline is not None:
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        recorder.report(metric, peak - baseline, batch)

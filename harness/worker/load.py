@@ -1,0 +1,129 @@
+"""The load and infer operations: read an artifact cold or warm, call it, and call it until it is steady."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+
+import numpy as np
+
+from harness.formats import registry
+from harness.worker import device, host_memory, outputs, page_cache
+from harness.worker.save import expected_path
+from harness.zoo import families
+
+RESIDENT_ALLOWED = 0.01
+READ_ALLOWED = (0.9, 1.5, 1 << 20)
+"""A cold load's bytes from storage: at least 0.9 times the artifact's, at most 1.5 times plus 1 MiB of
+readahead and of the release's own files."""
+WARM_UP_SHARE = 0.25
+FEWEST_CALLS = 10
+
+
+def run(tf, request, recorder):
+    """Measure one load repeat and, where the request names batches, steady calls at each.
+
+    request: device, model, reader, artifact, page_cache ("cold" or "warm"), again (load a second time),
+    batches, window_s (seconds of timed calls a batch size).
+    """
+    reader, path = registry.READERS[request["reader"]], request["artifact"]
+    device.initialise(tf, request["device"], recorder)
+    batch_of_one = tf.constant(families.inputs(request["model"], batch=1))
+    loaded = _load(tf, reader, request, recorder)
+    with recorder.phase("first call") as interval:
+        call = reader.callable_of(loaded)
+        output = call(batch_of_one)
+        tf.test.experimental.sync_devices()
+    with recorder.phase("compare output", "check"):
+        outputs.require_equal(output.numpy(), np.load(expected_path(path)), request["device"], recorder)
+    recorder.report_time("first_call", interval)
+    if request["again"]:
+        del loaded, call, output
+        with recorder.phase("collect garbage", "set-up"):
+            gc.collect()
+        with recorder.phase("load, again") as interval:
+            loaded = reader.read(tf, path)
+            tf.test.experimental.sync_devices()
+        recorder.report_time("load_again", interval)
+        call = reader.callable_of(loaded)
+    if request.get("hold"):
+        with recorder.phase("host reads NVML", "check"):
+            request["hold"]("loaded")
+    for batch in request["batches"]:
+        _steady(tf, call, batch, request, recorder)
+
+
+def _load(tf, reader, request, recorder):
+    path, page_state = request["artifact"], request["page_cache"]
+    with recorder.phase("evict" if page_state == "cold" else "fill page cache", "evict"):
+        if page_state == "cold":
+            page_cache.evict(path)
+        else:
+            page_cache.fill(path)
+        resident = page_cache.resident_fraction(path)
+    with recorder.phase("collect garbage", "set-up"):
+        gc.collect()
+    memory = host_memory.reset_peak()
+    need = device.reset_need(tf, request["device"])
+    read_before = page_cache.bytes_read()
+    with recorder.phase("load, " + page_state) as interval:
+        loaded = reader.read(tf, path)
+        tf.test.experimental.sync_devices()
+    read_after = page_cache.bytes_read()
+    host_memory.report_peak(recorder, "load_host_peak_bytes", memory)
+    device.report_need(tf, recorder, "load_device_need_bytes", need)
+    recorder.report_time("load_" + page_state, interval)
+    _judge_page_cache(recorder, page_state, resident, read_before, read_after, path)
+    return loaded
+
+
+def _judge_page_cache(recorder, page_state, resident, read_before, read_after, path):
+    """Store the evidence of a cold or warm load, and a taint where it does not bear the name out."""
+    size = sum(os.path.getsize(name) for name in page_cache.files(path))
+    read = None if None in (read_before, read_after) else read_after - read_before
+    recorder.evidence.update({"resident_before": resident, "bytes_read": read, "artifact_bytes": size})
+    if page_state == "warm":
+        if resident < 1 - RESIDENT_ALLOWED:
+            recorder.taints.append(f"not-warm: {resident:.0%} of the artifact's pages were resident before the load")
+        return
+    least, most, slack = READ_ALLOWED
+    if resident > RESIDENT_ALLOWED:
+        recorder.taints.append(f"not-cold: {resident:.0%} of the artifact's pages were resident before the load")
+    elif read is None:
+        recorder.taints.append("not-cold: the kernel does not tell the bytes read (/proc/self/io)")
+    elif not least * size <= read <= most * size + slack:
+        recorder.taints.append(f"not-cold: {read} bytes read from storage for an artifact of {size} bytes")
+
+
+def _steady(tf, call, batch, request, recorder):
+    """Report the latency of calls whose input lies on the device and whose output stays there, barrier included."""
+    sync = tf.test.experimental.sync_devices
+    window_ns = int(request["window_s"] * 1e9)
+    values = tf.constant(families.inputs(request["model"], batch))
+    need = device.reset_need(tf, request["device"])
+    with recorder.phase(f"warm-up, batch {batch}", "warm-up"):
+        output = _calls(call, values, sync, window_ns * WARM_UP_SHARE, FEWEST_CALLS // 2)[0]
+        outputs.require_plausible(output.numpy(), f"the output at batch {batch}")
+        gc.collect()
+    with recorder.phase(f"steady, batch {batch}") as interval:
+        _, durations = _calls(call, values, sync, window_ns, FEWEST_CALLS)
+    device.report_need(tf, recorder, "infer_device_need_bytes", need, batch)
+    recorder.report("infer_p50_s", np.percentile(durations, 50) / 1e9, batch)
+    recorder.report("infer_p90_s", np.percentile(durations, 90) / 1e9, batch)
+    recorder.report("infer_cpu_s", interval.cpu_s / len(durations), batch)
+    recorder.evidence[f"calls_b{batch}"] = len(durations)
+
+
+def _calls(call, values, sync, window_ns, fewest):
+    """Call until `window_ns` have passed and at least `fewest` calls were made; return the last output and all ns."""
+    clock = time.perf_counter_ns
+    durations = []
+    sync()
+    end = clock() + window_ns
+    while len(durations) < fewest or clock() < end:
+        start = clock()
+        output = call(values)
+        sync()
+        durations.append(clock() - start)
+    return output, durations

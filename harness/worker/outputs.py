@@ -1,0 +1,31 @@
+"""A faster wrong answer is a failure: outputs after load against the model's own before save."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.worker.recorder import WrongOutput
+
+RELATIVE_TOLERANCE = {"cpu": 1e-5, "gpu": 2e-3}
+"""Of the largest expected value. The CPU's covers a graph against eager execution in one release; the GPU's
+covers TF32, whose products differ by about 3e-4 (measured on an H100) and sum over layers."""
+
+
+def require_plausible(values, what):
+    """Raise WrongOutput unless `values` are finite and not all the same."""
+    if not np.isfinite(values).all():
+        raise WrongOutput(f"wrong-output: {what} has values that are not finite")
+    if np.ptp(values) == 0:
+        raise WrongOutput(f"wrong-output: {what} is constant")
+
+
+def require_equal(values, expected, device, recorder):
+    """Raise WrongOutput unless `values` equal `expected` within the tolerance; store the largest difference."""
+    require_plausible(values, "the output after load")
+    if values.shape != expected.shape:
+        raise WrongOutput(f"wrong-output: shape {values.shape} after load, {expected.shape} before save")
+    difference = float(np.max(np.abs(values - expected)))
+    recorder.evidence["largest_difference"] = difference
+    allowed = RELATIVE_TOLERANCE[device] * float(np.max(np.abs(expected)))
+    if difference > allowed:
+        raise WrongOutput(f"wrong-output: differs by up to {difference:.3g} after load, tolerance {allowed:.3g}")

@@ -1,0 +1,64 @@
+"""Clocks and the record that one repeat fills."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+
+class Interval:
+    """Wall and CPU seconds (all threads of this process) of one phase; set when the phase ends."""
+
+    __slots__ = ("cpu_s", "wall_s")
+
+
+class Recorder:
+    """Collects one repeat's metrics, phases, taints and evidence."""
+
+    def __init__(self):
+        self.metrics = []
+        self.absent = []
+        self.phases = []
+        self.taints = []
+        self.evidence = {}
+
+    @contextlib.contextmanager
+    def phase(self, name, kind="sample"):
+        """Time a stretch. `kind` is sample, warm-up, check, evict or set-up: what the seconds were spent on."""
+        interval = Interval()
+        cpu = time.process_time_ns()
+        wall = time.perf_counter_ns()
+        try:
+            yield interval
+        finally:
+            interval.wall_s = (time.perf_counter_ns() - wall) / 1e9
+            interval.cpu_s = (time.process_time_ns() - cpu) / 1e9
+            self.phases.append({"name": name, "kind": kind, "wall_s": interval.wall_s, "cpu_s": interval.cpu_s})
+
+    def report(self, metric, value, batch=None):
+        """Store one value of a metric of harness/metrics.py, in the metric's unit."""
+        row = {"metric": metric, "value": float(value)}
+        if batch is not None:
+            row["batch"] = batch
+        self.metrics.append(row)
+
+    def report_time(self, name, interval):
+        """Store `<name>_s` and `<name>_cpu_s`."""
+        self.report(name + "_s", interval.wall_s)
+        self.report(name + "_cpu_s", interval.cpu_s)
+
+    def report_absent(self, metric, reason):
+        """Say why a metric has no value here: absent is never zero."""
+        self.absent.append({"metric": metric, "reason": reason})
+
+    def as_dict(self):
+        """Return what the record holds of this repeat."""
+        return {name: getattr(self, name) for name in ("metrics", "absent", "phases", "taints", "evidence")}
+
+
+class Unsupported(Exception):
+    """This release or machine cannot do it: the cell is n/a, with this text as the reason."""
+
+
+class WrongOutput(Exception):
+    """The artifact's output is not the model's: no time of this repeat counts."""

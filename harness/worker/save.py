@@ -1,0 +1,89 @@
+"""The save operation: build a model, write it, write it again, look at what lies on disk."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+
+import numpy as np
+
+from harness.formats import registry
+from harness.worker import artifact, device, host_memory, outputs
+from harness.worker.recorder import Unsupported
+from harness.zoo import families
+
+# What a Keras without an API raises when that API is called.
+_ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
+
+
+def run(tf, request, recorder):
+    """Measure one save repeat.
+
+    request: device, model, writer, artifact (path to write), keep (leave the artifact and its expected output
+    for the load repeats, and report what lies on disk), later_saves.
+    """
+    writer, path = registry.WRITERS[request["writer"]], request["artifact"]
+    device.initialise(tf, request["device"], recorder)
+    with recorder.phase("build") as interval:
+        model = families.build(tf, request["model"])
+        tf.test.experimental.sync_devices()
+    recorder.report_time("build", interval)
+    with recorder.phase("fill weights", "set-up"):
+        families.fill(model)
+    if request["keep"]:
+        with recorder.phase("expected output", "check"):
+            _store_expected(model, request["model"], path)
+    with recorder.phase("collect garbage", "set-up"):
+        gc.collect()
+    _save_first(tf, writer, model, request, recorder)
+    if request["keep"]:
+        with recorder.phase("inspect artifact", "check"):
+            parameter_bytes = sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables)
+            recorder.evidence["parameters"] = int(sum(int(np.prod(v.shape)) for v in model.variables))
+            artifact.report(recorder, path, parameter_bytes)
+    else:
+        with recorder.phase("remove artifact", "set-up"):
+            shutil.rmtree(path)
+
+
+def _save_first(tf, writer, model, request, recorder):
+    path = request["artifact"]
+    memory = host_memory.reset_peak()
+    need = device.reset_need(tf, request["device"])
+    try:
+        with recorder.phase("save, first") as interval:
+            prepared = writer.prepare(tf, model)
+            writer.write(tf, prepared, path)
+            tf.test.experimental.sync_devices()
+    except _ABSENT_API as error:
+        if request["writer"] not in registry.MAY_BE_ABSENT:
+            raise
+        first_line = (str(error).strip() or "no message").splitlines()[0]
+        raise Unsupported(f"unsupported: {type(error).__name__}: {first_line}") from error
+    host_memory.report_peak(recorder, "save_host_peak_bytes", memory)
+    device.report_need(tf, recorder, "save_device_need_bytes", need)
+    recorder.report_time("save_first", interval)
+    later = []
+    for _ in range(request["later_saves"]):
+        with recorder.phase("collect garbage", "set-up"):
+            gc.collect()
+        with recorder.phase("save, later") as interval:
+            writer.write(tf, prepared, path + ".later")
+            tf.test.experimental.sync_devices()
+        later.append(interval)
+        with recorder.phase("remove artifact", "set-up"):
+            shutil.rmtree(path + ".later")
+    if later:
+        recorder.report("save_later_s", np.median([interval.wall_s for interval in later]))
+        recorder.report("save_later_cpu_s", np.median([interval.cpu_s for interval in later]))
+
+
+def expected_path(artifact_path):
+    """Return where the model's own output on the fixed input lies, beside its artifact."""
+    return artifact_path + ".expected.npy"
+
+
+def _store_expected(model, name, path):
+    expected = np.asarray(model(families.inputs(name, batch=1), training=False))
+    outputs.require_plausible(expected, "the model's output before save")
+    np.save(expected_path(path), expected)

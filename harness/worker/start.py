@@ -1,0 +1,27 @@
+"""Started by path in a release's interpreter: `python start.py CONTROL_FD`.
+
+It makes the package `harness` importable without putting any folder on sys.path, so that nothing of the
+harness's own environment can be imported beside TensorFlow.
+"""
+
+import importlib.util
+import os
+import sys
+
+
+def _provide_package():
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    spec = importlib.util.spec_from_file_location(
+        "harness", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["harness"] = module
+    spec.loader.exec_module(module)
+
+
+if __name__ == "__main__":
+    sys.path.pop(0)
+    _provide_package()
+    from harness.worker import zygote
+
+    sys.exit(zygote.main(int(sys.argv[1])))

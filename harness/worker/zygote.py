@@ -1,0 +1,187 @@
+"""The process that imports TensorFlow once and forks one child a repeat.
+
+Protocol: JSON, one message a line, over the socket whose descriptor is the only argument.
+The worker says `hello` once TensorFlow is imported. The host asks `{"do": "fork" | "here", …}`: a repeat in a
+forked child, or in this very process (isolation by spawning). Each is answered by one `{"done": …}`.
+A measuring process may send `{"hold": point}` meanwhile and waits for one line before it goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+
+from harness.worker import WORKER_VERSION
+from harness.worker.recorder import Recorder, Unsupported, WrongOutput
+
+MEMORY_POLL_S = 0.25
+"""How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
+
+
+def main(control):
+    """Serve the host until it closes the socket. Return the exit status."""
+    channel = socket.socket(fileno=control)
+    stream = channel.makefile("rw", encoding="utf-8", newline="\n")
+    tf, hello = _import_tensorflow()
+    _send(stream, hello)
+    for line in stream:
+        request = json.loads(line)
+        if request.get("do") == "fork":
+            _send(stream, {"done": _in_child(tf, request, stream)})
+        elif request.get("do") == "here":
+            _send(stream, {"done": _repeat(tf, request, stream)})
+    return 0
+
+
+def _send(stream, message):
+    stream.write(json.dumps(message) + "\n")
+    stream.flush()
+
+
+def _import_tensorflow():
+    """Import what every repeat needs without touching a device: a fork after that would inherit a dead context."""
+    recorder = Recorder()
+    with recorder.phase("import") as interval:
+        import tensorflow as tf
+    recorder.report_time("import", interval)
+    with recorder.phase("import Keras and protocol buffers", "set-up"):
+        keras = tf.keras
+        import numpy
+        from tensorflow.core.protobuf import saved_model_pb2  # noqa: F401
+
+        from harness.worker import load, save  # noqa: F401
+
+        keras_version = _keras_version(keras)
+    with recorder.phase("freeze garbage", "set-up"):
+        # Children then neither scan nor copy what the import left behind.
+        gc.collect()
+        gc.freeze()
+    provenance = {
+        "tensorflow": tf.__version__,
+        "tensorflow_git": tf.version.GIT_VERSION,
+        "compiler": tf.version.COMPILER_VERSION,
+        "cuda_build": bool(tf.sysconfig.get_build_info().get("is_cuda_build", False)),
+        "keras": keras_version,
+        "numpy": numpy.__version__,
+        "python": sys.version.split()[0],
+        "executable": sys.executable,
+        "worker_version": WORKER_VERSION,
+    }
+    return tf, {"hello": dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance)}
+
+
+def _keras_version(keras):
+    """Return the version of the Keras that `tf.keras` is; in 2.15 only the package itself tells."""
+    version = getattr(keras, "__version__", None)
+    if version is None:
+        import keras as package
+
+        version = package.__version__
+    return version
+
+
+def _in_child(tf, request, stream):
+    """Run one repeat in a forked child and return its result, whatever becomes of the child."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            payload = json.dumps(_repeat(tf, request, stream)).encode()
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(payload)
+            status = 0
+        finally:
+            # No interpreter teardown: it is not measured, and TensorFlow's can take seconds.
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        payload, killed_for = _await(child, pipe, request)
+    _, wait_status = os.waitpid(child, 0)
+    if killed_for:
+        return _failure(killed_for)
+    if os.WIFSIGNALED(wait_status):
+        return _failure("crashed: killed by " + signal.Signals(os.WTERMSIG(wait_status)).name)
+    try:
+        return json.loads(payload)
+    except ValueError:
+        return _failure(f"crashed: exit status {os.WEXITSTATUS(wait_status)} without a result")
+
+
+def _await(child, pipe, request):
+    """Read the child's result until it closes the pipe, is too late or too large."""
+    deadline = time.monotonic() + request["timeout_s"]
+    chunks = []
+    while True:
+        ready, _, _ = select.select([pipe], [], [], MEMORY_POLL_S)
+        if ready:
+            chunk = pipe.read(1 << 16)
+            if not chunk:
+                return b"".join(chunks), None
+            chunks.append(chunk)
+            continue
+        reason = None
+        if time.monotonic() > deadline:
+            reason = f"timeout: no result within {request['timeout_s']:g} s"
+        resident = _resident_bytes(child)
+        if resident > request["memory_limit_bytes"]:
+            limit = request["memory_limit_bytes"]
+            reason = f"memory-limit: {resident / 2**30:.1f} GiB resident, limit {limit / 2**30:.1f} GiB"
+        if reason:
+            os.kill(child, signal.SIGKILL)
+            return b"", reason
+
+
+def _resident_bytes(pid):
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def _failure(reason):
+    return dict(Recorder().as_dict(), status="failed", reason=reason)
+
+
+def _repeat(tf, request, stream):
+    """Run one operation and return what its record will hold. Never raises for what the operation does."""
+    from harness.worker import load, save
+
+    recorder = Recorder()
+    status, reason = "ok", None
+
+    def hold(point):
+        _send(stream, {"hold": point, "pid": os.getpid()})
+        stream.readline()
+
+    if request["device"] == "gpu":
+        request = dict(request, hold=hold)
+    try:
+        (save if request["operation"] == "save" else load).run(tf, request, recorder)
+    except Unsupported as error:
+        status, reason = "unsupported", str(error)
+    except WrongOutput as error:
+        status, reason = "failed", str(error)
+    except MemoryError:
+        status, reason = "failed", "memory: MemoryError"
+    except Exception as error:
+        traceback.print_exc()
+        message = (str(error).strip() or "no message").splitlines()[0]
+        status, reason = "failed", f"raised: {type(error).__name__}: {message}"[:500]
+    if status != "ok":
+        # Times of an operation that did not do its work are not measurements.
+        recorder.metrics = []
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return dict(recorder.as_dict(), status=status, reason=reason, pid=os.getpid())

@@ -1,0 +1,1 @@
+"""The models that are measured: families at sizes, identical in every TensorFlow release."""

@@ -1,0 +1,34 @@
+"""`conv`: a residual network of three stages over 32 x 32 images, with batch normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+WIDTHS = {"xs": 18, "s": 59, "m": 187, "l": 592}
+
+
+def build(tf, size):
+    """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
+    layers = tf.keras.layers
+
+    def normalised(tensor, channels, stride, name):
+        tensor = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False, name=f"{name}_conv")(tensor)
+        return layers.BatchNormalization(name=f"{name}_norm")(tensor)
+
+    width = WIDTHS[size]
+    inputs = tf.keras.Input((32, 32, 3), name="images")
+    tensor = layers.ReLU(name="stem_relu")(normalised(inputs, width, 1, "stem"))
+    for stage in range(3):
+        channels, stride = width * 2**stage, 1 if stage == 0 else 2
+        name = f"stage_{stage}"
+        shortcut = layers.Conv2D(channels, 1, stride, name=f"{name}_shortcut")(tensor)
+        tensor = layers.ReLU(name=f"{name}_relu_0")(normalised(tensor, channels, stride, f"{name}_0"))
+        tensor = normalised(tensor, channels, 1, f"{name}_1")
+        tensor = layers.ReLU(name=f"{name}_relu_1")(layers.Add(name=f"{name}_add")([tensor, shortcut]))
+    tensor = layers.GlobalAveragePooling2D(name="pool")(tensor)
+    return tf.keras.Model(inputs, layers.Dense(10, name="head")(tensor), name="conv")
+
+
+def inputs(size, batch, generator):
+    """Return float32 images of shape (batch, 32, 32, 3)."""
+    return generator.random((batch, 32, 32, 3), dtype=np.float32)

@@ -1,0 +1,23 @@
+"""`mlp`: four square dense layers and a head. Few graph nodes, bytes in a few wide kernels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+WIDTHS = {"xs": 158, "s": 500, "m": 1580, "l": 5000}
+
+
+def build(tf, size):
+    """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
+    layers = tf.keras.layers
+    width = WIDTHS[size]
+    inputs = tf.keras.Input((width,), name="features")
+    hidden = inputs
+    for depth in range(4):
+        hidden = layers.Dense(width, activation="relu", name=f"dense_{depth}")(hidden)
+    return tf.keras.Model(inputs, layers.Dense(10, name="head")(hidden), name="mlp")
+
+
+def inputs(size, batch, generator):
+    """Return float32 features of shape (batch, width)."""
+    return generator.random((batch, WIDTHS[size]), dtype=np.float32)
