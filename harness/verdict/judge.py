@@ -1,0 +1,246 @@
+"""From samples to verdicts: every row of one run, judged together.
+
+The order of the questions, each with its own reason code, so that a verdict can be followed by hand:
+
+1. Is there anything to compare?                        not-measured, no-common-blocks
+2. Does neither side vary (times excepted)?             equal, changed-within-margin, changed
+3. Can a ratio be formed, and does it vary?             non-positive (appeared, vanished), zero-variance
+4. Are there blocks enough to judge by statistics?      too-few-blocks
+5. Is it beyond the margin, all rows considered?        beyond-margin
+6. ... or would it be, were it the only row?            multiplicity
+7. Is it the same within the margin?                    within-margin
+8. What was missing, then?                              near-margin, too-noisy
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harness.metrics import Kind
+from harness.verdict import exact, hypotheses, intervals, power
+from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
+
+EQUIVALENCE_LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A row on its way: what is known before the rows are looked at together."""
+
+    row: Row
+    settled: bool
+    """The verdict stands whatever the other rows say."""
+    estimate: intervals.Estimate | None = None
+
+    @property
+    def in_family(self) -> bool:
+        return self.row.judged and not self.settled and self.row.p is not None
+
+
+def judge(
+    rows: Sequence[RowInput], *, q_level: float = 0.05, min_timed_blocks: int = 4, min_exact_blocks: int = 2
+) -> tuple[Row, ...]:
+    """Judge all rows of a run together, and return them in the order given.
+
+    `q_level` is the false discovery rate that is accepted among the regressions and improvements that rest on
+    statistics. Rows compared exactly cannot be false discoveries and stay out of the Benjamini-Hochberg family: sure
+    findings in it would loosen the bar for noisy ones. So do rows with under `min_timed_blocks` blocks, rows that are
+    only shown, and the equivalence tests behind "same". `min_exact_blocks` equal samples a side verify determinism.
+    Never raises for the sake of a sample's value: what cannot be judged says why.
+    """
+    cases = [_open(row, min_timed_blocks, min_exact_blocks) for row in rows]
+    family = [index for index, case in enumerate(cases) if case.in_family]
+    adjusted = hypotheses.false_discovery_q([cases[index].row.p or 0.0 for index in family])
+    q_values = dict(zip(family, adjusted, strict=True))
+    called = sum(q <= q_level for q in adjusted)
+    # Benjamini-Hochberg would call one row more at this p-value: the bar that a row had to pass in this run.
+    level = q_level * min(1.0, (called + 1) / len(family)) if family else q_level
+    return tuple(
+        _close(case, q_values.get(index), q_level, level, min_timed_blocks) for index, case in enumerate(cases)
+    )
+
+
+def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int) -> _Case:
+    """Answer questions 1 to 4 and prepare the test of the rest."""
+    old, new = _finite(row.old), _finite(row.new)
+    if not old or not new:
+        missing = _row(row, list(old.values()), list(new.values()), Reason.NOT_MEASURED)
+        return _Case(replace(missing, judged=False, blocks=0), settled=True)
+    if row.kind is not Kind.TIME:
+        sides = [list(old.values()), list(new.values())]
+        if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):
+            return _Case(_exact_row(row, sides[0], sides[1]), settled=True)
+    if row.paired:
+        common = sorted(old.keys() & new.keys())
+        if not common:
+            return _Case(_row(row, list(old.values()), list(new.values()), Reason.NO_COMMON_BLOCKS), settled=True)
+        old, new = {block: old[block] for block in common}, {block: new[block] for block in common}
+    return _by_statistics(row, list(old.values()), list(new.values()), min_timed_blocks)
+
+
+def _by_statistics(row: RowInput, old: list[float], new: list[float], min_timed_blocks: int) -> _Case:
+    if min(*old, *new) <= 0:
+        return _with_zeros(row, old, new, min_timed_blocks)
+    if min(len(old), len(new)) < 2:
+        few = _row(row, old, new, Reason.TOO_FEW_BLOCKS)
+        return _Case(replace(few, blocks_needed=min_timed_blocks), settled=True)
+    estimator = intervals.paired if row.paired else intervals.unpaired
+    estimate = estimator(np.asarray(old, dtype=np.float64), np.asarray(new, dtype=np.float64))
+    if estimate.error == 0:
+        # A clock whose readings never vary is broken or too coarse; other quantities may well agree block by block.
+        same = row.kind is not Kind.TIME and estimate.mean == 0
+        plain = _row(row, old, new, Reason.EQUAL if same else Reason.ZERO_VARIANCE)
+        return _Case(replace(plain, verdict=Verdict.SAME if same else Verdict.INCONCLUSIVE), settled=True)
+    margin = _statistical_margin(row, math.exp(float(np.log(old).mean())))
+    low, high = estimate.interval()
+    judged = replace(
+        _row(row, old, new, Reason.TOO_NOISY),
+        ratio=_ratio(estimate.mean),
+        low=_ratio(low),
+        high=_ratio(high),
+        p=hypotheses.beyond_margin(estimate, margin),
+        margin=margin,
+        method=Method.PAIRED_T if row.paired else Method.WELCH_T,
+        spread=estimate.spread,
+    )
+    if estimate.blocks < min_timed_blocks:
+        return _Case(replace(judged, reason=Reason.TOO_FEW_BLOCKS), settled=True, estimate=estimate)
+    return _Case(judged, settled=False, estimate=estimate)
+
+
+def _with_zeros(row: RowInput, old: list[float], new: list[float], min_timed_blocks: int) -> _Case:
+    """Handle samples of 0 (or less, which only a fault can give), whose logarithm does not exist.
+
+    A time of 0 is a fault of the clock. A count (failed repeats) may be 0 on one side and vary on the other: that it
+    appeared or vanished is then tested by complete separation.
+    """
+    plain = replace(_row(row, old, new, Reason.NON_POSITIVE), blocks_needed=None)
+    if row.kind is Kind.TIME or min(*old, *new) < 0 or min(len(old), len(new)) < min_timed_blocks:
+        return _Case(plain, settled=True)
+    p = hypotheses.complete_separation(old, new)
+    return _Case(replace(plain, p=p, method=Method.SEPARATION), settled=False)
+
+
+def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed_blocks: int) -> Row:
+    """Answer questions 5 to 8, and say what the run could have seen."""
+    row, estimate = replace(case.row, q=q), case.estimate
+    if not case.settled and row.judged:
+        row = _decide(row, estimate, q_level)
+    elif not row.judged and row.reason is not Reason.NOT_MEASURED:
+        row = replace(row, verdict=Verdict.INCONCLUSIVE, reason=Reason.NOT_JUDGED)
+    if estimate is None:
+        return row
+    detectable = power.detectable_log_change(estimate.error, estimate.freedom, row.margin, level)
+    row = replace(row, detectable_ratio=None if detectable is None else math.exp(detectable))
+    if row.verdict is not Verdict.INCONCLUSIVE or not row.judged:
+        return row
+    at_least = max(min_timed_blocks, estimate.blocks + (row.reason is not Reason.TOO_FEW_BLOCKS))
+    needed = power.blocks_to_settle(
+        estimate.mean,
+        estimate.spread,
+        row.margin,
+        level=level,
+        freedom_per_block=estimate.freedom_per_block,
+        at_least=at_least,
+    )
+    return replace(row, blocks_needed=needed)
+
+
+def _decide(row: Row, estimate: intervals.Estimate | None, q_level: float) -> Row:
+    """Decide a judged row that is in the family, hence has p and q."""
+    worse = row.new is not None and row.old is not None and row.new > row.old
+    called = row.q is not None and row.q <= q_level
+    if estimate is None:
+        if not called:
+            reason = Reason.MULTIPLICITY if row.p is not None and row.p <= q_level else Reason.NON_POSITIVE
+            return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        reason = Reason.APPEARED if worse else Reason.VANISHED
+        return replace(row, verdict=Verdict.REGRESSION if worse else Verdict.IMPROVEMENT, reason=reason)
+    if called:
+        verdict = Verdict.REGRESSION if estimate.mean > 0 else Verdict.IMPROVEMENT
+        return replace(row, verdict=verdict, reason=Reason.BEYOND_MARGIN)
+    low, high = estimate.interval()
+    if low > math.log1p(row.margin) or high < -math.log1p(row.margin):
+        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=Reason.MULTIPLICITY)
+    if hypotheses.within_margin(estimate, row.margin) <= EQUIVALENCE_LEVEL:
+        return replace(row, verdict=Verdict.SAME, reason=Reason.WITHIN_MARGIN)
+    # An interval that excludes "no change" but reaches over the margin: something moved, how far is open.
+    moved = low > 0 or high < 0
+    return replace(row, verdict=Verdict.INCONCLUSIVE, reason=Reason.NEAR_MARGIN if moved else Reason.TOO_NOISY)
+
+
+def _statistical_margin(row: RowInput, old: float) -> float:
+    """Return the margin against which a row that varies is tested.
+
+    A quantity that was thought exact but varies gets at least the tolerance of the exact comparison: against a margin
+    of 0 it could never be called the same. Bytes likewise get at least 1 KiB. Times keep theirs, even 0.
+    """
+    if row.kind is Kind.TIME:
+        return row.margin
+    floor = exact.threshold(old, row.byte_floor) / old if row.kind is Kind.EXACT or row.byte_floor else 0.0
+    return max(row.margin, floor)
+
+
+def _exact_row(row: RowInput, old: list[float], new: list[float]) -> Row:
+    verdict, reason = exact.compare(old[0], new[0], row.byte_floor)
+    reach = exact.threshold(old[0], row.byte_floor) / abs(old[0]) if old[0] != 0 else None
+    return replace(
+        _row(row, old, new, reason),
+        verdict=verdict,
+        method=Method.EXACT,
+        detectable_ratio=None if reach is None else 1 + reach,
+    )
+
+
+def _row(row: RowInput, old: list[float], new: list[float], reason: Reason) -> Row:
+    """Return an inconclusive row with the centres of both sides and, where it exists, their ratio."""
+    old_centre, new_centre = _centre(old), _centre(new)
+    positive = old_centre is not None and new_centre is not None and old_centre > 0 and new_centre >= 0
+    return Row(
+        metric=row.metric,
+        unit=row.unit,
+        kind=row.kind,
+        device=row.device,
+        model=row.model,
+        variant=row.variant,
+        old=old_centre,
+        new=new_centre,
+        ratio=new_centre / old_centre if positive and old_centre and new_centre is not None else None,
+        low=None,
+        high=None,
+        p=None,
+        q=None,
+        verdict=Verdict.INCONCLUSIVE,
+        reason=reason,
+        judged=row.judged,
+        margin=row.margin,
+        blocks=min(len(old), len(new)),
+        tainted=row.tainted,
+        detectable_ratio=None,
+        blocks_needed=None,
+        method=Method.NONE,
+        spread=None,
+    )
+
+
+def _finite(samples: tuple[tuple[int, float], ...]) -> dict[int, float]:
+    return {block: float(value) for block, value in samples if math.isfinite(value)}
+
+
+def _centre(samples: list[float]) -> float | None:
+    if not samples:
+        return None
+    if len(set(samples)) == 1:
+        return samples[0]
+    if min(samples) > 0:
+        return math.exp(float(np.log(samples).mean()))
+    return float(np.mean(samples))
+
+
+def _ratio(log_ratio: float) -> float | None:
+    """Return exp(log_ratio), None beyond what a float holds: an interval of two blocks may reach that far."""
+    return math.exp(log_ratio) if log_ratio < 700 else None

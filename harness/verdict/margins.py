@@ -1,0 +1,55 @@
+"""How large a change must be to matter: one table by kind of metric, overridable by pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
+from harness.errors import UsageError
+from harness.metrics import Kind
+
+MARGINS: Mapping[Kind, float] = MappingProxyType(
+    {
+        Kind.TIME: 0.10,  # the quick preset's; each preset brings its own
+        Kind.HOST_MEMORY: 0.01,
+        Kind.ALLOCATOR: 0.001,
+        Kind.EXACT: 0.0,
+    }
+)
+"""Margins as fractions, where nothing says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarginTable:
+    """Margins by kind, and overrides by a glob pattern over "metric/device/model/variant".
+
+    `*` also matches "/": "load_*/cpu/*" takes every load metric on the CPU. The last pattern that matches decides, so
+    the general ones stand first.
+    """
+
+    by_kind: Mapping[Kind, float]
+    overrides: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        named = [(kind.value, margin) for kind, margin in self.by_kind.items()] + list(self.overrides)
+        for name, margin in named:
+            if not 0 <= margin < 1:
+                raise UsageError(f"The margin of {name} is {margin}: give a fraction from 0 to under 1 (0.05 is 5 %).")
+
+    def margin(self, kind: Kind, metric: str, device: str, model: str, variant: str) -> float:
+        """Return the margin, a fraction, of the row with this key."""
+        key = f"{metric}/{device}/{model}/{variant}"
+        for pattern, margin in reversed(self.overrides):
+            if fnmatchcase(key, pattern):
+                return margin
+        return self.by_kind[kind]
+
+
+def margin_table(time_margin: float, overrides: Mapping[str, float] | None = None) -> MarginTable:
+    """Return the table of a preset: its margin for time, the fixed ones for the rest, and its overrides in order.
+
+    Raises UsageError for a margin outside [0, 1).
+    """
+    return MarginTable(MappingProxyType({**MARGINS, Kind.TIME: time_margin}), tuple((overrides or {}).items()))

@@ -1,0 +1,80 @@
+"""What a number of blocks can show: the change that would be seen, and the blocks that would settle a row.
+
+A t statistic whose true mean lies d above the tested value follows the noncentral t distribution with noncentrality
+d / standard error (Johnson, Kotz and Balakrishnan (1995), "Continuous univariate distributions" 2, chapter 31).
+"""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special, stats
+
+POWER = 0.80
+MOST_BLOCKS = 200
+"""Beyond this many blocks, more blocks are not the answer."""
+
+_LARGEST_LOG_CHANGE = math.log(10)
+
+
+def detectable_log_change(error: float, freedom: float, margin: float, level: float = 0.05) -> float | None:
+    """Return the smallest true log change that would be called beyond `margin` with 80 % power.
+
+    `error` is the standard error of the log ratio with `freedom` degrees of freedom; `level` is the two-sided p-value
+    at which a row is called. Solves P(T' > t(level / 2)) = 0.80 for the noncentrality of T'. None for a tenfold change
+    or more: nothing useful can be said.
+    """
+    critical = float(stats.t.isf(level / 2, freedom))
+    noncentrality = float(special.nctdtrinc(freedom, 1 - POWER, critical))
+    change = math.log1p(margin) + noncentrality * error
+    return change if math.isfinite(change) and change < _LARGEST_LOG_CHANGE else None
+
+
+def power_beyond(change: float, error: float, freedom: float, margin: float, level: float = 0.05) -> float:
+    """Return the probability that a true log `change` is called beyond `margin`, in its own direction."""
+    critical = float(stats.t.isf(level / 2, freedom))
+    return 1.0 - _miss(critical, freedom, (abs(change) - math.log1p(margin)) / error)
+
+
+def power_within(change: float, error: float, freedom: float, margin: float, level: float = 0.05) -> float:
+    """Return (a lower bound of) the probability that a true log `change` is found within `margin`.
+
+    Each of the two one-sided tests misses with a noncentral t probability; the two together miss at most with the sum
+    (Phillips (1990), "Power of the two one-sided tests procedure in bioequivalence", J. Pharmacokinetics 18, gives the
+    exact integral; the bound is tight where the power is high, which is where it is used).
+    """
+    critical, reach = float(stats.t.isf(level, freedom)), math.log1p(margin)
+    misses = _miss(critical, freedom, (reach - change) / error) + _miss(critical, freedom, (reach + change) / error)
+    return max(0.0, 1.0 - misses)
+
+
+def blocks_to_settle(
+    change: float, spread: float, margin: float, *, level: float, freedom_per_block: float = 1.0, at_least: int = 2
+) -> int | None:
+    """Return the blocks, in all, that would settle the row with 80 % power if the estimate is the truth.
+
+    `change` is the estimated log change, `spread` the standard deviation of one block's log difference. Settled means
+    beyond the margin (at `level`) where the estimate is outside it, the same within it (at 5 %) where it is inside.
+    None if 200 blocks would not do: the change sits at the margin, or the noise is too large.
+    """
+    outside = abs(change) > math.log1p(margin)
+
+    def settles(blocks: int) -> bool:
+        error, freedom = spread / math.sqrt(blocks), (blocks - 1) * freedom_per_block
+        if outside:
+            return power_beyond(change, error, freedom, margin, level) >= POWER
+        return power_within(change, error, freedom, margin) >= POWER
+
+    low, high = max(2, at_least), MOST_BLOCKS
+    if not settles(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if settles(middle) else (middle + 1, high)
+    return low
+
+
+def _miss(critical: float, freedom: float, noncentrality: float) -> float:
+    """Return P(T' <= critical), with the noncentrality kept where scipy's series converges and the answer is 0 or 1."""
+    bound = 4 * critical + 40
+    return float(stats.nct.cdf(critical, freedom, min(max(noncentrality, -bound), bound)))

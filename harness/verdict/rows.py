@@ -1,0 +1,117 @@
+"""What goes into a verdict and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.metrics import Kind
+
+
+class Verdict(StrEnum):
+    """The four answers. Less is better for every metric, so a regression is always "more"."""
+
+    REGRESSION = "regression"
+    IMPROVEMENT = "improvement"
+    SAME = "same"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Reason(StrEnum):
+    """Why a row has its verdict: a stable, machine-readable code. `harness.report.wording` has the human words."""
+
+    # regression, improvement
+    BEYOND_MARGIN = "beyond-margin"
+    CHANGED = "changed"
+    APPEARED = "appeared"
+    VANISHED = "vanished"
+    # same
+    WITHIN_MARGIN = "within-margin"
+    EQUAL = "equal"
+    CHANGED_WITHIN_MARGIN = "changed-within-margin"
+    # inconclusive
+    MULTIPLICITY = "multiplicity"
+    NEAR_MARGIN = "near-margin"
+    TOO_NOISY = "too-noisy"
+    TOO_FEW_BLOCKS = "too-few-blocks"
+    ZERO_VARIANCE = "zero-variance"
+    NON_POSITIVE = "non-positive"
+    NO_COMMON_BLOCKS = "no-common-blocks"
+    NOT_MEASURED = "not-measured"
+    NOT_JUDGED = "not-judged"
+
+
+class Method(StrEnum):
+    """How a row's two sides were compared."""
+
+    EXACT = "exact"
+    PAIRED_T = "paired-t"
+    WELCH_T = "welch-t"
+    SEPARATION = "separation"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class RowInput:
+    """The samples of one row, for both sides.
+
+    `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted
+    in `tainted`. A sample that is not a finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
+    `byte_floor` says that changes under 1 KiB are of no interest; it belongs to metrics in bytes.
+    """
+
+    metric: str
+    unit: str
+    kind: Kind
+    device: str
+    model: str
+    variant: str
+    judged: bool
+    margin: float
+    old: tuple[tuple[int, float], ...]
+    new: tuple[tuple[int, float], ...]
+    tainted: int = 0
+    paired: bool = True
+    byte_floor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One judged (or only shown) row.
+
+    `old` and `new` are geometric means over the blocks that were compared, or the very value where it never varied,
+    or arithmetic means where a sample is not positive. `ratio` is new / old; `low` and `high` bound its 95 % interval.
+    `p` is two-sided against the margin, `q` is `p` after Benjamini-Hochberg. `detectable_ratio` is the smallest true
+    ratio that would have been called with 80 % power; `blocks_needed` are the blocks that would settle the row, in all.
+    Whatever does not exist is None, never zero.
+    """
+
+    metric: str
+    unit: str
+    kind: Kind
+    device: str
+    model: str
+    variant: str
+    old: float | None
+    new: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    q: float | None
+    verdict: Verdict
+    reason: Reason
+    judged: bool
+    margin: float
+    blocks: int
+    tainted: int
+    detectable_ratio: float | None
+    blocks_needed: int | None
+    method: Method
+    spread: float | None
+    """Standard deviation of one block's log difference (a fraction: 0.02 is about 2 %)."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What identifies a row: metric, device, model, variant."""
+        return (self.metric, self.device, self.model, self.variant)
