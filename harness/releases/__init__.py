@@ -1,0 +1,1 @@
+"""TensorFlow releases: which there are, what is pinned for each, and the environment of each."""

@@ -1,0 +1,190 @@
+"""`savedmodel-bench releases list | add | lock | check`."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.errors import UsageError
+from harness.releases.environments import describe, obstacle, running_python_minor
+from harness.releases.interpreters import add_interpreter
+from harness.releases.locks import WHEELS, lock_path, lock_title, make_lock, pythons_of, read_lock
+from harness.releases.manifest import POLICIES, Manifest, Release, read_manifest
+
+
+def find_root() -> Path:
+    """Return the project's root: the nearest folder upward that holds `releases.toml`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "releases.toml").is_file():
+            return folder
+    raise UsageError("There is no releases.toml here or above: run this in a checkout of savedmodel-bench.")
+
+
+def list_releases(root: Path, *, style: str = "table", wheel: str = "auto", policy: str | None = None) -> int:
+    """Print all releases with their environments, as a table or as JSON; return the exit code."""
+    manifest = read_manifest(root / "releases.toml")
+    rows = [_described(release, root, wheel, policy) for release in manifest.releases]
+    if style == "json":
+        document = {
+            "schema": 1,
+            "policy": policy or manifest.policy,
+            "python": running_python_minor(),
+            "releases": rows,
+        }
+        print(json.dumps(document, indent=2))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for title in ("release", "date", "keras", "environment", "state"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(row["name"], row["date"], row["keras"] or "-", row["environment"], _state(row))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    return 0
+
+
+def _described(release: Release, root: Path, wheel: str, policy: str | None) -> dict[str, Any]:
+    environment = describe(release, root, wheel=wheel, policy=policy)
+    return {
+        "name": release.name,
+        "version": release.version,
+        "date": str(release.date),
+        "id": release.ident,
+        "environment": environment.name,
+        "interpreter": str(environment.python),
+        "installed": environment.installed,
+        "locked": environment.lock_digest is not None if release.python is None else None,
+        "wheel": environment.wheel,
+        "policy": environment.policy,
+        "python": environment.python_minor,
+        "keras": environment.keras,
+        "lock_digest": environment.lock_digest,
+        "obstacle": obstacle(release),
+    }
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["obstacle"]:
+        return str(row["obstacle"])
+    if row["installed"]:
+        return "installed"
+    return "no lock" if row["locked"] is False else "not installed"
+
+
+def add_release(root: Path, *, python: Path, name: str, date: datetime.date | None = None) -> int:
+    """Bind a release to an interpreter that has TensorFlow already; return the exit code."""
+    manifest = read_manifest(root / "releases.toml")
+    found = add_interpreter(manifest, python, name, date)
+    keras = f" with Keras {found.keras}" if found.keras else ""
+    print(f"Added {name}: TensorFlow {found.tensorflow}{keras}, Python {found.python_minor}.")
+    return 0
+
+
+def lock_releases(
+    root: Path, names: list[str], *, policies: list[str] | None = None, wheels: list[str] | None = None
+) -> int:
+    """Resolve the locks of the named releases, or of all; return the exit code.
+
+    A set of versions that cannot exist is recorded in its lock and reported, and does not stop the others.
+    """
+    manifest = read_manifest(root / "releases.toml")
+    impossible = 0
+    for release in _selected(manifest, names):
+        for policy in policies or POLICIES:
+            for wheel in wheels or WHEELS:
+                for minor in pythons_of(release):
+                    lock, changed = make_lock(root, release, wheel, policy, minor)
+                    state = "changed" if changed else "unchanged"
+                    if lock.unresolvable is not None:
+                        impossible += 1
+                        state = f"cannot be resolved: {lock.unresolvable}"
+                    print(f"{lock.path.relative_to(root)}: {state}", flush=True)
+    if impossible:
+        print(f"{impossible} of these locks hold the reason why they cannot be resolved; the others are usable.")
+    return 0
+
+
+def check_locks(root: Path) -> int:
+    """Say which locks are missing, stale, malformed or left over; return 0 if none is, else 1."""
+    manifest = read_manifest(root / "releases.toml")
+    complaints: list[str] = []
+    notes: list[str] = []
+    expected: set[Path] = set()
+    for release in _selected(manifest, []):
+        for policy in POLICIES:
+            for wheel in WHEELS:
+                for minor in pythons_of(release):
+                    path = lock_path(root, release, wheel, policy, minor)
+                    expected.add(path)
+                    shown = path.relative_to(root)
+                    repair = f"run `savedmodel-bench releases lock {release.plain_name}`"
+                    if not path.exists():
+                        complaints.append(f"{shown} is missing: {repair}.")
+                        continue
+                    try:
+                        lock = read_lock(path)
+                    except UsageError as error:
+                        complaints.append(str(error))
+                        continue
+                    if lock.title != lock_title(release, wheel, policy, minor):
+                        complaints.append(f"{shown} was made for {lock.title!r}: {repair}.")
+                    elif lock.unresolvable is not None:
+                        notes.append(f"{shown} cannot be resolved: {lock.unresolvable}")
+    for path in sorted((root / "locks").glob("*/*.txt")):
+        if path not in expected:
+            complaints.append(f"{path.relative_to(root)} belongs to no release of {manifest.path.name}: delete it.")
+    for line in (*notes, *complaints):
+        print(line)
+    print(f"{len(expected)} locks expected, {len(notes)} cannot exist, {len(complaints)} to be repaired.")
+    return 1 if complaints else 0
+
+
+def _selected(manifest: Manifest, names: list[str]) -> list[Release]:
+    if not names:
+        return [release for release in manifest.releases if release.python is None]
+    releases = [manifest.find(name) for name in names]
+    for release in releases:
+        if release.python is not None:
+            raise UsageError(f"{release.name} is bound to an interpreter and has no lock: name other releases.")
+    return releases
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the `releases` subcommand; each of its actions sets `handler`, which takes the parsed arguments."""
+    parser = subparsers.add_parser("releases", help="list, add, lock or check TensorFlow releases")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", help="list all releases and their environments")
+    listing.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    listing.add_argument("--wheel", choices=("auto", *WHEELS), default="auto", help="default: by what the machine has")
+    listing.add_argument("--policy", choices=POLICIES, help="default: what releases.toml says")
+    listing.set_defaults(
+        handler=lambda a: list_releases(find_root(), style=a.format, wheel=a.wheel, policy=a.policy),
+    )
+
+    adding = actions.add_parser("add", help="add a release that an interpreter already has")
+    adding.add_argument("--python", type=Path, required=True, help="the interpreter; nothing is installed there")
+    adding.add_argument("--name", required=True, help="what the release shall be called")
+    adding.add_argument(
+        "--date", type=datetime.date.fromisoformat, help="orders it among the others; default: that of its version"
+    )
+    adding.set_defaults(handler=lambda a: add_release(find_root(), python=a.python, name=a.name, date=a.date))
+
+    locking = actions.add_parser("lock", help="resolve the locks anew")
+    locking.add_argument("names", nargs="*", metavar="RELEASE", help="default: all")
+    locking.add_argument("--policy", choices=POLICIES, action="append", help="default: both")
+    locking.add_argument("--wheel", choices=WHEELS, action="append", help="default: both")
+    locking.set_defaults(handler=lambda a: lock_releases(find_root(), a.names, policies=a.policy, wheels=a.wheel))
+
+    checking = actions.add_parser("check", help="say which locks are missing or stale")
+    checking.set_defaults(handler=lambda _: check_locks(find_root()))
