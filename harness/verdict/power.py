@@ -75,6 +75,9 @@ def blocks_to_settle(
 
 
 def _miss(critical: float, freedom: float, noncentrality: float) -> float:
-    """Return P(T' <= critical), with the noncentrality kept where scipy's series converges and the answer is 0 or 1."""
-    bound = 4 * critical + 40
-    return float(stats.nct.cdf(critical, freedom, min(max(noncentrality, -bound), bound)))
+    """Return P(T' <= critical) for a critical value above 0; far out, where scipy's series gives nan, the limits."""
+    if noncentrality < -10:
+        return 1.0
+    if noncentrality > 4 * critical + 40:
+        return 0.0
+    return float(stats.nct.cdf(critical, freedom, noncentrality))

@@ -1,0 +1,260 @@
+"""Two subjects compared: from the results' tables to rows, verdicts and everything that must stand beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.metrics import FAILED_REPEATS, METRICS, Kind, Metric
+from harness.verdict.judge import judge
+from harness.verdict.margins import MarginTable
+from harness.verdict.rows import Row, RowInput, Verdict
+
+_KEY = ["metric", "device", "model", "variant"]
+_BLOCK = ["run", "block"]
+_KNOWN = {**METRICS, FAILED_REPEATS.name: FAILED_REPEATS}
+_ORDER = {name: place for place, name in enumerate(_KNOWN)}
+_SIZES = {"xs": 0, "s": 1, "m": 2, "l": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectFacts:
+    """What identifies one side. Fields are None where the run did not record them."""
+
+    name: str
+    release: str | None = None
+    tensorflow: str | None = None
+    keras: str | None = None
+    policy: str | None = None
+    wheel: str | None = None
+    python: str | None = None
+    lock_digest: str | None = None
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> SubjectFacts:
+        """Return the facts of one entry of run.json's `subjects`; `python` becomes the minor version ("3.11")."""
+        minor = re.match(r"\d+\.\d+", str(facts.get("python_minor") or facts.get("python") or ""))
+        text = {name: facts.get(name) for name in ("release", "tensorflow", "keras", "policy", "wheel", "lock_digest")}
+        known = {name: str(value) for name, value in text.items() if value is not None}
+        return cls(name=str(facts["name"]), python=minor.group() if minor else None, **known)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Repeats of one cell and operation that failed or are unsupported, with the reason they gave."""
+
+    subject: str
+    device: str
+    model: str
+    variant: str
+    operation: str
+    status: str  # failed or unsupported
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A finished comparison, ready to be rendered.
+
+    `margin` is the preset's for time (a fraction), `blocks` the number of blocks that hold both sides (the smaller
+    side's, where they were measured apart), `tainted` the repeats left out.
+    `notes` are to be read before anything else; `failures` concern the two sides only.
+    """
+
+    old: SubjectFacts
+    new: SubjectFacts
+    machine: Mapping[str, Any]
+    preset: str
+    margin: float
+    blocks: int
+    paired: bool
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    run_path: str | None = None
+    tainted: int = 0
+
+    def exit_code(self, require_decision: bool = False) -> int:
+        """Return 1 if any judged row regressed, else 2 if a decision was demanded and one is open, else 0."""
+        judged = [row.verdict for row in self.rows if row.judged]
+        if Verdict.REGRESSION in judged:
+            return 1
+        return 2 if require_decision and (Verdict.INCONCLUSIVE in judged or not judged) else 0
+
+
+def compare_subjects(
+    samples: pd.DataFrame,
+    failures: pd.DataFrame | None,
+    old: SubjectFacts,
+    new: SubjectFacts,
+    *,
+    margins: MarginTable,
+    machine: Mapping[str, Any],
+    preset: str,
+    run_path: str | None = None,
+    exact_only: Collection[tuple[str, str]] = frozenset(),
+    tainted: pd.DataFrame | None = None,
+    notes: Sequence[str] = (),
+    paired: bool | None = None,
+    q_level: float = 0.05,
+) -> Comparison:
+    """Compare two subjects of the results.
+
+    Args:
+        samples: `store.frame.samples_frame`, of one run or of several whose blocks are pooled.
+        failures: `store.frame.failures_frame` of the same runs, or None.
+        old, new: the two sides; their names select the rows of the tables.
+        margins: the preset's margin table.
+        machine: the run's machine facts, with at least "name".
+        preset: the preset's name.
+        run_path: where the records lie, as the user is to read it.
+        exact_only: (model, writer) pairs of which only exact metrics are judged.
+        tainted: `store.frame.tainted_frame`; without it only taints beside a sample are counted.
+        notes: more to be said on top.
+        paired: whether blocks pair the sides; by default they do if any block holds both.
+        q_level: accepted false discovery rate.
+
+    A metric that `harness.metrics` does not know is shown, not judged.
+    """
+    blocks = {key: number for number, key in enumerate(sorted(_blocks(samples)))}
+    sides = {side.name: samples[samples["subject"] == side.name] for side in (old, new)}
+    held = [_blocks(sides[side.name]) for side in (old, new)]
+    is_paired = bool(held[0] & held[1]) if paired is None else paired
+    tables = [_by_row(sides[side.name], blocks) for side in (old, new)]
+    counts = _tainted_by_row(samples if tainted is None else tainted, {old.name, new.name})
+    inputs = [
+        _row_input(key, tables[0], tables[1], margins, exact_only, counts.get(key, 0), is_paired)
+        for key in sorted(tables[0].keys() | tables[1].keys(), key=_sort_key)
+    ]
+    return Comparison(
+        old=old,
+        new=new,
+        machine=dict(machine),
+        preset=preset,
+        margin=margins.by_kind[Kind.TIME],
+        blocks=len(held[0] & held[1]) if is_paired else min(len(held[0]), len(held[1])),
+        paired=is_paired,
+        rows=judge([row for row in inputs if not _never_failed(row)], q_level=q_level),
+        notes=(*_differences(old, new), *(() if is_paired else (_UNPAIRED,)), *notes),
+        failures=_failures(failures, old, new),
+        run_path=run_path,
+        tainted=sum(counts.values()),
+    )
+
+
+def exact_only_cells(preset: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return the (model, writer) pairs judged by exact metrics only, from the preset as run.json holds it."""
+    groups = preset.get("groups", ())
+    marked = {(c["model"], c["writer"]) for group in groups if group.get("exact_only") for c in group["cells"]}
+    whole = {(c["model"], c["writer"]) for group in groups if not group.get("exact_only") for c in group["cells"]}
+    return frozenset(marked - whole)
+
+
+_Key = tuple[str, str, str, str]
+_Samples = tuple[tuple[int, float], ...]
+
+_UNPAIRED = (
+    "The sides were not measured in the same blocks: whatever changed on the machine between them looks like a change. "
+    "`savedmodel-bench compare` measures them side by side."
+)
+
+
+def _blocks(samples: pd.DataFrame) -> set[tuple[str, int]]:
+    return {(str(run), int(block)) for run, block in samples[_BLOCK].drop_duplicates().itertuples(index=False)}
+
+
+def _by_row(side: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_Key, tuple[str, _Samples]]:
+    """Return (unit, samples) by row key; blocks of all runs get one numbering."""
+    found: dict[_Key, tuple[str, list[tuple[int, float]]]] = {}
+    for *key, unit, run, block, value in side[[*_KEY, "unit", *_BLOCK, "value"]].itertuples(index=False):
+        metric, device, model, variant = (str(part) for part in key)
+        entry = found.setdefault((metric, device, model, variant), (str(unit), []))
+        entry[1].append((blocks[str(run), int(block)], float(value)))
+    return {key: (unit, tuple(values)) for key, (unit, values) in found.items()}
+
+
+def _tainted_by_row(table: pd.DataFrame, subjects: Collection[str]) -> dict[_Key, int]:
+    column = "repeats" if "repeats" in table.columns else "tainted"
+    concerned = table[table["subject"].isin(list(subjects))]
+    counts: dict[_Key, int] = {}
+    for *key, count in concerned[[*_KEY, column]].itertuples(index=False):
+        metric, device, model, variant = (str(part) for part in key)
+        counts[metric, device, model, variant] = counts.get((metric, device, model, variant), 0) + int(count)
+    return counts
+
+
+def _row_input(
+    key: _Key,
+    old: Mapping[_Key, tuple[str, _Samples]],
+    new: Mapping[_Key, tuple[str, _Samples]],
+    margins: MarginTable,
+    exact_only: Collection[tuple[str, str]],
+    tainted: int,
+    paired: bool,
+) -> RowInput:
+    name, device, model, variant = key
+    unit, _ = old.get(key) or new[key]
+    metric = _KNOWN.get(name)
+    kind = metric.kind if metric else Kind.TIME
+    return RowInput(
+        metric=name,
+        unit=unit,
+        kind=kind,
+        device=device,
+        model=model,
+        variant=variant,
+        judged=_is_judged(metric, (model, variant.partition("/")[0]) in exact_only),
+        margin=margins.margin(kind, name, device, model, variant),
+        old=old.get(key, ("", ()))[1],
+        new=new.get(key, ("", ()))[1],
+        tainted=tainted,
+        paired=paired,
+        byte_floor=unit == "bytes",
+    )
+
+
+def _is_judged(metric: Metric | None, exact_only: bool) -> bool:
+    return metric is not None and metric.judged and not (exact_only and metric.kind is not Kind.EXACT)
+
+
+def _never_failed(row: RowInput) -> bool:
+    return row.metric == FAILED_REPEATS.name and not any(value for _, value in (*row.old, *row.new))
+
+
+def _sort_key(key: _Key) -> tuple[int, str, str, int, str, str]:
+    """Order rows by metric as listed, then device, model family and size, then variant."""
+    metric, device, model, variant = key
+    family, _, size = model.rpartition("-")
+    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", _SIZES.get(size, 9), model, variant
+
+
+def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:
+    compared = (
+        ("Keras", old.keras, new.keras, "a change may be Keras's, not TensorFlow's"),
+        ("lock policy", old.policy, new.policy, "a change may come from any dependency"),
+        ("wheel", old.wheel, new.wheel, "the builds differ, not only the release"),
+        ("Python", old.python, new.python, "a change may be Python's, not TensorFlow's"),
+    )
+    return tuple(
+        f"The sides differ in {what}: {before or 'none recorded'} before, {after or 'none recorded'} after; {meaning}."
+        for what, before, after, meaning in compared
+        if before != after
+    )
+
+
+def _failures(table: pd.DataFrame | None, old: SubjectFacts, new: SubjectFacts) -> tuple[Failure, ...]:
+    if table is None or table.empty:
+        return ()
+    key = ["subject", "device", "model", "variant", "operation", "status", "reason"]
+    concerned = table[table["subject"].isin([old.name, new.name])]
+    counted = concerned.groupby(key, sort=True)["count"].sum().reset_index()
+    found = []
+    for subject, device, model, variant, operation, status, reason, count in counted.itertuples(index=False):
+        cell = (str(subject), str(device), str(model), str(variant))
+        found.append(Failure(*cell, str(operation), str(status), str(reason), int(count)))
+    return tuple(sorted(found, key=lambda failure: (failure.status, failure.subject != old.name)))
