@@ -139,8 +139,10 @@ def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed
     if row.verdict is not Verdict.INCONCLUSIVE or not row.judged:
         return row
     at_least = max(min_timed_blocks, estimate.blocks + (row.reason is not Reason.TOO_FEW_BLOCKS))
+    low, high = estimate.interval()
     needed = power.blocks_to_settle(
-        estimate.mean,
+        # What may be no change at all is planned for as none: an estimate made of noise would plan by its noise.
+        0.0 if low <= 0 <= high else estimate.mean,
         estimate.spread,
         row.margin,
         level=level,

@@ -51,10 +51,10 @@ def power_within(change: float, error: float, freedom: float, margin: float, lev
 def blocks_to_settle(
     change: float, spread: float, margin: float, *, level: float, freedom_per_block: float = 1.0, at_least: int = 2
 ) -> int | None:
-    """Return the blocks, in all, that would settle the row with 80 % power if the estimate is the truth.
+    """Return the blocks, in all, that would settle the row with 80 % power if `change` is the truth.
 
-    `change` is the estimated log change, `spread` the standard deviation of one block's log difference. Settled means
-    beyond the margin (at `level`) where the estimate is outside it, the same within it (at 5 %) where it is inside.
+    `change` is a log change, `spread` the standard deviation of one block's log difference. Settled means
+    beyond the margin (at `level`) where `change` is outside it, the same within it (at 5 %) where it is inside.
     None if 200 blocks would not do: the change sits at the margin, or the noise is too large.
     """
     outside = abs(change) > math.log1p(margin)

@@ -82,8 +82,8 @@ class Row:
     `old` and `new` are geometric means over the blocks that were compared, or the very value where it never varied,
     or arithmetic means where a sample is not positive. `ratio` is new / old; `low` and `high` bound its 95 % interval.
     `p` is two-sided against the margin, `q` is `p` after Benjamini-Hochberg. `detectable_ratio` is the smallest true
-    ratio that would have been called with 80 % power; `blocks_needed` are the blocks that would settle the row, in all.
-    Whatever does not exist is None, never zero.
+    ratio that would have been called with 80 % power; `blocks_needed` are the blocks, in all, that would settle the row
+    if the truth is the estimate (no change, where the interval allows that). What does not exist is None, never zero.
     """
 
     metric: str

@@ -1,0 +1,1 @@
+"""Reports: a `Comparison` in, text out. Nothing else of the project formats a verdict."""

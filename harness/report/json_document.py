@@ -1,0 +1,89 @@
+"""The comparison as one JSON document, for machines: schema 1. Fields may be added; none changes its meaning."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from harness.comparison import Comparison
+from harness.report.wording import reason_text
+from harness.verdict.rows import Row
+
+SCHEMA = 1
+
+
+def render_json(comparison: Comparison, *, require_decision: bool = False) -> str:
+    """Return the document as text; what is absent or not finite is null."""
+    text = json.dumps(document(comparison, require_decision=require_decision), indent=2, allow_nan=False)
+    return text + "\n"
+
+
+def document(comparison: Comparison, *, require_decision: bool = False) -> dict[str, Any]:
+    """Return the document as plain data.
+
+    Times are in seconds, memory in bytes; `ratio`, `low`, `high`, `detectable_ratio` are new / old; `margin` and
+    `spread` are fractions; `blocks_needed` counts blocks in all.
+    """
+    plain: dict[str, Any] = _plain(
+        {
+            "schema": SCHEMA,
+            "old": asdict(comparison.old),
+            "new": asdict(comparison.new),
+            "machine": dict(comparison.machine),
+            "preset": comparison.preset,
+            "blocks": comparison.blocks,
+            "paired": comparison.paired,
+            "notes": list(comparison.notes),
+            "rows": [_row(row) for row in comparison.rows],
+            "failures": [asdict(failure) for failure in comparison.failures],
+            "tainted": comparison.tainted,
+            "run": comparison.run_path,
+            "exit_code": comparison.exit_code(require_decision),
+        }
+    )
+    return plain
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "metric": row.metric,
+        "unit": row.unit,
+        "device": row.device,
+        "model": row.model,
+        "variant": row.variant,
+        "old": row.old,
+        "new": row.new,
+        "ratio": row.ratio,
+        "low": row.low,
+        "high": row.high,
+        "q": row.q,
+        "verdict": row.verdict.value,
+        "reason": row.reason.value,
+        "judged": row.judged,
+        "blocks": row.blocks,
+        "tainted": row.tainted,
+        "p": row.p,
+        "margin": row.margin,
+        "method": row.method.value,
+        "spread": row.spread,
+        "detectable_ratio": row.detectable_ratio,
+        "blocks_needed": row.blocks_needed,
+        "detail": reason_text(row),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return plain JSON data: no NaN, no infinity, text for what JSON does not know."""
+    match value:
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case None | bool() | int() | str():
+            return value
+        case dict():
+            return {str(key): _plain(member) for key, member in value.items()}
+        case list() | tuple():
+            return [_plain(member) for member in value]
+        case _:
+            return str(value)

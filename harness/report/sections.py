@@ -1,0 +1,124 @@
+"""A comparison in the order in which it is read: what is sure first, what is open last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.comparison import Comparison, Failure
+from harness.report.numbers import count, percent
+from harness.report.wording import Places
+from harness.verdict.rows import Reason, Row, Verdict
+
+_EXACT = (Reason.CHANGED, Reason.CHANGED_WITHIN_MARGIN, Reason.EQUAL)
+_OPEN_ORDER = (
+    Reason.MULTIPLICITY,
+    Reason.NEAR_MARGIN,
+    Reason.TOO_NOISY,
+    Reason.TOO_FEW_BLOCKS,
+    Reason.NON_POSITIVE,
+    Reason.ZERO_VARIANCE,
+    Reason.NO_COMMON_BLOCKS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """The rows by what is to be said of them; within a section they keep the comparison's order."""
+
+    changed_exactly: tuple[Row, ...]
+    changed_within: tuple[Row, ...]
+    equal: tuple[Row, ...]
+    regressions: tuple[Row, ...]
+    improvements: tuple[Row, ...]
+    same: tuple[Row, ...]
+    open: Mapping[Reason, tuple[Row, ...]]
+    one_sided: tuple[Row, ...]
+    shown: tuple[Row, ...]
+    places: Places
+
+    @property
+    def open_rows(self) -> tuple[Row, ...]:
+        """All undecided rows."""
+        return tuple(row for rows in self.open.values() for row in rows)
+
+
+def sections(comparison: Comparison) -> Sections:
+    """Sort a comparison's rows into sections."""
+    judged = [row for row in comparison.rows if row.judged]
+    statistical = [row for row in judged if row.reason not in _EXACT]
+    open_rows = [row for row in judged if row.verdict is Verdict.INCONCLUSIVE]
+    return Sections(
+        changed_exactly=_with(judged, Reason.CHANGED),
+        changed_within=_with(judged, Reason.CHANGED_WITHIN_MARGIN),
+        equal=_with(judged, Reason.EQUAL),
+        regressions=tuple(row for row in statistical if row.verdict is Verdict.REGRESSION),
+        improvements=tuple(row for row in statistical if row.verdict is Verdict.IMPROVEMENT),
+        same=tuple(row for row in statistical if row.verdict is Verdict.SAME),
+        open={reason: rows for reason in _OPEN_ORDER if (rows := _with(open_rows, reason))},
+        one_sided=_with(comparison.rows, Reason.NOT_MEASURED),
+        shown=_with(comparison.rows, Reason.NOT_JUDGED),
+        places=Places.of(comparison.rows),
+    )
+
+
+def by_metric(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
+    """Group rows by metric, in order of first appearance."""
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row.metric, []).append(row)
+    return {metric: tuple(members) for metric, members in grouped.items()}
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the answer: "2 regressions (1 exact), 1 improvement, 60 the same, 23 undecided (86 rows judged)."."""
+    judged = [row for row in comparison.rows if row.judged]
+    verdicts = [row.verdict for row in judged]
+    exact = [row.verdict for row in _with(judged, Reason.CHANGED)]
+    parts = (
+        *(
+            count(verdicts.count(verdict), verdict.value)
+            + (f" ({exact.count(verdict)} exact)" if verdict in exact else "")
+            for verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT)
+        ),
+        f"{verdicts.count(Verdict.SAME)} the same",
+        f"{verdicts.count(Verdict.INCONCLUSIVE)} undecided",
+    )
+    return f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged)."
+
+
+def origin(comparison: Comparison) -> str:
+    """Return how it was measured: "preset quick (margin 10 % for times), 5 paired blocks, machine desk"."""
+    paired = "paired " if comparison.paired else "unpaired "
+    tainted = f", {count(comparison.tainted, 'tainted repeat')} left out" if comparison.tainted else ""
+    return (
+        f"preset {comparison.preset} (margin {percent(comparison.margin)} for times), "
+        f"{count(comparison.blocks, paired + 'block')}, machine {comparison.machine.get('name', 'unknown')}{tainted}"
+    )
+
+
+def failure_text(failure: Failure) -> str:
+    """Return one failure: "v2.21.0, save on cpu mlp-s keras-export: unsupported: ValueError: ... (4 repeats)"."""
+    cell = " ".join(part for part in (failure.device, failure.model, failure.variant) if part != "-")
+    where = f"{failure.operation} on {cell}" if cell else failure.operation
+    reason = failure.reason or failure.status
+    status = "" if reason.startswith(failure.status) else f"{failure.status}: "
+    return f"{failure.subject}, {where}: {status}{reason} ({count(failure.count, 'repeat')})"
+
+
+def blocks_to_ask_for(rows: Iterable[Row]) -> tuple[int, int] | None:
+    """Return (blocks in all, rows they settle) for most open rows; None where blocks settle none.
+
+    The smallest number that settles four in five of the rows that blocks can settle: the last few may need many times
+    more, and each row says its own number.
+    """
+    needed = sorted(row.blocks_needed for row in rows if row.blocks_needed is not None)
+    if not needed:
+        return None
+    blocks = needed[math.ceil(0.8 * len(needed)) - 1]
+    return blocks, sum(number <= blocks for number in needed)
+
+
+def _with(rows: Iterable[Row], reason: Reason) -> tuple[Row, ...]:
+    return tuple(row for row in rows if row.reason is reason)

@@ -1,0 +1,185 @@
+"""The terminal's report: tables by rich, at the width it is given."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from harness.comparison import Comparison
+from harness.report.numbers import chance, change, count, interval, percent, quantity
+from harness.report.sections import Sections, by_metric, failure_text, headline, origin, sections
+from harness.report.wording import Places, blocks_text, reason_text, title, would_have_shown
+from harness.verdict.rows import Row, Verdict
+
+_MOST_FAILURES = 12
+
+
+def render_table(comparison: Comparison, *, width: int = 100, colour: bool = False, shown: bool = False) -> str:
+    """Return the report for a terminal `width` columns wide; `shown` adds the rows that are not judged."""
+    return to_text([*top(comparison), *body(comparison, shown=shown)], width=width, colour=colour)
+
+
+def top(comparison: Comparison) -> Iterator[RenderableType]:
+    """Yield what stands first: who is compared, how, what qualifies it, and the answer in a sentence."""
+    yield Text(f"{comparison.old.name} -> {comparison.new.name}", style="bold")
+    yield Text(f"{origin(comparison)}.")
+    for note in comparison.notes:
+        yield Text(f"Note: {note}", style="yellow")
+    yield Text()
+    yield Text(f"Answer: {headline(comparison)}", style="bold")
+    legend = sections(comparison).places.legend
+    if legend:
+        yield Text(legend, style="dim")
+
+
+def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableType]:
+    """Yield the sections, the sure ones first; empty ones are left out."""
+    parts = sections(comparison)
+    yield from _exact(parts)
+    places = parts.places
+    if parts.regressions:
+        yield from _section("Slower or larger: regressions beyond the margin", _changes(parts.regressions, places))
+    if parts.improvements:
+        yield from _section("Faster or smaller: improvements beyond the margin", _changes(parts.improvements, places))
+    if parts.same:
+        margins = sorted({row.margin for row in parts.same})
+        yield from _section(f"Same, within {' or '.join(map(percent, margins))}", _same(parts.same, places))
+    for rows in parts.open.values():
+        reasons = list(dict.fromkeys(reason_text(row) for row in rows))
+        why = reasons[0] if len(reasons) == 1 else rows[0].reason.value
+        yield from _section(f"Undecided ({rows[0].reason}): {why}", _open(rows, places))
+    if parts.one_sided:
+        yield from _section("Measured on one side only", _one_sided(parts.one_sided, comparison))
+    if shown and parts.shown:
+        yield from _section("Shown, not judged", _changes(parts.shown, places))
+    yield from _failures(comparison)
+
+
+def to_text(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
+    """Render to a string without trailing blanks."""
+    stream = io.StringIO()
+    console = Console(
+        file=stream,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ={},
+    )
+    for part in parts:
+        console.print(part)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _exact(parts: Sections) -> Iterator[RenderableType]:
+    if not parts.changed_exactly and not parts.changed_within and not parts.equal:
+        return
+    yield from _section("What changed exactly (bytes, files, nodes: the same number in every block)")
+    if parts.changed_exactly:
+        yield Padding(_changes(parts.changed_exactly, parts.places, exact=True), (0, 0, 0, 2))
+    else:
+        yield _indented("Nothing.")
+    if parts.changed_within:
+        for metric, rows in by_metric(parts.changed_within).items():
+            each = ", ".join(f"{parts.places.place(row)} {change(row.ratio)}" for row in rows)
+            yield _indented(f"Changed by too little to matter: {title(metric)}: {each}.")
+    if parts.equal:
+        others = "other " if parts.changed_exactly or parts.changed_within else ""
+        yield _indented(f"Equal: {count(len(parts.equal), others + 'exact quantity', others + 'exact quantities')}.")
+
+
+def _changes(rows: Iterable[Row], places: Places, exact: bool = False) -> Table:
+    table = _table("what", "where", right=("old", "new", "change", *(() if exact else ("95 % interval", "q"))))
+    for row in rows:
+        cells = [title(row.metric), places.place(row), quantity(row.old, row.unit), quantity(row.new, row.unit)]
+        cells.append(_change(row))
+        if not exact:
+            cells += [interval(row.low, row.high), chance(row.q)]
+        table.add_row(*map(Text, cells), style=_style(row))
+    return table
+
+
+def _same(rows: Iterable[Row], places: Places) -> Table:
+    table = _table("what", "where", right=("changes seen",))
+    for metric, members in by_metric(rows).items():
+        ratios = [row.ratio for row in members if row.ratio is not None]
+        seen = change(ratios[0]) if len(ratios) == 1 else interval(min(ratios), max(ratios)) if ratios else ""
+        where = ", ".join(places.place(row) for row in members)
+        table.add_row(*map(Text, (title(metric), where, seen)))
+    return table
+
+
+def _open(rows: Iterable[Row], places: Places) -> Table:
+    table = _table("what", "where", right=("change", "95 % interval", "would have\nshown", "settled by"))
+    for row in rows:
+        cells = (title(row.metric), places.place(row), _change(row), interval(row.low, row.high))
+        table.add_row(*map(Text, (*cells, would_have_shown(row), blocks_text(row))))
+    return table
+
+
+def _one_sided(rows: Iterable[Row], comparison: Comparison) -> Table:
+    table = _table("what", "where", right=(comparison.old.name, comparison.new.name))
+    places = Places.of(comparison.rows)
+    for metric, members in by_metric(rows).items():
+        where = ", ".join(places.place(row) for row in members)
+        unit = members[0].unit
+        sides = (_side([row.old for row in members], unit), _side([row.new for row in members], unit))
+        table.add_row(*map(Text, (title(metric), where, *sides)))
+    return table
+
+
+def _side(values: list[float | None], unit: str) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "n/a"
+    return quantity(known[0], unit) if len(values) == 1 else f"measured in {len(known)}"
+
+
+def _failures(comparison: Comparison) -> Iterator[RenderableType]:
+    for status, heading in (("failed", "Failed"), ("unsupported", "Not supported")):
+        found = [failure for failure in comparison.failures if failure.status == status]
+        if not found:
+            continue
+        yield from _section(heading)
+        for failure in found[:_MOST_FAILURES]:
+            yield _indented(failure_text(failure))
+        if len(found) > _MOST_FAILURES:
+            yield _indented(f"... and {len(found) - _MOST_FAILURES} more: --format json names all.")
+
+
+def _section(heading: str, content: RenderableType | None = None) -> Iterator[RenderableType]:
+    yield Text()
+    yield Text(heading, style="bold")
+    if content is not None:
+        yield Padding(content, (0, 0, 0, 2))
+
+
+def _indented(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 2))
+
+
+def _table(*left: str, right: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in left:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _change(row: Row) -> str:
+    if row.ratio is None and row.old is not None and row.new is not None:
+        return "from 0" if row.old == 0 and row.new > 0 else "n/a"
+    return change(row.ratio)
+
+
+def _style(row: Row) -> str:
+    return {Verdict.REGRESSION: "red", Verdict.IMPROVEMENT: "green"}.get(row.verdict, "")

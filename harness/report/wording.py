@@ -1,0 +1,134 @@
+"""The words for rows, places and reasons: codes are for machines, sentences for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.metrics import FAILED_REPEATS, METRICS
+from harness.report.numbers import change, percent
+from harness.verdict.rows import Reason, Row
+
+_TITLES = {name: metric.title for name, metric in (*METRICS.items(), (FAILED_REPEATS.name, FAILED_REPEATS))}
+
+
+def title(metric: str) -> str:
+    """Return what a metric is called in reports, its name where it is not one of the project's."""
+    return _TITLES.get(metric, metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Says where a row was measured, leaving out what is the same nearly everywhere (`legend` tells it once)."""
+
+    devices: tuple[str, ...]
+    writer: str | None
+    reader: str | None
+
+    @classmethod
+    def of(cls, rows: Iterable[Row]) -> Places:
+        """Find the devices, and the writer and reader that most rows have."""
+        rows = list(rows)
+        parts = [_variant_parts(row.variant) for row in rows]
+        return cls(
+            devices=tuple(dict.fromkeys(row.device for row in rows if row.device != "-")),
+            writer=_most_common(writer for writer, _, _ in parts),
+            reader=_most_common(reader for _, reader, _ in parts),
+        )
+
+    @property
+    def legend(self) -> str:
+        """Return what the places leave out: device, writer and reader."""
+        device = f"On the {_device(self.devices[0])}. " if len(self.devices) == 1 else ""
+        if self.writer is None:
+            return device.strip()
+        read = f" and read by {self.reader}" if self.reader else ""
+        return f"{device}Artifacts written by {self.writer}{read}, unless a row names another way."
+
+    def place(self, row: Row) -> str:
+        """Return where a row was measured: "mlp-s batch 32", "gpu mlp-m", "mlp-s (keras-export)"."""
+        writer, reader, batch = _variant_parts(row.variant)
+        others = [part for part, usual in ((writer, self.writer), (reader, self.reader)) if part and part != usual]
+        words = [
+            row.device if len(self.devices) > 1 and row.device != "-" else "",
+            row.model if row.model != "-" else "",
+            f"batch {batch}" if batch else "",
+            f"({', '.join(others)})" if others else "",
+        ]
+        return " ".join(word for word in words if word) or "all models"
+
+
+def reason_text(row: Row) -> str:
+    """Return why the row has its verdict, for people; says what to do where something can be done."""
+    margin = percent(row.margin)
+    match row.reason:
+        case Reason.BEYOND_MARGIN:
+            return f"changed by more than {margin}, all rows of the run considered"
+        case Reason.CHANGED:
+            return "an exact quantity changed"
+        case Reason.APPEARED:
+            return "now above every earlier value, in every block"
+        case Reason.VANISHED:
+            return "now below every earlier value, in every block"
+        case Reason.WITHIN_MARGIN:
+            return f"shown to be the same within {margin}"
+        case Reason.EQUAL:
+            return "equal"
+        case Reason.CHANGED_WITHIN_MARGIN:
+            return "an exact quantity changed by too little to matter"
+        case Reason.MULTIPLICITY:
+            return "clear as a single row, not among so many"
+        case Reason.NEAR_MARGIN:
+            return f"moved, but whether by more than {margin} is open"
+        case Reason.TOO_NOISY:
+            return f"noise leaves open whether it is the same within {margin}"
+        case Reason.TOO_FEW_BLOCKS:
+            return f"too few blocks ({row.blocks}) to judge"
+        case Reason.ZERO_VARIANCE:
+            return "readings never vary: the clock or counter is too coarse, or stuck"
+        case Reason.NON_POSITIVE:
+            return "0 or less among the values: no ratio can be formed"
+        case Reason.NO_COMMON_BLOCKS:
+            return "no block holds both sides: repeat the comparison"
+        case Reason.NOT_MEASURED:
+            side = "neither side" if row.old is None and row.new is None else "old" if row.new is None else "new"
+            return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"
+        case Reason.NOT_JUDGED:
+            return "shown, not judged"
+
+
+def would_have_shown(row: Row) -> str:
+    """Return the smallest change that the run would have called: ">= 12 %"; "" where it is not known."""
+    if row.spread is None:
+        return ""
+    if row.detectable_ratio is None:
+        return "over x10"
+    if row.detectable_ratio >= 2:
+        return f">= {change(row.detectable_ratio)}"
+    return f">= {percent(row.detectable_ratio - 1)}"
+
+
+def blocks_text(row: Row) -> str:
+    """Return the blocks that would settle an open row: "12 blocks"."""
+    if row.blocks_needed is not None:
+        return f"{row.blocks_needed} blocks"
+    return "over 200" if row.spread is not None else ""
+
+
+def _variant_parts(variant: str) -> tuple[str | None, str | None, str | None]:
+    """Split "tf-module/tf-load b32" into writer, reader, batch; None for parts that are not there."""
+    if variant == "-":
+        return None, None, None
+    way, _, batch = variant.partition(" b")
+    writer, _, reader = way.partition("/")
+    return writer or None, reader or None, batch or None
+
+
+def _most_common(names: Iterable[str | None]) -> str | None:
+    counted = Counter(name for name in names if name)
+    return counted.most_common(1)[0][0] if counted else None
+
+
+def _device(device: str) -> str:
+    return device.upper() if device in ("cpu", "gpu") else device
