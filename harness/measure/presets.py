@@ -92,7 +92,9 @@ def read_preset(text: str) -> Preset:
     if path.endswith(".toml"):
         file = Path(path)
         if not file.is_file():
-            raise UsageError(f"There is no preset file {file}; give a path to a TOML file or one of {_shipped_names()}.")
+            raise UsageError(
+                f"There is no preset file {file}; give a path to a TOML file or one of {_shipped_names()}."
+            )
         tables = _parse(file)
         if not name and len(tables) != 1:
             raise UsageError(f"{file} holds {len(tables)} presets: say which, as {file}#NAME ({', '.join(tables)}).")

@@ -1,0 +1,300 @@
+"""One block: a fresh import for each subject, all alive together, then cell by cell with the subjects alternating."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.machine.load import sample_host, taints_between
+from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
+from harness.measure.footprint import Footprint
+from harness.measure.pinning import worker_environment
+from harness.measure.presets import Cell, Group, Preset
+from harness.measure.progress import Progress, Step
+from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
+from harness.store.records import Record, RecordWriter
+
+IMPORT_TIMEOUT_S = 300.0
+"""A first import from a cold disk has been seen to take 27 s; this is ten times that."""
+
+_HAZARDS = ("timeout", "crashed")
+"""Failures that forking itself could have caused: they are retried once in a process of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is compared: a name and the interpreter that has the release."""
+
+    name: str
+    python: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One repeat's work in a cell."""
+
+    name: str  # save, load or infer
+    page_cache: str | None
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What stays the same over all blocks of a run."""
+
+    preset: Preset
+    subjects: tuple[Subject, ...]
+    isolation: str  # fork or spawn
+    seed: int
+    memory_limit_bytes: float
+    folder: Path  # of the run: logs and artifacts live below
+    gpu_uuid: str | None
+
+
+class Block:
+    """Measures one block and appends a record for every repeat, whatever becomes of it."""
+
+    def __init__(
+        self,
+        conditions: Conditions,
+        number: int,
+        attempt: int,
+        writer: RecordWriter,
+        failures: FailureCount,
+        progress: Progress,
+        blocks: int,
+    ) -> None:
+        """Prepare block `number` (from 0); `blocks` is how many are planned, for the progress alone."""
+        self._conditions = conditions
+        self._number = number
+        self._attempt = attempt
+        self._writer = writer
+        self._failures = failures
+        self._progress = progress
+        self._blocks = blocks
+        self._random = random.Random(f"{conditions.seed}/{number}")
+        self._zygotes: dict[str, WorkerProcess] = {}
+        self._lost: dict[str, str] = {}
+        self._step = 0
+        self._groups = [group for group in conditions.preset.groups if group.is_in(number)]
+        subjects = len(conditions.subjects)
+        self._steps = subjects * (1 + sum(group.repeats * len(group.cells) for group in self._groups))
+        self._artifacts = conditions.folder / "artifacts"
+        self._environment = worker_environment(os.environ, self._artifacts)
+
+    def measure(self) -> list[float]:
+        """Measure everything and append the block's own record. Ends all workers, also when interrupted.
+
+        Returns the seconds of the imports and then of each group.
+        """
+        started = time.monotonic()
+        parts: list[float] = []
+        try:
+            shutil.rmtree(self._artifacts, ignore_errors=True)
+            self._artifacts.mkdir(parents=True)
+            self._import_all()
+            for group in self._groups:
+                parts.append(time.monotonic() - started - sum(parts))
+                for cell in group.cells:
+                    self._measure_cell(group, cell)
+            parts.append(time.monotonic() - started - sum(parts))
+            for zygote in self._zygotes.values():
+                zygote.close()
+        finally:
+            for zygote in self._zygotes.values():
+                zygote.kill()
+            shutil.rmtree(self._artifacts, ignore_errors=True)
+        duration_s = time.monotonic() - started
+        self._writer.append(
+            {
+                "type": "block",
+                "block": self._number,
+                "attempt": self._attempt,
+                "complete": True,
+                "duration_s": duration_s,
+                "parts_s": parts,
+                "ended_at": time.time(),
+            }
+        )
+        self._progress.block_done(self._number, self._blocks, duration_s)
+        return parts
+
+    def _import_all(self) -> None:
+        """Start one zygote a subject, one after the other in random order: imports are measured too."""
+        subjects = list(self._conditions.subjects)
+        self._random.shuffle(subjects)
+        for subject in subjects:
+            self._announce(subject, "import", None)
+            before, started_at, clock = sample_host(), time.time(), time.monotonic()
+            try:
+                zygote = self._start(subject)
+                result = zygote.wait_for_import(IMPORT_TIMEOUT_S)
+                self._zygotes[subject.name] = zygote
+            except WorkerLost as error:
+                result = _failed(str(error))
+                self._lost[subject.name] = str(error)
+            result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
+            self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
+
+    def _start(self, subject: Subject) -> WorkerProcess:
+        log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
+        return WorkerProcess(subject.python, self._environment, log, self._artifacts)
+
+    def _measure_cell(self, group: Group, cell: Cell) -> None:
+        blocked: dict[str, tuple[str, str]] = {}  # subject: status and reason of what keeps it from going on
+        for operation in self._rounds(group):
+            subjects = list(self._conditions.subjects)
+            self._random.shuffle(subjects)
+            for subject in subjects:
+                self._announce(subject, operation.name, cell)
+                self._measure_repeat(group, cell, operation, subject, blocked)
+        for subject in self._conditions.subjects:
+            shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
+
+    def _rounds(self, group: Group) -> Iterator[Operation]:
+        """Yield the cell's rounds: all saves, then loads cold and warm and steady calls in random order."""
+        for repeat in range(group.save_repeats):
+            yield Operation("save", None, repeat)
+        reads = [Operation("load", "cold", repeat) for repeat in range(group.cold_repeats)]
+        reads += [Operation("load", "warm", repeat) for repeat in range(group.warm_repeats)]
+        reads += [Operation("infer", "warm", repeat) for repeat in range(group.infer_repeats)]
+        self._random.shuffle(reads)
+        yield from reads
+
+    def _measure_repeat(
+        self, group: Group, cell: Cell, operation: Operation, subject: Subject, blocked: dict[str, tuple[str, str]]
+    ) -> None:
+        started_at, clock = time.time(), time.monotonic()
+        key = FailureCount.key(subject.name, dataclasses.asdict(cell), operation.name)
+        isolation, result = self._conditions.isolation, None
+        if subject.name in self._lost:
+            if operation.repeat == 0:
+                result = _failed(f"not-run: {self._lost[subject.name]}")
+        elif subject.name in blocked:
+            status, reason = blocked[subject.name]
+            if operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold":
+                result = dict(_failed(reason), status=status)
+        elif self._failures.blocks(key) >= FAILED_BLOCKS_ALLOWED:
+            blocked[subject.name] = ("failed", f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
+            result = _failed(blocked[subject.name][1])
+        else:
+            before = sample_host()
+            isolation, result = self._ask(subject, self._request(group, cell, operation, subject), key)
+            result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
+            if result["status"] != "ok":
+                blocked[subject.name] = (result["status"], f"not-run: {operation.name}: {result['reason']}")
+            if result["status"] == "failed":
+                self._failures.add(key, result["reason"])
+        if result is not None:
+            self._append(subject, cell, operation, isolation, result, started_at, clock)
+
+    def _request(self, group: Group, cell: Cell, operation: Operation, subject: Subject) -> Message:
+        artifact = self._artifact(subject, cell)
+        keep = operation.repeat == 0
+        return {
+            "operation": operation.name,
+            **dataclasses.asdict(cell),
+            "artifact": str(artifact if operation.name != "save" or keep else artifact.with_name("repeated")),
+            "keep": keep,
+            "later_saves": group.later_saves,
+            "page_cache": operation.page_cache,
+            "again": operation.page_cache == "warm",
+            "batches": list(group.batches) if operation.name == "infer" else [],
+            "window_s": group.window_s,
+            "timeout_s": self._conditions.preset.timeout_s,
+            "memory_limit_bytes": self._conditions.memory_limit_bytes,
+        }
+
+    def _artifact(self, subject: Subject, cell: Cell) -> Path:
+        return self._artifacts / subject.name.replace(os.sep, "_") / f"{cell.device}-{cell.model}-{cell.writer}"
+
+    def _ask(self, subject: Subject, request: Message, key: tuple[str, ...]) -> tuple[str, Message]:
+        """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
+        Path(request["artifact"]).parent.mkdir(parents=True, exist_ok=True)
+        if self._conditions.isolation == "spawn":
+            return "spawn", self._ask_spawned(subject, request)
+        result = self._ask_forked(subject, request)
+        reason = result["reason"]
+        if result["status"] != "failed" or not reason.startswith(_HAZARDS) or self._failures.blocks(key):
+            return "fork", result
+        self._remove_left(request)
+        result = self._ask_spawned(subject, request)
+        result["taints"] = [*result["taints"], f"retried: {reason}"]
+        return "spawn", result
+
+    def _ask_forked(self, subject: Subject, request: Message) -> Message:
+        zygote = self._zygotes[subject.name]
+        footprint = Footprint(self._conditions.gpu_uuid)
+        try:
+            return footprint.added_to(zygote.ask({"do": "fork", **request}, footprint.read))
+        except WorkerLost as error:
+            zygote.kill()
+            try:
+                self._zygotes[subject.name] = self._start(subject)
+                self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
+            except WorkerLost as second:
+                self._lost[subject.name] = str(second)
+            return _failed(str(error))
+
+    def _ask_spawned(self, subject: Subject, request: Message) -> Message:
+        footprint = Footprint(self._conditions.gpu_uuid)
+        try:
+            process = self._start(subject)
+        except WorkerLost as error:
+            return _failed(str(error))
+        try:
+            imported = process.wait_for_import(IMPORT_TIMEOUT_S)
+            result = footprint.added_to(process.ask({"do": "here", **request}, footprint.read))
+            result["phases"] = [dict(phase, kind="import") for phase in imported["phases"]] + result["phases"]
+            return result
+        except WorkerLost as error:
+            return _failed(str(error))
+        finally:
+            process.kill()
+
+    def _remove_left(self, request: Message) -> None:
+        """Remove what a failed save left, so that its retry starts from nothing."""
+        if request["operation"] == "save":
+            for path in (request["artifact"], request["artifact"] + ".later"):
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _announce(self, subject: Subject, operation: str, cell: Cell | None) -> None:
+        self._progress.step(Step(self._number, self._blocks, self._step, self._steps, subject.name, operation, cell))
+        self._step += 1
+
+    def _append(
+        self,
+        subject: Subject,
+        cell: Cell | None,
+        operation: Operation,
+        isolation: str,
+        result: Message,
+        started_at: float,
+        clock: float,
+    ) -> None:
+        record: Record = {
+            "type": "repeat",
+            "block": self._number,
+            "attempt": self._attempt,
+            "subject": subject.name,
+            "cell": dataclasses.asdict(cell) if cell else None,
+            "operation": operation.name,
+            "page_cache": operation.page_cache,
+            "repeat": operation.repeat,
+            "isolation": isolation,
+            "started_at": started_at,
+            "wall_s": time.monotonic() - clock,
+        }
+        fields = ("status", "reason", "metrics", "absent", "phases", "taints", "evidence", "provenance")
+        self._writer.append(record | {field: result[field] for field in fields if field in result})
+
+
+def _failed(reason: str) -> Message:
+    empty: Message = {"metrics": [], "absent": [], "phases": [], "taints": [], "evidence": {}}
+    return {**empty, "status": "failed", "reason": reason}

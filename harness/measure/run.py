@@ -1,0 +1,256 @@
+"""A run: subjects and a preset become blocks of records, resumed where an earlier sitting stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.errors import UsageError
+from harness.machine.identity import Machine
+from harness.measure.block import Block, Conditions, Subject
+from harness.measure.failures import FailureCount
+from harness.measure.pinning import PINNED
+from harness.measure.presets import Preset
+from harness.measure.progress import Progress
+from harness.releases.environments import Environment
+from harness.store.records import (
+    Record,
+    RecordWriter,
+    complete_blocks,
+    next_attempt,
+    records_of_complete_blocks,
+)
+from harness.store.runs import (
+    UNFINISHED,
+    ResultsLock,
+    RunDirectory,
+    create_run,
+    find_resumable,
+    fingerprint,
+    why_not_resumable,
+)
+from harness.worker import WORKER_VERSION
+
+MEMORY_SHARE = 0.8
+"""Share of the memory available at a run's start that one measuring process may hold."""
+
+MOST_BLOCKS = 100
+"""No budget buys more: the t distribution has long stopped changing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure, of what, under which name."""
+
+    kind: str  # compare, run, bench, asv or speed
+    preset: Preset
+    subjects: Mapping[str, Environment]
+    machine: Machine
+    seed: int
+    isolation: str
+
+    def fingerprint_parts(self) -> dict[str, Any]:
+        """Return everything that must be equal for blocks to belong to one run."""
+        return {
+            "kind": self.kind,
+            "subjects": {name: environment.release.ident for name, environment in self.subjects.items()},
+            "environments": {name: environment.name for name, environment in self.subjects.items()},
+            "locks": {name: environment.lock_digest for name, environment in self.subjects.items()},
+            "preset": self.preset.digest(),
+            "seed": self.seed,
+            "isolation": self.isolation,
+            "worker version": WORKER_VERSION,
+            "machine": self.machine.name,
+            "boot": self.machine.boot_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a run ends before its preset's number of blocks, or goes on beyond it."""
+
+    budget_s: float | None = None  # fixes the number of blocks from the first block's duration
+    deadline: float | None = None  # time.monotonic(): no block starts that cannot end by then
+    extend: bool = False  # add the preset's number of blocks to a run of the same plan that has ended
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a run."""
+
+    run: RunDirectory
+    blocks: int  # complete ones, in all
+    blocks_before: int  # of these, those measured in earlier sittings
+    blocks_planned: int
+    interrupted: bool
+    stopped_by: str | None  # why fewer blocks than planned were measured
+
+
+def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outcome:
+    """Measure a plan and return what became of it. Every complete block is on disk when it is reported.
+
+    Args:
+        root: the project's root, below which results lie.
+        plan: what to measure.
+        limits: when to stop.
+        progress: is told what happens.
+
+    Raises:
+        UsageError: another run holds the results.
+    """
+    with ResultsLock(root):
+        run, records = _open(root, plan, limits, progress)
+        sitting = _Sitting(plan, limits, progress, run, records)
+        return sitting.measure()
+
+
+def _open(root: Path, plan: Plan, limits: Limits, progress: Progress) -> tuple[RunDirectory, list[Record]]:
+    """Return the run to continue and its records, or a new one."""
+    parts, machine = plan.fingerprint_parts(), plan.machine.name
+    states = (*UNFINISHED, "complete") if limits.extend else UNFINISHED
+    found = find_resumable(root, machine, fingerprint(parts), states=states)
+    if found is not None:
+        records, problems = found.records()
+        for problem in problems:
+            progress.say(str(problem))
+        done = len(complete_blocks(records))
+        verb = "Adding blocks to" if found.facts["state"] == "complete" else "Resuming"
+        progress.say(f"{verb} run {found.run}: {done} block{'' if done == 1 else 's'} of it measured before.")
+        return found.updated(state="running"), records
+    refusal = why_not_resumable(root, machine, plan.kind, parts, states=states)
+    if refusal is not None:
+        progress.say(f"{refusal} Starting a new run; the earlier one stays as it is.")
+    return create_run(root, machine, _facts(plan, parts)), []
+
+
+def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "kind": plan.kind,
+        "preset": plan.preset.as_dict(),
+        "seed": plan.seed,
+        "isolation": plan.isolation,
+        "blocks_planned": plan.preset.blocks,
+        "pinned_variables": PINNED,
+        "subjects": [
+            {
+                "name": name,
+                "release": environment.release.name,
+                "release_id": environment.release.ident,
+                "environment": environment.name,
+                "python": environment.python_minor,
+                "lock_digest": environment.lock_digest,
+                "policy": environment.policy,
+                "wheel": environment.wheel,
+                "keras": environment.keras,
+                "tensorflow": environment.release.version,
+            }
+            for name, environment in plan.subjects.items()
+        ],
+        "machine": plan.machine.as_record(),
+        "boot_id": plan.machine.boot_id,
+        "worker_version": WORKER_VERSION,
+        "harness_version": harness.__version__,
+        "fingerprint_parts": parts,
+    }
+
+
+class _Sitting:
+    """One continuous stretch of a run."""
+
+    def __init__(
+        self, plan: Plan, limits: Limits, progress: Progress, run: RunDirectory, records: list[Record]
+    ) -> None:
+        self._plan = plan
+        self._limits = limits
+        self._progress = progress
+        self._run = run
+        self._records = records
+        self._done = set(complete_blocks(records))
+        self._before = len(self._done)
+        self._failures = FailureCount(records_of_complete_blocks(records))
+        extra = self._before if limits.extend and self._before >= plan.preset.blocks else 0
+        self._planned = plan.preset.blocks + extra
+        self._parts_s: list[float] | None = None
+        self._started = time.monotonic()
+
+    def measure(self) -> Outcome:
+        stopped_by = None
+        interrupted = False
+        try:
+            with self._run.writer() as writer:
+                while len(self._done) < self._planned:
+                    number = next(block for block in range(MOST_BLOCKS + self._planned) if block not in self._done)
+                    stopped_by = self._cannot_end_in_time(number)
+                    if stopped_by:
+                        break
+                    self._measure_block(number, writer)
+        except KeyboardInterrupt:
+            interrupted = True
+        whole = len(self._done) >= self._planned or stopped_by is not None
+        state = "interrupted" if interrupted or not self._done else "complete" if whole else "interrupted"
+        self._run = self._run.updated(state=state, blocks_planned=self._planned, blocks=len(self._done))
+        return Outcome(self._run, len(self._done), self._before, self._planned, interrupted, stopped_by)
+
+    def _measure_block(self, number: int, writer: RecordWriter) -> None:
+        plan = self._plan
+        conditions = Conditions(
+            preset=plan.preset,
+            subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
+            isolation=plan.isolation,
+            seed=plan.seed,
+            memory_limit_bytes=_available_memory_bytes() * MEMORY_SHARE,
+            folder=self._run.path,
+            gpu_uuid=plan.machine.gpus[0].uuid if plan.machine.gpus else None,
+        )
+        attempt = next_attempt(self._records, number)
+        block = Block(conditions, number, attempt, writer, self._failures, self._progress, self._planned)
+        started = time.monotonic()
+        self._parts_s = block.measure()
+        self._done.add(number)
+        if self._limits.budget_s is not None and len(self._done) == self._before + 1:
+            affordable = int(self._limits.budget_s / (time.monotonic() - started))
+            self._planned = min(self._before + max(1, affordable), MOST_BLOCKS)
+
+    def _cannot_end_in_time(self, number: int) -> str | None:
+        """Say why block `number` must not start, judging by the durations of the block before it."""
+        deadline = self._limits.deadline
+        if deadline is None or self._parts_s is None:
+            return None
+        import_s, *groups_s = self._parts_s
+        previous = [group for group in self._plan.preset.groups if group.is_in(number - 1)]
+        wanted = [s for s, group in zip(groups_s, previous, strict=False) if group.is_in(number)]
+        expected_s = (import_s + sum(wanted)) * 1.1
+        left_s = deadline - time.monotonic()
+        if expected_s <= left_s:
+            return None
+        return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"
+
+
+def _available_memory_bytes() -> float:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return float(line.split()[1]) * 1024
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def name_subjects(environments: Sequence[Environment]) -> dict[str, Environment]:
+    """Return the environments by subject name; the same release again becomes `v2.21.0#2` (a run against itself).
+
+    Raises:
+        UsageError: there are none.
+    """
+    if not environments:
+        raise UsageError("Name at least one release, as in `savedmodel-bench run v2.21.0`.")
+    named: dict[str, Environment] = {}
+    for environment in environments:
+        name, count = environment.release.name, 1
+        while name in named:
+            count += 1
+            name = f"{environment.release.name}#{count}"
+        named[name] = environment
+    return named
