@@ -240,7 +240,7 @@ def _centre(samples: list[float]) -> float | None:
         return samples[0]
     if min(samples) > 0:
         return math.exp(float(np.log(samples).mean()))
-    return float(np.mean(samples))
+    return sum(value / len(samples) for value in samples)
 
 
 def _ratio(log_ratio: float) -> float | None:
