@@ -1,0 +1,167 @@
+"""Saving, loading and running SavedModels: the asv benchmarks, made from `harness.metrics`.
+
+asv starts a process for every metric and parameter. The first metric of a parameter runs the worker, which measures
+everything about that model at once, and leaves its records in the folder that asv gives all benchmarks of this file;
+the later ones read them there. TensorFlow lives in the worker alone and is never imported here.
+
+The grid is fixed, whatever the machine has: what cannot be measured is n/a, so results of different machines and
+nights line up. Choose parts of it with `asv run -b 'track_load.*mlp-s'`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.machine.gpu import gpu_present
+from harness.metrics import METRICS, Kind, Metric, Scope
+
+# Raise it when what a number means has changed: asv then asks for new runs instead of mixing old and new.
+VERSION = "1"
+
+DEVICES = ["cpu", "gpu"]
+MODELS = ["mlp-xs", "mlp-s", "mlp-m", "conv-s", "transformer-s"]
+WRITER = "tf-module"
+READER = "tf-load"
+BATCHES = [1, 32]
+# Shown, not judged, and yet worth a graph. CPU seconds are left to the records: the grid has to stay small.
+ALSO_SHOWN = ("save_host_peak_bytes", "load_host_peak_bytes", "device_footprint_bytes", "infer_p90_s")
+
+
+def setup_cache() -> None:
+    """Give all benchmarks of this file one working folder; returning nothing adds no parameter to them."""
+
+
+def grid(metric: Metric) -> dict[str, list[str]]:
+    """Return the parameters of a metric, named as in the rows of the project's own tables."""
+    if metric.scope is Scope.SUBJECT:
+        return {}
+    if metric.kind is Kind.ALLOCATOR or metric.name.startswith("device_footprint"):
+        devices = ["gpu"]
+    else:
+        # What is written to disk is the same from every device.
+        devices = ["cpu"] if metric.kind is Kind.EXACT else DEVICES
+    if metric.scope is Scope.DEVICE:
+        return {"device": devices}
+    pair = f"{WRITER}/{READER}"
+    variants = {
+        Scope.MODEL: ["-"],
+        Scope.WRITER: [WRITER],
+        Scope.READER: [pair],
+        Scope.CALL: [f"{pair} b{batch}" for batch in BATCHES],
+    }
+    return {"device": devices, "model": MODELS, "variant": variants[metric.scope]}
+
+
+def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> list[float]:
+    """Return the metric's values, one per repeat, from the records of one model on one device.
+
+    Raises:
+        NotImplementedError: it does not exist here (no GPU, an API that the release lacks): asv shows n/a.
+        RuntimeError: it should exist and does not: asv shows a failure.
+    """
+    if device == "gpu" and not gpu_present():
+        raise NotImplementedError("no-gpu")
+    records = [record for record in measured(device, model) if concerns(record, metric, device, model)]
+    batch = int(variant.rpartition(" b")[2]) if metric.scope is Scope.CALL else None
+    clean: list[float] = []
+    tainted: list[float] = []
+    for record in records:
+        for entry in record.get("metrics", []):
+            if entry["metric"] == metric.name and entry.get("batch") == batch and entry.get("value") is not None:
+                (tainted if record.get("taints") else clean).append(float(entry["value"]))
+    if clean or tainted:
+        return clean or tainted
+    for status, error in (("failed", RuntimeError), ("unsupported", NotImplementedError)):
+        for record in records:
+            if record.get("status") == status:
+                raise error(f"{record.get('operation')}: {record.get('reason')}")
+    for record in records:
+        for entry in record.get("absent", []):
+            if entry["metric"] == metric.name:
+                raise NotImplementedError(entry["reason"])
+    raise RuntimeError(f"the worker reported no {metric.name} for {model or 'the import'} on {device}")
+
+
+def concerns(record: dict[str, Any], metric: Metric, device: str, model: str | None) -> bool:
+    """Whether a record can hold the metric: the record of an import, or one of this model, writer and reader."""
+    if record.get("type") != "repeat":
+        return False
+    cell = record.get("cell")
+    if metric.scope is Scope.SUBJECT:
+        return cell is None
+    if cell is None or cell.get("device") != device or cell.get("model") != model or cell.get("writer") != WRITER:
+        return False
+    return cell.get("reader") in (None, READER)
+
+
+def measured(device: str, model: str | None) -> list[dict[str, Any]]:
+    """Return the records of a model on a device: from this run's folder, else from the worker."""
+    stored = Path(f"{device}-{model or 'import'}.json")
+    if stored.exists():
+        document = json.loads(stored.read_text(encoding="utf-8"))
+    else:
+        document = measure(device, model)
+        stored.write_text(json.dumps(document), encoding="utf-8")
+    if document["error"] is not None:
+        raise RuntimeError(document["error"])
+    return list(document["records"])
+
+
+def measure(device: str, model: str | None) -> dict[str, Any]:
+    """Measure once; a failure is kept like a result, so that the other metrics need not run into it again."""
+    from harness.measure.asv_bridge import measure_cell
+
+    python = os.environ.get("ASV_RELEASE_PYTHON")
+    name = os.environ.get("ASV_RELEASE_NAME")
+    try:
+        if not python or not name:
+            raise RuntimeError(
+                "asv has not said which release this is: run it in the folder of asv.conf.json, without -E"
+            )
+        records = measure_cell(Path(os.environ["ASV_CONF_DIR"]), name, Path(python), device, model)
+    except Exception as error:  # whatever it is, it is this parameter's failure and is shown as such
+        return {"error": f"{type(error).__name__}: {error}", "records": []}
+    return {"error": None, "records": records}
+
+
+def benchmark(metric: Metric) -> Callable[..., dict[str, Any]]:
+    """Return the `track_` function of one metric."""
+
+    def read(parameters: tuple[str, ...]) -> list[float]:
+        device, model, variant = (*parameters, *("cpu", None, "-")[len(parameters) :])
+        if metric.scope is Scope.DEVICE:
+            model = MODELS[0]
+        return samples_of(metric, str(device), model, str(variant))
+
+    # asv takes NotImplementedError for n/a in `setup` alone; hence the measuring happens there. asv_runner also calls
+    # a setup that needs no argument before `setup_cache`, where a failure would fail this whole file: need one.
+    def setup(device: str, *others: str) -> None:
+        read((device, *others))
+
+    def track(*parameters: str) -> dict[str, Any]:
+        # A dictionary of just this form makes asv 0.6.6 treat the samples as it treats those of its own timings.
+        return {"samples": read(parameters), "number": 1}
+
+    parameters = grid(metric)
+    track.__name__ = f"track_{metric.name}"
+    track.__doc__ = metric.title
+    if parameters:
+        track.setup = setup  # type: ignore[attr-defined]
+    track.unit = metric.unit  # type: ignore[attr-defined]
+    track.version = VERSION  # type: ignore[attr-defined]
+    track.timeout = 1800  # type: ignore[attr-defined]
+    track.rounds = 1  # type: ignore[attr-defined]
+    track.params = list(parameters.values())  # type: ignore[attr-defined]
+    track.param_names = list(parameters)  # type: ignore[attr-defined]
+    track.pretty_source = f"{metric.name}: {metric.title} [{metric.unit}]"  # type: ignore[attr-defined]
+    return track
+
+
+for _metric in METRICS.values():
+    if _metric.judged or _metric.name in ALSO_SHOWN:
+        globals()[f"track_{_metric.name}"] = benchmark(_metric)
+del _metric
