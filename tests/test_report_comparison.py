@@ -1,0 +1,218 @@
+"""From the results' tables to a comparison: pairing over runs, what is judged, what is said beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
+from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
+from harness.verdict.margins import margin_table
+from harness.verdict.rows import Method, Reason, Row, Verdict
+
+COLUMNS = ["run", "block", "subject", "device", "model", "variant", "metric", "unit", "value", "n", "tainted"]
+CELL = "tf-module/tf-load"
+OLD, NEW = SubjectFacts("a"), SubjectFacts("b")
+JITTER = (1.0, 1.01, 0.99, 1.005, 0.995, 1.002)
+
+
+def table(rows: Iterable[tuple[object, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=COLUMNS)
+
+
+def sample(
+    subject: str, value: float, block: int = 0, *, run: str = "r1", model: str = "mlp-s", variant: str = CELL,
+    metric: str = "load_warm_s", unit: str = "seconds", tainted: int = 0,
+) -> tuple[object, ...]:  # fmt: skip
+    return (run, block, subject, "cpu", model, variant, metric, unit, value, 3, tainted)
+
+
+def timed(ratio: float, runs: tuple[str, str] = ("r1", "r1")) -> list[tuple[object, ...]]:
+    old = [sample("a", value, block, run=runs[0]) for block, value in enumerate(JITTER)]
+    new = [sample("b", ratio * value**2, block, run=runs[1]) for block, value in enumerate(JITTER)]
+    return [*old, *new]
+
+
+def compare(samples: pd.DataFrame, **options: object) -> Comparison:
+    arguments = {"margins": margin_table(0.10), "machine": {"name": "desk"}, "preset": "quick", **options}
+    return compare_subjects(samples, None, OLD, NEW, **arguments)  # type: ignore[arg-type]
+
+
+def only(comparison: Comparison) -> Row:
+    (row,) = comparison.rows
+    return row
+
+
+def test_a_regression_makes_exit_code_1() -> None:
+    comparison = compare(table(timed(1.5)))
+    assert only(comparison).verdict is Verdict.REGRESSION
+    assert (comparison.blocks, comparison.paired, comparison.notes) == (6, True, ())
+    assert comparison.exit_code() == 1
+    assert comparison.exit_code(require_decision=True) == 1
+
+
+def test_an_open_row_makes_exit_code_2_only_on_demand() -> None:
+    comparison = compare(table(timed(1.10)))
+    assert only(comparison).verdict is Verdict.INCONCLUSIVE
+    assert comparison.exit_code() == 0
+    assert comparison.exit_code(require_decision=True) == 2
+    assert compare(table(timed(1.0))).exit_code(require_decision=True) == 0
+
+
+def test_nothing_judged_is_no_decision() -> None:
+    nothing = compare(table([]))
+    assert nothing.exit_code() == 0
+    assert nothing.exit_code(require_decision=True) == 2
+
+
+def test_blocks_of_equal_number_in_two_runs_are_two_blocks() -> None:
+    comparison = compare(table([*timed(1.0), *[("r2", *row[1:]) for row in timed(1.0)]]))
+    assert comparison.blocks == 12
+    assert only(comparison).blocks == 12
+
+
+def test_sides_from_different_runs_are_compared_unpaired_and_the_report_says_so() -> None:
+    comparison = compare(table(timed(1.5, ("r1", "r2"))))
+    assert not comparison.paired
+    assert only(comparison).method is Method.WELCH_T
+    assert "not measured in the same blocks" in comparison.notes[0]
+    assert comparison.blocks == 6
+
+
+def test_other_subjects_of_the_run_do_not_matter() -> None:
+    others = [sample("c", 9.0, block) for block in range(9)]
+    assert compare(table([*timed(1.5), *others])).rows == compare(table(timed(1.5))).rows
+
+
+def test_of_an_exact_only_cell_times_are_shown_and_sizes_judged() -> None:
+    size = [
+        sample(subject, 5e6, block, metric="artifact_bytes", unit="bytes", variant="tf-module")
+        for subject in "ab"
+        for block in range(2)
+    ]
+    rows = compare(table([*timed(1.5), *size]), exact_only={("mlp-s", "tf-module")}).rows
+    assert [(row.metric, row.judged) for row in rows] == [("artifact_bytes", True), ("load_warm_s", False)]
+    assert rows[1].reason is Reason.NOT_JUDGED
+
+
+def test_metrics_of_no_known_name_are_shown() -> None:
+    rows = [sample(subject, 1.0 + block, block, metric="novel_s") for subject in "ab" for block in range(5)]
+    assert not only(compare(table(rows))).judged
+
+
+def test_margins_follow_the_kind_and_the_overrides() -> None:
+    assert only(compare(table(timed(1.0)))).margin == 0.10
+    assert only(compare(table(timed(1.0)), margins=margin_table(0.1, {"load_warm_s/*": 0.3}))).margin == 0.3
+
+
+def test_failures_counted_as_zero_on_both_sides_make_no_row() -> None:
+    def failed(old: float, new: float) -> pd.DataFrame:
+        values = {"a": old, "b": new}
+        return table(
+            sample(subject, values[subject], block, metric="failed_repeats", unit="repeats")
+            for subject in "ab"
+            for block in range(2)
+        )
+
+    assert compare(failed(0, 0)).rows == ()
+    row = only(compare(failed(0, 3)))
+    assert (row.verdict, row.ratio, row.old, row.new) == (Verdict.REGRESSION, None, 0, 3)
+
+
+def test_rows_stand_in_the_order_of_metrics_then_sizes() -> None:
+    models = ("mlp-l", "mlp-s", "mlp-xs", "mlp-m", "conv-s")
+    rows = [sample(subject, 1.0, model=model) for model in models for subject in "ab"]
+    rows += [sample("a", 1.0, metric="import_s", model="-", variant="-")]
+    ordered = compare(table(rows)).rows
+    assert [row.metric for row in ordered[:2]] == ["import_s", "load_warm_s"]
+    assert [row.model for row in ordered[1:]] == ["conv-s", "mlp-xs", "mlp-s", "mlp-m", "mlp-l"]
+
+
+def test_differences_of_the_sides_are_said_on_top() -> None:
+    old = SubjectFacts("a", keras="2.15.0", policy="today", wheel="cpu", python="3.11")
+    new = replace(old, name="b", keras="3.12.0", policy="at-release")
+    notes = compare_subjects(
+        table(timed(1.0)), None, old, new, margins=margin_table(0.1), machine={}, preset="q", notes=("One more.",)
+    ).notes
+    assert [note.split(":")[0] for note in notes[:2]] == [
+        "The sides differ in Keras",
+        "The sides differ in lock policy",
+    ]
+    assert notes[2:] == ("One more.",)
+
+
+def test_subject_facts_come_from_run_json() -> None:
+    facts = {"name": "a", "python": "3.11.9", "keras": None, "wheel": "cuda", "release_id": "f" * 40}
+    assert SubjectFacts.of(facts) == SubjectFacts("a", wheel="cuda", python="3.11")
+    assert SubjectFacts.of({"name": "a", "python": "/opt/tf/bin/python"}).python is None
+
+
+def test_exact_only_cells_are_those_that_no_other_group_times() -> None:
+    def group(exact: bool, *cells: tuple[str, str]) -> dict[str, object]:
+        return {"exact_only": exact, "cells": [{"model": model, "writer": writer} for model, writer in cells]}
+
+    preset = {
+        "groups": [group(True, ("mlp-s", "keras-export"), ("mlp-s", "tf-module")), group(False, ("mlp-s", "tf-module"))]
+    }
+    assert exact_only_cells(preset) == {("mlp-s", "keras-export")}
+    assert exact_only_cells({}) == frozenset()
+
+
+@pytest.fixture
+def stored_run(tmp_path: Path) -> Path:
+    """A run as the store keeps it: six blocks, b loads 50 % slower, fails once a block, cannot keras-export."""
+    cell = {"device": "cpu", "model": "mlp-s", "writer": "tf-module", "reader": "tf-load"}
+    exporting = {**cell, "writer": "keras-export"}
+    records: list[dict[str, object]] = []
+    for block, jitter in enumerate(JITTER):
+        for subject, ratio in (("a", 1.0), ("b", 1.5)):
+            shared = {
+                "type": "repeat", "block": block, "subject": subject, "operation": "load", "page_cache": "warm",
+                "isolation": "fork", "started_at": 0.0, "wall_s": 1.0, "absent": [], "phases": [], "evidence": {},
+            }  # fmt: skip
+            measured = {"metric": "load_warm_s", "value": ratio * jitter ** (1 + (subject == "b"))}
+            good = {**shared, "cell": cell, "status": "ok", "reason": None, "metrics": [measured], "repeat": 0}
+            records.append({**good, "taints": []})
+            records.append({**good, "taints": ["throttle: 5 events"], "repeat": 1})
+            if subject == "b":
+                bad = {**shared, "metrics": [], "taints": []}
+                records.append({**bad, "cell": cell, "status": "failed", "reason": "timeout", "repeat": 2})
+                reason = "unsupported: AttributeError: export"
+                records.append({**bad, "cell": exporting, "status": "unsupported", "reason": reason, "repeat": 0})
+        records.append({"type": "block", "block": block, "duration_s": 1.0, "complete": True})
+    run = {
+        "schema": 1, "run": "r1", "kind": "compare", "created_at": "2026-01-02T03:04:05+00:00", "state": "complete",
+        "subjects": [{"name": "a"}, {"name": "b"}], "machine": {"name": "desk"}, "fingerprint": "0" * 64,
+    }  # fmt: skip
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    (tmp_path / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    return tmp_path
+
+
+def test_a_stored_run_from_records_to_verdicts(stored_run: Path) -> None:
+    repeats = repeats_frame([stored_run])
+    comparison = compare_subjects(
+        samples_frame(repeats),
+        failures_frame(repeats),
+        OLD,
+        NEW,
+        margins=margin_table(0.10),
+        machine={"name": "desk"},
+        preset="quick",
+        tainted=tainted_frame(repeats),
+    )
+    assert [(row.metric, row.verdict, row.reason) for row in comparison.rows] == [
+        ("load_warm_s", Verdict.REGRESSION, Reason.BEYOND_MARGIN),
+        ("failed_repeats", Verdict.REGRESSION, Reason.CHANGED),
+    ]
+    assert comparison.rows[0].tainted == comparison.tainted == 12
+    found = [(failure.status, failure.variant, failure.reason, failure.count) for failure in comparison.failures]
+    assert found == [
+        ("failed", CELL, "timeout", 6),
+        ("unsupported", "keras-export/tf-load", "unsupported: AttributeError: export", 6),
+    ]
