@@ -38,9 +38,13 @@ FAILURES_DTYPES = {
 }  # fmt: skip
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
-CLOCK_TAINTS = ("foreign-load", "load-average", "steal", "page-cache", "throttle")
+CLOCK_TAINTS = ("foreign-load", "steal", "throttle")
 """Kinds of taint (the text before the colon) that disturb clocks only: sizes, counts and the allocator's peak are the
 same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every metric."""
+
+PAGE_CACHE_TAINTS = {"not-cold": "load_cold", "not-warm": "load_warm"}
+"""Kinds of taint that say the page cache was not as wanted, and the beginning of the metrics that this concerns: the
+first call or the second load of such a repeat never read the artifact from the page cache."""
 
 _CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
 
@@ -165,9 +169,14 @@ def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, An
 
 def _measured(record: Record, entry: Mapping[str, Any], taints: list[str]) -> dict[str, Any]:
     metric = METRICS.get(entry["metric"])
-    if metric is not None and metric.kind in _CLOCK_FREE:
-        taints = [taint for taint in taints if taint.partition(":")[0] not in CLOCK_TAINTS]
-    return {**_named(record, entry, metric), **_outcome("ok", None, taints), "value": float(entry["value"])}
+    concerning = [taint for taint in taints if _concerns(taint.partition(":")[0], entry["metric"], metric)]
+    return {**_named(record, entry, metric), **_outcome("ok", None, concerning), "value": float(entry["value"])}
+
+
+def _concerns(taint: str, name: str, metric: Metric | None) -> bool:
+    if taint in PAGE_CACHE_TAINTS:
+        return name.startswith(PAGE_CACHE_TAINTS[taint])
+    return not (taint in CLOCK_TAINTS and metric is not None and metric.kind in _CLOCK_FREE)
 
 
 def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> dict[str, Any]:

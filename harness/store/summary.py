@@ -1,0 +1,176 @@
+"""One table of everything in the results: metric, device and model down, releases across in the order of their dates."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from harness.errors import UsageError
+from harness.metrics import METRICS
+from harness.releases.manifest import read_manifest
+from harness.store.frame import repeats_frame, samples_frame
+from harness.store.records import Problem
+from harness.store.runs import RunDirectory, runs_of
+
+SUMMARY_INDEX = ["machine", "metric", "unit", "device", "model", "variant"]
+"""Index of `summary`; a machine that was read from results/reference ends in " (reference)"."""
+
+FORMATS = ("table", "markdown", "json", "csv")
+"""What `render_summary` knows."""
+
+_METRIC_ORDER = {name: place for place, name in enumerate(METRICS)}
+_SIZES = {"xs": 0, "s": 1, "m": 2, "l": 3}
+
+
+def summary(root: Path, *, machine: str | None = None, problems: list[Problem] | None = None) -> pd.DataFrame:
+    """Return the median over all blocks of every metric, device, model and variant, for every subject in the results.
+
+    Args:
+        root: the project root; its runs and its reference runs are read, complete blocks only.
+        machine: only this machine's; all where None. Machines are never mixed.
+        problems: what could not be read is appended here; the rest is in the table all the same.
+
+    Returns:
+        Index SUMMARY_INDEX, a column for each subject, oldest release first. A subject that was measured in several
+        environments (CPU and CUDA wheels, two lock policies) has a column for each: `v2.21.0 [tf-2.21.0-cuda-…]`.
+        Values are in the row's unit; NaN where there is no untainted sample. Empty without results.
+    """
+    told = problems if problems is not None else []
+    parts = []
+    facts: dict[tuple[str, str], dict[str, Any]] = {}
+    for reference in (False, True):
+        runs, found = runs_of(root, machine, reference=reference)
+        told.extend(found)
+        runs = [run for run in runs if run.facts["kind"] != "speed"]
+        samples = samples_frame(repeats_frame([run.path for run in runs], told))
+        if samples.empty:
+            continue
+        samples["environment"] = _environments(samples, runs)
+        facts.update({_identity(subject): subject for run in runs for subject in run.facts["subjects"]})
+        if reference:
+            samples["machine"] = samples["machine"] + " (reference)"
+        parts.append(samples)
+    if not parts:
+        return pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=SUMMARY_INDEX))
+    table = pd.concat(parts, ignore_index=True).pivot_table(
+        index=SUMMARY_INDEX, columns=["subject", "environment"], values="value", aggfunc="median"
+    )
+    table = table.loc[sorted(table.index, key=_row_order)]
+    dates = _dates(root, told)
+    ordered = sorted(
+        ((str(subject), str(environment)) for subject, environment in table.columns),
+        key=lambda column: (*_column_order(facts.get(column, {}), dates), column),
+    )
+    table = table[ordered]
+    names = [subject for subject, _ in ordered]
+    table.columns = pd.Index(
+        [subject if names.count(subject) == 1 else f"{subject} [{environment}]" for subject, environment in ordered],
+        name="subject",
+    )
+    return table
+
+
+def render_summary(table: pd.DataFrame, form: str = "table") -> str:
+    """Return the table of `summary` as text.
+
+    Args:
+        table: what `summary` returned.
+        form: "table" (plain text), "markdown", "json" (a list of rows, missing values null) or "csv".
+
+    Raises:
+        UsageError: there is no such form.
+    """
+    flat = table.reset_index()
+    if form == "csv":
+        return flat.to_csv(index=False)
+    if form == "json":
+        rows = [
+            {
+                **{name: row[name] for name in SUMMARY_INDEX},
+                "values": {name: _number(row[name]) for name in table.columns},
+            }
+            for row in flat.to_dict("records")
+        ]
+        return json.dumps({"schema": 1, "subjects": list(table.columns), "rows": rows}, indent=1)
+    shown = [[str(name) for name in flat.columns]]
+    for row in flat.itertuples(index=False):
+        shown.append([_cell(value) for value in row])
+    if form == "markdown":
+        lines = ["| " + " | ".join(line) + " |" for line in shown]
+        lines.insert(1, "| " + " | ".join(["---"] * len(SUMMARY_INDEX) + ["---:"] * len(table.columns)) + " |")
+        return "\n".join(lines)
+    if form == "table":
+        widths = [max(len(line[at]) for line in shown) for at in range(len(shown[0]))]
+        texts = len(SUMMARY_INDEX)
+        return "\n".join(
+            "  ".join(
+                text.ljust(width) if at < texts else text.rjust(width)
+                for at, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in shown
+        )
+    raise UsageError(f"There is no format {form!r}: choose one of {', '.join(FORMATS)}.")
+
+
+def _environments(samples: pd.DataFrame, runs: list[RunDirectory]) -> list[str]:
+    known = {
+        (run.run, subject["name"]): str(subject.get("environment") or "-")
+        for run in runs
+        for subject in run.facts["subjects"]
+    }
+    return [known.get((str(run), str(name)), "-") for run, name in zip(samples["run"], samples["subject"], strict=True)]
+
+
+def _identity(subject: dict[str, Any]) -> tuple[str, str]:
+    return subject["name"], str(subject.get("environment") or "-")
+
+
+def _dates(root: Path, problems: list[Problem]) -> dict[str, datetime.date]:
+    path = root / "releases.toml"
+    if not path.exists():
+        return {}
+    try:
+        return {release.ident: release.date for release in read_manifest(path).releases}
+    except UsageError as error:
+        problems.append(Problem(path, None, str(error)))
+        return {}
+
+
+def _column_order(subject: dict[str, Any], dates: dict[str, datetime.date]) -> tuple[datetime.date, list[int]]:
+    """Order by release date; a release that releases.toml no longer has comes last, by its version."""
+    numbers = [int(part) for part in str(subject.get("tensorflow") or "").split(".") if part.isdigit()]
+    return dates.get(str(subject.get("release_id")), datetime.date.max), numbers
+
+
+def _row_order(row: Any) -> tuple[Any, ...]:
+    """Order by machine, then metrics as harness.metrics lists them, then device, family, size and variant."""
+    machine, metric, _, device, model, variant = row
+    family, _, size = str(model).rpartition("-")
+    return (
+        machine,
+        _METRIC_ORDER.get(metric, len(_METRIC_ORDER)),
+        metric,
+        device,
+        family,
+        _SIZES.get(size, 9),
+        model,
+        variant,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _cell(value: Any) -> str:
+    """Return four significant digits for a number, without an exponent up to a trillion; "-" for a missing one."""
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return "-"
+    number = float(value)
+    return f"{number:,.0f}".replace(",", " ") if abs(number) >= 1000 else f"{number:.4g}"
