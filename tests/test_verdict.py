@@ -1,18 +1,15 @@
-"""Verdicts by example: each question of `judge` in turn, and the functions behind it."""
+"""Verdicts by example: each question of `judge` in turn."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
-from harness.errors import UsageError
 from harness.metrics import Kind
-from harness.verdict import exact, hypotheses, intervals, power
+from harness.verdict import exact
 from harness.verdict.judge import judge
-from harness.verdict.margins import margin_table
 from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
 
 
@@ -229,82 +226,3 @@ def _fields(row: RowInput) -> dict[str, object]:
 
 def test_no_rows_no_verdicts() -> None:
     assert judge([]) == ()
-
-
-def test_welch_agrees_with_scipy() -> None:
-    from scipy import stats
-
-    old, new = np.array([1.0, 1.1, 0.9, 1.05]), np.array([1.4, 1.2, 1.5, 1.3, 1.1])
-    estimate = intervals.unpaired(old, new)
-    reference = stats.ttest_ind(np.log(new), np.log(old), equal_var=False)
-    assert estimate.mean / estimate.error == pytest.approx(reference.statistic)
-    assert estimate.freedom == pytest.approx(reference.df)
-    assert estimate.interval() == pytest.approx(tuple(reference.confidence_interval()))
-    assert hypotheses.beyond_margin(estimate, 0.0) == pytest.approx(reference.pvalue)
-
-
-def test_paired_agrees_with_scipy() -> None:
-    from scipy import stats
-
-    old, new = np.array([1.0, 1.1, 0.9, 1.05]), np.array([1.4, 1.2, 1.3, 1.1])
-    estimate = intervals.paired(old, new)
-    reference = stats.ttest_rel(np.log(new), np.log(old))
-    assert estimate.interval() == pytest.approx(tuple(reference.confidence_interval()))
-    assert hypotheses.beyond_margin(estimate, 0.0) == pytest.approx(reference.pvalue)
-
-
-def test_complete_separation_counts_the_orders() -> None:
-    assert hypotheses.complete_separation((0, 0, 0, 0), (1, 2, 1, 1)) == pytest.approx(2 / 70)
-    assert hypotheses.complete_separation((0, 1, 0, 0), (1, 2, 1, 1)) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("spread", "true_change", "expected"),
-    [(0.02, 0.05, 0.98), (0.02, 0.03, 0.28), (0.028, 0.05, 0.83), (0.028, 0.03, 0.16)],
-)
-def test_power_with_ten_blocks_and_two_percent_margin(spread: float, true_change: float, expected: float) -> None:
-    found = power.power_beyond(math.log1p(true_change), spread / math.sqrt(10), 9, 0.02)
-    assert found == pytest.approx(expected, abs=0.012)
-
-
-def test_detectable_change_has_the_power_it_promises() -> None:
-    for blocks in (4, 5, 10, 40):
-        for level in (0.05, 0.002):
-            error = 0.03 / math.sqrt(blocks)
-            change = power.detectable_log_change(error, blocks - 1, 0.05, level)
-            assert change is not None
-            assert power.power_beyond(change, error, blocks - 1, 0.05, level) == pytest.approx(power.POWER, abs=1e-5)
-    assert power.detectable_log_change(1.0, 2, 0.05, 0.001) is None
-
-
-def test_detectable_effects_at_five_percent_spread_are_the_simulated_ones() -> None:
-    found = [power.detectable_log_change(0.05 / math.sqrt(n), n - 1, 0.02) for n in (4, 5, 10)]
-    assert [round(math.expm1(change), 2) for change in found if change] == pytest.approx([0.12, 0.10, 0.07], abs=0.015)
-
-
-def test_blocks_to_settle_grow_with_noise_and_give_up_at_the_margin() -> None:
-    quiet, loud = (power.blocks_to_settle(0.0, spread, 0.05, level=0.05) for spread in (0.03, 0.06))
-    assert quiet is not None
-    assert loud is not None
-    assert quiet < loud
-    assert power.blocks_to_settle(math.log(1.05), 0.03, 0.05, level=0.05) is None
-    assert power.blocks_to_settle(0.0, 1e-12, 0.05, level=0.05, at_least=4) == 4
-    settled = power.blocks_to_settle(math.log(1.12), 0.05, 0.05, level=0.01)
-    assert settled is not None
-    before, after = (
-        power.power_beyond(math.log(1.12), 0.05 / n**0.5, n - 1, 0.05, 0.01) for n in (settled - 1, settled)
-    )
-    assert before < power.POWER <= after
-
-
-def test_margins_by_kind_and_pattern() -> None:
-    table = margin_table(0.05, {"load_*/cpu/*": 0.2, "load_cold_s/cpu/mlp-s/*": 0.3})
-    variant = "tf-module/tf-load"
-    assert table.margin(Kind.TIME, "save_first_s", "cpu", "mlp-s", "tf-module") == 0.05
-    assert table.margin(Kind.TIME, "load_warm_s", "cpu", "mlp-s", variant) == 0.2
-    assert table.margin(Kind.TIME, "load_cold_s", "cpu", "mlp-s", variant) == 0.3
-    assert table.margin(Kind.TIME, "load_cold_s", "gpu", "mlp-s", variant) == 0.05
-    assert table.margin(Kind.ALLOCATOR, "save_device_need_bytes", "gpu", "mlp-s", "tf-module") == 0.001
-    for bad in (-0.1, 1.0, math.nan):
-        with pytest.raises(UsageError, match=r"give a fraction"):
-            margin_table(bad)

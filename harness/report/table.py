@@ -57,6 +57,10 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
         yield from _section("Measured on one side only", _one_sided(parts.one_sided, comparison))
     if shown and parts.shown:
         yield from _section("Shown, not judged", _changes(parts.shown, places))
+    elif parts.shown:
+        names = ", ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
+        yield from _section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
+        yield _indented(names)
     yield from _failures(comparison)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import special, stats
+from scipy import special
 
 POWER = 0.80
 MOST_BLOCKS = 200
@@ -24,7 +24,7 @@ def detectable_log_change(error: float, freedom: float, margin: float, level: fl
     at which a row is called. Solves P(T' > t(level / 2)) = 0.80 for the noncentrality of T'. None for a tenfold change
     or more: nothing useful can be said.
     """
-    critical = float(stats.t.isf(level / 2, freedom))
+    critical = _critical(level / 2, freedom)
     noncentrality = float(special.nctdtrinc(freedom, 1 - POWER, critical))
     change = math.log1p(margin) + noncentrality * error
     return change if math.isfinite(change) and change < _LARGEST_LOG_CHANGE else None
@@ -32,7 +32,7 @@ def detectable_log_change(error: float, freedom: float, margin: float, level: fl
 
 def power_beyond(change: float, error: float, freedom: float, margin: float, level: float = 0.05) -> float:
     """Return the probability that a true log `change` is called beyond `margin`, in its own direction."""
-    critical = float(stats.t.isf(level / 2, freedom))
+    critical = _critical(level / 2, freedom)
     return 1.0 - _miss(critical, freedom, (abs(change) - math.log1p(margin)) / error)
 
 
@@ -43,7 +43,7 @@ def power_within(change: float, error: float, freedom: float, margin: float, lev
     (Phillips (1990), "Power of the two one-sided tests procedure in bioequivalence", J. Pharmacokinetics 18, gives the
     exact integral; the bound is tight where the power is high, which is where it is used).
     """
-    critical, reach = float(stats.t.isf(level, freedom)), math.log1p(margin)
+    critical, reach = _critical(level, freedom), math.log1p(margin)
     misses = _miss(critical, freedom, (reach - change) / error) + _miss(critical, freedom, (reach + change) / error)
     return max(0.0, 1.0 - misses)
 
@@ -74,10 +74,26 @@ def blocks_to_settle(
     return low
 
 
+def planned_detectable_ratio(spread: float, blocks: int, margin: float, rows: int = 1) -> float | None:
+    """Return the smallest true ratio that one changed row among `rows` would be called for, planned before a run.
+
+    `spread` is the standard deviation of one block's log difference that is expected; Benjamini-Hochberg asks 5 % /
+    `rows` of the first row it calls. None under two blocks, or for a tenfold change or more.
+    """
+    if blocks < 2:
+        return None
+    change = detectable_log_change(spread / math.sqrt(blocks), blocks - 1, margin, 0.05 / max(1, rows))
+    return None if change is None else math.exp(change)
+
+
+def _critical(level: float, freedom: float) -> float:
+    """Return the value that a central t variable exceeds with probability `level`."""
+    return -float(special.stdtrit(freedom, level))
+
+
 def _miss(critical: float, freedom: float, noncentrality: float) -> float:
-    """Return P(T' <= critical) for a critical value above 0; far out, where scipy's series gives nan, the limits."""
-    if noncentrality < -10:
-        return 1.0
-    if noncentrality > 4 * critical + 40:
-        return 0.0
-    return float(stats.nct.cdf(critical, freedom, noncentrality))
+    """Return P(T' <= critical), for a critical value above 0."""
+    probability = float(special.nctdtr(freedom, noncentrality, critical))
+    if math.isnan(probability):  # scipy's series gives up far out, where the answer is 0 or 1 to six digits
+        return 0.0 if noncentrality > critical else 1.0
+    return probability
