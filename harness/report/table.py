@@ -58,7 +58,7 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
     if shown and parts.shown:
         yield from _section("Shown, not judged", _changes(parts.shown, places))
     elif parts.shown:
-        names = ", ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
+        names = "; ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
         yield from _section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
         yield _indented(names)
     yield from _failures(comparison)
