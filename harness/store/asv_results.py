@@ -80,10 +80,12 @@ def project(root: Path, problems: list[Problem] | None = None) -> list[Path]:
     complete = [run for run in runs if run.facts["state"] == "complete" and run.facts["kind"] not in _NOT_OF_RELEASES]
     if not complete:
         return []
+    dates = _release_dates(root, told)
+    if not dates:
+        return []
     results = asv_results_path(root)
     benchmarks = asv_benchmarks(root, results, told)
     wanted = {key for benchmark in benchmarks for key in benchmark.keys}
-    dates = _release_dates(root, told)
     written = []
     for (machine, commit, environment), one in _chosen(root, complete, wanted, told).items():
         date = dates.get(commit)

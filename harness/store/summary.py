@@ -1,4 +1,4 @@
-"""One table of everything in the results: metric, device and model down, releases across in the order of their dates."""
+"""One table of everything in the results: metric, device and model down, releases across by date."""
 
 from __future__ import annotations
 
@@ -26,12 +26,15 @@ _METRIC_ORDER = {name: place for place, name in enumerate(METRICS)}
 _SIZES = {"xs": 0, "s": 1, "m": 2, "l": 3}
 
 
-def summary(root: Path, *, machine: str | None = None, problems: list[Problem] | None = None) -> pd.DataFrame:
+def summary(
+    root: Path, *, machine: str | None = None, run: str | None = None, problems: list[Problem] | None = None
+) -> pd.DataFrame:
     """Return the median over all blocks of every metric, device, model and variant, for every subject in the results.
 
     Args:
         root: the project root; its runs and its reference runs are read, complete blocks only.
         machine: only this machine's; all where None. Machines are never mixed.
+        run: only the run of this id; all where None.
         problems: what could not be read is appended here; the rest is in the table all the same.
 
     Returns:
@@ -45,12 +48,12 @@ def summary(root: Path, *, machine: str | None = None, problems: list[Problem] |
     for reference in (False, True):
         runs, found = runs_of(root, machine, reference=reference)
         told.extend(found)
-        runs = [run for run in runs if run.facts["kind"] != "speed"]
-        samples = samples_frame(repeats_frame([run.path for run in runs], told))
+        runs = [one for one in runs if one.facts["kind"] != "speed" and run in (None, one.run)]
+        samples = samples_frame(repeats_frame([one.path for one in runs], told))
         if samples.empty:
             continue
         samples["environment"] = _environments(samples, runs)
-        facts.update({_identity(subject): subject for run in runs for subject in run.facts["subjects"]})
+        facts.update({_identity(subject): subject for one in runs for subject in one.facts["subjects"]})
         if reference:
             samples["machine"] = samples["machine"] + " (reference)"
         parts.append(samples)
@@ -62,7 +65,7 @@ def summary(root: Path, *, machine: str | None = None, problems: list[Problem] |
     table = table.loc[sorted(table.index, key=_row_order)]
     dates = _dates(root, told)
     ordered = sorted(
-        ((str(subject), str(environment)) for subject, environment in table.columns),
+        ((str(column[0]), str(column[1])) for column in table.columns),
         key=lambda column: (*_column_order(facts.get(column, {}), dates), column),
     )
     table = table[ordered]
