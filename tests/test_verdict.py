@@ -226,3 +226,21 @@ def _fields(row: RowInput) -> dict[str, object]:
 
 def test_no_rows_no_verdicts() -> None:
     assert judge([]) == ()
+
+
+def test_the_change_that_would_have_been_seen_counts_the_rows_it_had_to_stand_out_from() -> None:
+    rows = [row_input(STEADY, scaled(1.0)) for _ in range(30)]
+    alone, among_many = judge(rows[:1])[0].detectable_ratio, judge(rows)[0].detectable_ratio
+    assert alone is not None
+    assert among_many is not None
+    assert among_many > alone
+    one_found = judge([*rows, row_input(STEADY, scaled(2.0))])[0].detectable_ratio
+    assert one_found is not None
+    assert one_found < among_many  # Benjamini-Hochberg asks less of the second call than of the first
+
+
+def test_blocks_needed_are_not_planned_from_an_estimate_that_may_be_noise() -> None:
+    noise = (1.2, 0.85, 1.1, 0.9, 1.0)
+    needed = {judge_one(row_input(STEADY, scaled(factor, noise))).blocks_needed for factor in (0.97, 1.0, 1.03, 1.08)}
+    assert len(needed) == 1
+    assert None not in needed

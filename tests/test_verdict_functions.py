@@ -100,3 +100,14 @@ def test_a_plan_knows_that_more_rows_cost_power() -> None:
 @pytest.mark.parametrize("noncentrality", [41.64641861249616, 1e9])
 def test_power_has_a_value_where_the_series_of_scipy_has_none(noncentrality: float) -> None:
     assert power.power_beyond(math.log(1.1) + noncentrality, 1.0, 7.3, 0.1) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_degrees_of_freedom_grow_with_blocks_as_the_method_says() -> None:
+    values = np.array([1.0, 1.1, 0.9, 1.05, 1.2])
+    pairs = intervals.paired(values, values[::-1] * 1.3)
+    assert pairs.freedom == pairs.freedom_per_block * (pairs.blocks - 1)
+    alike = intervals.unpaired(values, values * 1.3)
+    assert alike.freedom == pytest.approx(alike.freedom_per_block * (alike.blocks - 1))
+    assert alike.freedom_per_block == pytest.approx(2.0)
+    lopsided = intervals.unpaired(values, np.array([1.0, 1.0001, 1.0002, 1.0001, 1.0]))
+    assert lopsided.freedom_per_block == pytest.approx(1.0, abs=0.01)
