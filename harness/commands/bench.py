@@ -1,0 +1,80 @@
+"""`savedmodel-bench bench`: the main job, from nothing to an answer about the two newest releases, in ten minutes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from harness.commands import compare, judging, measuring
+from harness.errors import UsageError
+from harness.measure.run import Limits, Outcome
+from harness.releases.commands import find_root
+from harness.releases.environments import installable, obstacle
+from harness.releases.manifest import read_manifest
+from harness.report.narrative import render_narrative
+
+MINUTES = 10.0
+REPORT_S = 10.0
+"""Kept free at the end for judging, projecting and printing."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand `bench`."""
+    parser = subparsers.add_parser(
+        "bench", help="compare the two newest stable releases within ten minutes; again: adds blocks"
+    )
+    measuring.add_options(parser)
+    parser.add_argument("--minutes", type=float, default=MINUTES, metavar="M", help="in all (default: 10)")
+    parser.add_argument(
+        "--since", type=float, metavar="EPOCH", help="when the time began, in seconds since 1970 (default: now)"
+    )
+    parser.set_defaults(handler=bench)
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure and tell. Ends with 0 whenever it measured, whatever the verdict."""
+    root = find_root()
+    spent_s = max(0.0, time.time() - options.since) if options.since else 0.0
+    deadline = time.monotonic() + options.minutes * 60 - spent_s - REPORT_S
+    manifest = read_manifest(root / "releases.toml")
+    stable = tuple(release for release in manifest.releases if release.version is not None and release.python is None)
+    usable = installable(stable)
+    if len(usable) < 2:
+        reasons = "; ".join(complaint for release in stable if (complaint := obstacle(release)))
+        raise UsageError(f"Two releases are needed and fewer can be installed here: {reasons}")
+    old, new = (release.name for release in usable[-2:])
+    print(f"Comparing {old} with {new}, at most {options.minutes:g} minutes in all.", file=sys.stderr)
+    limits = Limits(budget_s=options.budget, deadline=deadline, extend=True)
+    outcome = compare.measure_subjects(root, options, "bench", [old, new], limits)
+    if outcome.interrupted and not outcome.blocks:
+        return compare.INTERRUPTED
+    _say_blocks(outcome)
+    comparison = judging.compare_in_run(outcome.run, old, new)
+    text = render_narrative(
+        comparison,
+        next_commands=_next_commands(old, new, [release.name for release in usable]),
+        width=judging.terminal_width(),
+        colour=sys.stdout.isatty(),
+    )
+    print(text.rstrip("\n"))
+    return compare.INTERRUPTED if outcome.interrupted else 0
+
+
+def _say_blocks(outcome: Outcome) -> None:
+    measured = outcome.blocks - outcome.blocks_before
+    added = f" to the {outcome.blocks_before} of before" if outcome.blocks_before else ""
+    print(f"{measured} block{'' if measured == 1 else 's'} measured{added}.", file=sys.stderr)
+    if outcome.stopped_by:
+        print(f"No further block was started: {outcome.stopped_by}.", file=sys.stderr)
+
+
+def _next_commands(old: str, new: str, usable: list[str]) -> list[tuple[str, str]]:
+    commands = [("make bench", "adds blocks to this comparison")]
+    if len(usable) > 2:
+        earlier = usable[-3]
+        commands.append((f"savedmodel-bench compare {earlier} {new}", "another pair of releases"))
+    commands.append((f"savedmodel-bench compare {old} {new} --preset nightly --budget 1h", "more models, finer margin"))
+    commands.append(("savedmodel-bench summary", "all numbers so far, as a table"))
+    return commands

@@ -1,0 +1,98 @@
+"""`savedmodel-bench run` and `savedmodel-bench compare`: measure subjects side by side; compare judges two."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.commands import judging, measuring
+from harness.commands.forecast import describe_plan
+from harness.errors import UsageError
+from harness.measure.run import Limits, Outcome, measure
+from harness.releases.commands import find_root
+from harness.releases.manifest import read_manifest
+from harness.store.asv_results import project
+from harness.store.runs import ResultsLock
+from harness.store.summary import render_summary, summary
+
+INTERRUPTED = 130
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommands `run` and `compare`."""
+    parser = subparsers.add_parser("run", help="measure releases, interleaved in one run; judges nothing")
+    parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help="a release: v2.21.0, 2.21, a name")
+    measuring.add_options(parser)
+    parser.add_argument("--format", choices=judging.FORMATS, default="table", help="default: table")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
+    parser.set_defaults(handler=run)
+    parser = subparsers.add_parser("compare", help="measure two releases side by side and judge the difference")
+    parser.add_argument("old", metavar="OLD", help="the release to compare with")
+    parser.add_argument("new", metavar="NEW", help="the release in question")
+    measuring.add_options(parser)
+    judging.add_options(parser)
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="judge the records of this run instead of measuring (results/…/<run>)"
+    )
+    parser.set_defaults(handler=compare)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure any number of subjects and print their numbers side by side."""
+    root = find_root()
+    if options.dry_run:
+        return describe_plan(root, options, options.subjects)
+    outcome = measure_subjects(root, options, "run", options.subjects, Limits(budget_s=options.budget))
+    if outcome.interrupted:
+        return INTERRUPTED
+    judging.put_out(render_summary(summary(root, run=outcome.run.run), options.format), options)
+    names = [subject["name"] for subject in outcome.run.facts["subjects"]]
+    if len(names) > 1:
+        where = outcome.run.path.relative_to(root)
+        print(f"To judge two of them: savedmodel-bench compare {names[-2]} {names[-1]} --run {where}", file=sys.stderr)
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Measure two subjects, or take a run that has, and judge them."""
+    root = find_root()
+    names = [options.old, options.new]
+    if options.dry_run:
+        return describe_plan(root, options, names)
+    if options.run is not None:
+        stored = judging.load_named_run(options.run)
+        manifest = read_manifest(root / "releases.toml")
+        known = {subject["name"] for subject in stored.facts["subjects"]}
+        old, new = (name if name in known else manifest.find(name).name for name in names)
+        comparison = judging.compare_in_run(stored, old, new, options.operation)
+    else:
+        outcome = measure_subjects(root, options, "compare", names, Limits(budget_s=options.budget))
+        if outcome.interrupted:
+            return INTERRUPTED
+        old, new = (subject["name"] for subject in outcome.run.facts["subjects"])
+        comparison = judging.compare_in_run(outcome.run, old, new, options.operation)
+    judging.put_out(judging.render(comparison, options), options)
+    return comparison.exit_code(options.require_decision)
+
+
+def measure_subjects(root: Path, options: argparse.Namespace, kind: str, names: list[str], limits: Limits) -> Outcome:
+    """Measure, project the records into asv's result files, and say how to go on if it was interrupted.
+
+    Raises:
+        UsageError: no block could be completed.
+    """
+    progress = measuring.terminal_progress()
+    plan = measuring.plan_of(root, options, kind, names, progress)
+    outcome = measure(root, plan, limits, progress)
+    if outcome.blocks:
+        with ResultsLock(root):
+            project(root)
+    where = outcome.run.path.relative_to(root)
+    if outcome.interrupted:
+        kept = f"{outcome.blocks} complete block{'' if outcome.blocks == 1 else 's'} are kept in {where}"
+        print(f"Interrupted: {kept}; the same command goes on from there.", file=sys.stderr)
+    elif not outcome.blocks:
+        raise UsageError(f"No block could be measured: {outcome.stopped_by}; give it more time.")
+    return outcome

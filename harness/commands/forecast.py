@@ -1,0 +1,107 @@
+"""`--dry-run`: the cells, the blocks, the minutes expected and the change that could be seen."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+from pathlib import Path
+
+from harness.commands import measuring
+from harness.measure.presets import Preset
+from harness.releases.manifest import read_manifest
+from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
+from harness.store.runs import RunDirectory, runs_of
+from harness.verdict.power import detectable_log_change
+
+ASSUMED_IMPORT_S = 8.0
+ASSUMED_REPEAT_S = 1.2
+"""Seconds of an import and of a repeat where this machine has no run to learn from; seen on two shared cores
+with small models, and meant for an order of magnitude."""
+ASSUMED_SPREAD = 0.05
+"""Standard deviation of a block's log difference where nothing was measured here yet."""
+
+
+def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> int:
+    """Print what the command would measure; measure and install nothing.
+
+    Raises:
+        UsageError: an option or a release's name is wrong.
+    """
+    preset = measuring.chosen_preset(options)
+    manifest = read_manifest(root / "releases.toml")
+    subjects = [manifest.find(name).name for name in names]
+    print(f"Subjects: {', '.join(subjects)}; preset {preset.name}: {preset.title}.")
+    for group in preset.groups:
+        of = "every block" if group.blocks is None else f"the first {group.blocks} blocks"
+        judged = ", exact rows only" if group.exact_only else ""
+        print(
+            f"In {of}{judged}: {group.save_repeats} saves, {group.cold_repeats} cold and {group.warm_repeats} warm "
+            f"loads, {group.infer_repeats} with steady calls, of"
+        )
+        for cell in group.cells:
+            print(f"  {cell.model} on {cell.device} by {cell.writer}, read by {cell.reader}")
+    known = _run_to_learn_from(root, preset)
+    block_s, source = _block_seconds(preset, len(subjects), known)
+    blocks = preset.blocks if options.budget is None else max(1, int(options.budget / block_s))
+    print(f"Blocks: {blocks}, about {block_s / 60:.1f} min each, {blocks * block_s / 60:.0f} min in all ({source}).")
+    _print_detectable(preset, blocks, known)
+    return 0
+
+
+def _run_to_learn_from(root: Path, preset: Preset) -> RunDirectory | None:
+    """Return this project's newest run of the same plan, made here, that has at least two blocks."""
+    wanted = preset.digest()
+    for run in reversed(runs_of(root)[0]):
+        same_plan = run.facts.get("fingerprint_parts", {}).get("preset") == wanted
+        if same_plan and len(_durations(run)) > 1:
+            return run
+    return None
+
+
+def _durations(run: RunDirectory) -> list[float]:
+    return [record["duration_s"] for record in run.records()[0] if record["type"] == "block" and record["complete"]]
+
+
+def _block_seconds(preset: Preset, subjects: int, known: RunDirectory | None) -> tuple[float, str]:
+    if known is not None:
+        per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
+        return per_subject * subjects, f"as in run {known.run}"
+    repeats = sum(group.repeats * len(group.cells) for group in preset.groups)
+    seconds = subjects * (ASSUMED_IMPORT_S + ASSUMED_REPEAT_S * repeats)
+    return seconds, "a rough guess: this plan has not been measured here yet"
+
+
+def _print_detectable(preset: Preset, blocks: int, known: RunDirectory | None) -> None:
+    """Print the smallest change in time that `blocks` blocks would call with 80 % power, before the correction."""
+    spreads = _spreads(known) if known is not None else []
+    source = f"the spread between blocks of run {known.run}" if known and spreads else "an assumed spread of 5 %"
+    spreads = spreads or [ASSUMED_SPREAD]
+    if blocks < 4:
+        print(f"Detectable: nothing in time, {blocks} blocks are fewer than the 4 that a verdict takes.")
+        return
+    found = [_detectable(spread, blocks, preset.time_margin) for spread in (min(spreads), statistics.median(spreads))]
+    best, typical = (f"{math.expm1(change):.0%}" if change else "more than tenfold" for change in found)
+    print(
+        f"Detectable: a change in time of {typical} in a typical row, {best} in the quietest, over a margin of "
+        f"{preset.time_margin:.0%} (80 % power, one row; from {source})."
+    )
+
+
+def _detectable(spread: float, blocks: int, margin: float) -> float | None:
+    return detectable_log_change(spread / math.sqrt(blocks), blocks - 1, margin)
+
+
+def _spreads(run: RunDirectory) -> list[float]:
+    """Return, for each row in seconds, the standard deviation of the block's log difference of the first two subjects."""
+    names = [subject["name"] for subject in run.facts["subjects"]][:2]
+    samples = samples_frame(repeats_frame([run.path]))
+    timed = samples[(samples["unit"] == "seconds") & (samples["value"] > 0)]
+    if len(names) < 2 or timed.empty:
+        return []
+    table = timed.pivot_table(index=[*ROW_KEY, "block"], columns="subject", values="value")
+    if not set(names) <= set(table.columns):
+        return []
+    differences = table[names[1]].map(math.log) - table[names[0]].map(math.log)
+    spreads = differences.groupby(level=ROW_KEY).std().dropna()
+    return [float(spread) for spread in spreads if spread > 0]

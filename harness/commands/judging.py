@@ -1,0 +1,131 @@
+"""From a run's records to a comparison of two of its subjects."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
+from harness.errors import UsageError
+from harness.metrics import METRICS
+from harness.report.json_document import render_json
+from harness.report.markdown import render_markdown
+from harness.report.table import render_table
+from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
+from harness.store.records import Problem
+from harness.store.runs import RunDirectory, load_run
+from harness.verdict.margins import margin_table
+
+FORMATS = ("table", "markdown", "json")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that judges."""
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
+    parser.add_argument(
+        "--require-decision", action="store_true", help="end with 2 if nothing regressed and any row is inconclusive"
+    )
+
+
+def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None) -> Comparison:
+    """Judge two subjects of one run.
+
+    Args:
+        run: the run.
+        old, new: names of its subjects.
+        operations: only rows of these operations; all where None.
+
+    Raises:
+        UsageError: the run has no such subject.
+    """
+    facts: Mapping[str, Mapping[str, Any]] = {subject["name"]: subject for subject in run.facts["subjects"]}
+    for name in (old, new):
+        if name not in facts:
+            raise UsageError(f"Run {run.run} did not measure {name}; it measured {', '.join(facts)}.")
+    problems: list[Problem] = []
+    repeats = repeats_frame([run.path], problems)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    samples, tainted = samples_frame(repeats), tainted_frame(repeats)
+    if operations is not None:
+        wanted = {name for name, metric in METRICS.items() if metric.operation in operations} | {"failed_repeats"}
+        samples = samples[samples["metric"].isin(wanted)]
+        tainted = tainted[tainted["metric"].isin(wanted)]
+    versions = _versions(run)
+    preset = run.facts["preset"]
+    return compare_subjects(
+        samples,
+        failures_frame(repeats),
+        SubjectFacts.of({**facts[old], **versions.get(old, {})}),
+        SubjectFacts.of({**facts[new], **versions.get(new, {})}),
+        margins=margin_table(preset["time_margin"]),
+        machine=run.facts["machine"],
+        preset=preset["name"],
+        run_path=_shown(run.path),
+        exact_only=exact_only_cells(preset),
+        tainted=tainted,
+    )
+
+
+def render(comparison: Comparison, options: argparse.Namespace) -> str:
+    """Return the comparison in the format that was asked for."""
+    if options.format == "json":
+        return render_json(comparison, require_decision=options.require_decision)
+    if options.format == "markdown":
+        return render_markdown(comparison)
+    on_terminal = options.output is None and sys.stdout.isatty()
+    return render_table(comparison, width=terminal_width(), colour=on_terminal)
+
+
+def put_out(text: str, options: argparse.Namespace) -> None:
+    """Print a report, or write it where --output says.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    if options.output is None:
+        print(text.rstrip("\n"))
+        return
+    try:
+        options.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{options.output} cannot be written ({error.strerror}): give another --output.") from error
+    print(f"The report is in {options.output}.", file=sys.stderr)
+
+
+def load_named_run(path: Path) -> RunDirectory:
+    """Return the run in a directory that a user named.
+
+    Raises:
+        UsageError: there is none.
+    """
+    run = load_run(path)
+    if isinstance(run, Problem):
+        raise UsageError(f"{path} holds no run that can be read: {run.path.name} {run.text}.")
+    return run
+
+
+def terminal_width() -> int:
+    """Return the columns to write for: the terminal's, between 80 and 120, or 100 where there is none."""
+    import shutil
+
+    return max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
+
+
+def _versions(run: RunDirectory) -> dict[str, dict[str, str]]:
+    """Return what the workers themselves said: TensorFlow, Keras and Python as they were imported."""
+    return {
+        record["subject"]: {name: record["provenance"][name] for name in ("tensorflow", "keras", "python")}
+        for record in run.records()[0]
+        if record.get("provenance")
+    }
+
+
+def _shown(path: Path) -> str:
+    """Return a path as the user would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,51 @@
+"""What asv's benchmark processes call: measure one cell of one release, and return its records."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from harness.machine.identity import describe_machine
+from harness.measure.presets import narrow, read_preset
+from harness.measure.progress import Silent
+from harness.measure.run import Limits, Plan, measure, name_subjects
+from harness.releases.environments import describe
+from harness.releases.manifest import read_manifest
+from harness.store.records import Record, records_of_complete_blocks
+
+
+def measure_cell(root: Path, release_name: str, python: Path, device: str, model: str | None) -> list[Record]:
+    """Measure a model on a device with the preset `asv`, in a run of its own.
+
+    Args:
+        root: the project's root.
+        release_name: a release of releases.toml.
+        python: the interpreter that has it, as asv's environment names it.
+        device: "cpu" or "gpu".
+        model: the model's name; None for the import alone.
+
+    Returns:
+        The records of all complete blocks.
+
+    Raises:
+        UsageError: the release or model is unknown, or another run holds the results.
+    """
+    release = read_manifest(root / "releases.toml").find(release_name)
+    environment = dataclasses.replace(describe(release, root), python=python)
+    preset = read_preset("asv")
+    if model is None:
+        preset = dataclasses.replace(preset, groups=())
+    else:
+        preset = narrow(preset, devices=[device], models=model)
+    plan = Plan(
+        kind="asv",
+        preset=preset,
+        subjects=name_subjects([environment]),
+        machine=describe_machine(),
+        seed=1,
+        isolation="fork",
+    )
+    outcome = measure(root, plan, Limits(), Silent())
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return records_of_complete_blocks(outcome.run.records()[0])
