@@ -93,7 +93,7 @@ def _detectable(spread: float, blocks: int, margin: float) -> float | None:
 
 
 def _spreads(run: RunDirectory) -> list[float]:
-    """Return, for each row in seconds, the standard deviation of the block's log difference of the first two subjects."""
+    """Return, for each row in seconds, the standard deviation of a block's log difference of two subjects."""
     names = [subject["name"] for subject in run.facts["subjects"]][:2]
     samples = samples_frame(repeats_frame([run.path]))
     timed = samples[(samples["unit"] == "seconds") & (samples["value"] > 0)]

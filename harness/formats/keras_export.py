@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 
-def prepare(tf, model):
+
+def prepare(tf: Any, model: Any) -> Any:
     """Return the model as it is."""
     return model
 
 
-def write(tf, model, path):
+def write(tf: Any, model: Any, path: str) -> None:
     """Write a SavedModel directory at `path`; AttributeError where the release has no `export`."""
     model.export(path)

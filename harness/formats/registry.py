@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any, Dict
+
 from harness.formats import keras_export, keras_save_tf, tf_load, tf_module
 
-WRITERS = {"tf-module": tf_module, "keras-save-tf": keras_save_tf, "keras-export": keras_export}
-READERS = {"tf-load": tf_load}
+WRITERS: Dict[str, Any] = {"tf-module": tf_module, "keras-save-tf": keras_save_tf, "keras-export": keras_export}
+READERS: Dict[str, Any] = {"tf-load": tf_load}
 
 MAY_BE_ABSENT = ("keras-save-tf", "keras-export")
 """Writers that some releases lack: they are attempted for real, and an API error there means `unsupported`."""

@@ -5,22 +5,24 @@ The variables are tracked, not the Keras model, so the graph and the bytes are t
 
 from __future__ import annotations
 
+from typing import Any
 
-def prepare(tf, model):
+
+def prepare(tf: Any, model: Any) -> Any:
     """Return the module and its signature; tracing happens in the first save."""
     module = tf.Module()
     module.variables_of_model = list(model.variables)
     (source,) = model.inputs
-    spec = tf.TensorSpec([None] + list(source.shape)[1:], source.dtype, name="inputs")
+    spec = tf.TensorSpec([None, *list(source.shape)[1:]], source.dtype, name="inputs")
 
-    @tf.function(input_signature=[spec])
-    def serve(inputs):
+    @tf.function(input_signature=[spec])  # type: ignore[untyped-decorator]
+    def serve(inputs: Any) -> Any:
         return {"output": model(inputs, training=False)}
 
     module.serve = serve
     return module
 
 
-def write(tf, module, path):
+def write(tf: Any, module: Any, path: str) -> None:
     """Write the prepared module as a SavedModel directory at `path`."""
     tf.saved_model.save(module, path, signatures={"serving_default": module.serve})

@@ -32,11 +32,8 @@ def measure_cell(root: Path, release_name: str, python: Path, device: str, model
     """
     release = read_manifest(root / "releases.toml").find(release_name)
     environment = dataclasses.replace(describe(release, root), python=python)
-    preset = read_preset("asv")
-    if model is None:
-        preset = dataclasses.replace(preset, groups=())
-    else:
-        preset = narrow(preset, devices=[device], models=model)
+    whole = read_preset("asv")
+    preset = narrow(whole, devices=[device], models=model) if model else dataclasses.replace(whole, groups=())
     plan = Plan(
         kind="asv",
         preset=preset,

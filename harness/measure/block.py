@@ -178,7 +178,9 @@ class Block:
                 result = _failed(f"not-run: {self._lost[subject.name]}")
         elif subject.name in blocked:
             status, reason = blocked[subject.name]
-            if operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold":
+            # Once for load and once for infer. What a release does not have is said once, by the save.
+            once = operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold"
+            if status == "failed" and once:
                 result = dict(_failed(reason), status=status)
         elif self._failures.blocks(key) >= FAILED_BLOCKS_ALLOWED:
             blocked[subject.name] = ("failed", f"not-run: failed in earlier blocks: {self._failures.reason(key)}")

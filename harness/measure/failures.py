@@ -23,7 +23,7 @@ class FailureCount:
             if record["status"] == "failed" and record["cell"]
         }
         self._blocks = Counter(key for _, key in seen)
-        self._reasons = {key: reason for (_, key), reason in seen.items()}
+        self._reasons: dict[tuple[str, ...], str] = {key: reason for (_, key), reason in seen.items()}
 
     @staticmethod
     def key(subject: str, cell: dict[str, Any], operation: str) -> tuple[str, ...]:

@@ -144,6 +144,8 @@ def narrow(
 
 
 _REPEATS = ("save_repeats", "cold_repeats", "warm_repeats", "infer_repeats")
+_CELL_FIELDS = ("devices", "models", "writer", "reader")
+_GROUP_FIELDS = (*_CELL_FIELDS, *_REPEATS, "later_saves", "batches", "window_s", "blocks", "exact_only")
 
 
 def _limit_operations(group: Group, operations: Sequence[str] | None) -> Group:
@@ -188,12 +190,9 @@ def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
 
 
 def _group(entry: dict[str, Any], where: str) -> Group:
-    known = {
-        "devices", "models", "writer", "reader", "later_saves", "batches", "window_s", "blocks", "exact_only", *_REPEATS,
-    }  # fmt: skip
     for field in entry:
-        if field not in known:
-            raise UsageError(f"{where} has an unknown field {field!r}: known are {', '.join(sorted(known))}.")
+        if field not in _GROUP_FIELDS:
+            raise UsageError(f"{where} has an unknown field {field!r}: known are {', '.join(_GROUP_FIELDS)}.")
     cells = tuple(
         Cell(device, model, writer, reader)
         for device in _chosen(entry["devices"], DEVICES, f"{where}: devices")

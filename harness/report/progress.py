@@ -94,7 +94,8 @@ class _TerminalProgress:
             self._live.start()
         done = (step.step + 1) / step.steps
         bar = "━" * round(20 * done) + "╌" * (20 - round(20 * done))
-        text = f"block {step.block + 1} of {step.blocks} {bar} {_where(step)}, {step.subject}; {_left(self._clock.left_s(step))}"
+        block, left = f"block {step.block + 1} of {step.blocks}", _left(self._clock.left_s(step))
+        text = f"{block} {bar} {_where(step)}, {step.subject}; {left}"
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def block_done(self, block: int, blocks: int, duration_s: float) -> None:

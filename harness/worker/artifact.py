@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Tuple
 
 from harness.worker import page_cache
+from harness.worker.recorder import Recorder
 
 
-def report(recorder, path, parameter_bytes):
+def report(recorder: Recorder, path: str, parameter_bytes: int) -> None:
     """Report the exact metrics of the SavedModel at `path`.
 
     fingerprint.pb stays out of the bytes: between identical saves it varies by a few bytes (varint checksums).
@@ -29,7 +31,7 @@ def report(recorder, path, parameter_bytes):
     recorder.evidence["files"] = sizes
 
 
-def _graph_size(path):
+def _graph_size(path: str) -> Tuple[int, int]:
     from tensorflow.core.protobuf import saved_model_pb2
 
     message = saved_model_pb2.SavedModel()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any, Optional
 
-from harness.worker.recorder import Unsupported
+from harness.worker.recorder import Recorder, Unsupported
 
 
-def initialise(tf, device, recorder):
+def initialise(tf: Any, device: str, recorder: Recorder) -> None:
     """Initialise the runtime with only `device` ("cpu" or "gpu") in sight and run one operation on it."""
     if device == "cpu":
         # Read by the CUDA driver when it is initialised, which no zygote ever does.
@@ -23,15 +24,15 @@ def initialise(tf, device, recorder):
     recorder.report_time("device_init", interval)
 
 
-def reset_need(tf, device):
+def reset_need(tf: Any, device: str) -> Optional[int]:
     """Start a new peak of the device's allocator and return the bytes in use now; None on the CPU."""
     if device == "cpu":
         return None
     tf.config.experimental.reset_memory_stats("GPU:0")
-    return tf.config.experimental.get_memory_info("GPU:0")["current"]
+    return int(tf.config.experimental.get_memory_info("GPU:0")["current"])
 
 
-def report_need(tf, recorder, metric, baseline, batch=None):
+def report_need(tf: Any, recorder: Recorder, metric: str, baseline: Optional[int], batch: Optional[int] = None) -> None:
     """Report the allocator's peak above `baseline`. The CPU has no such statistics: nothing is reported."""
     if baseline is not None:
         peak = tf.config.experimental.get_memory_info("GPU:0")["peak"]

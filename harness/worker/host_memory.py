@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Optional
 
-def reset_peak():
+from harness.worker.recorder import Recorder
+
+
+def reset_peak() -> Optional[int]:
     """Set the kernel's high-water mark to the present size and return that size in bytes.
 
     None where /proc/self/clear_refs is not writable (proc(5), value 5; no privileges needed).
@@ -16,16 +20,16 @@ def reset_peak():
     return peak_bytes()
 
 
-def peak_bytes():
+def peak_bytes() -> int:
     """Return the high-water mark of resident memory (VmHWM) in bytes."""
     with open("/proc/self/status") as file:
         for line in file:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    return None
+    raise OSError("/proc/self/status holds no VmHWM: is this Linux?")
 
 
-def report_peak(recorder, metric, baseline):
+def report_peak(recorder: Recorder, metric: str, baseline: Optional[int]) -> None:
     """Report the peak since `reset_peak` returned `baseline`, above that baseline."""
     if baseline is None:
         recorder.report_absent(metric, "not-resettable: /proc/self/clear_refs")

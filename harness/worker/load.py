@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
 from harness.formats import registry
 from harness.worker import device, host_memory, outputs, page_cache
+from harness.worker.recorder import Recorder
 from harness.worker.save import expected_path
 from harness.zoo import families
 
@@ -21,7 +23,7 @@ WARM_UP_SHARE = 0.25
 FEWEST_CALLS = 10
 
 
-def run(tf, request, recorder):
+def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Measure one load repeat and, where the request names batches, steady calls at each.
 
     request: device, model, reader, artifact, page_cache ("cold" or "warm"), again (load a second time),
@@ -54,7 +56,7 @@ def run(tf, request, recorder):
         _steady(tf, call, batch, request, recorder)
 
 
-def _load(tf, reader, request, recorder):
+def _load(tf: Any, reader: Any, request: Dict[str, Any], recorder: Recorder) -> Any:
     path, page_state = request["artifact"], request["page_cache"]
     with recorder.phase("evict" if page_state == "cold" else "fill page cache", "evict"):
         if page_state == "cold":
@@ -78,10 +80,17 @@ def _load(tf, reader, request, recorder):
     return loaded
 
 
-def _judge_page_cache(recorder, page_state, resident, read_before, read_after, path):
+def _judge_page_cache(
+    recorder: Recorder,
+    page_state: str,
+    resident: float,
+    read_before: Optional[int],
+    read_after: Optional[int],
+    path: str,
+) -> None:
     """Store the evidence of a cold or warm load, and a taint where it does not bear the name out."""
     size = sum(os.path.getsize(name) for name in page_cache.files(path))
-    read = None if None in (read_before, read_after) else read_after - read_before
+    read = None if read_before is None or read_after is None else read_after - read_before
     recorder.evidence.update({"resident_before": resident, "bytes_read": read, "artifact_bytes": size})
     if page_state == "warm":
         if resident < 1 - RESIDENT_ALLOWED:
@@ -102,7 +111,7 @@ def _judge_page_cache(recorder, page_state, resident, read_before, read_after, p
         recorder.taints.append(f"page-cache: not cold, {read} bytes read from storage for an artifact of {size} bytes")
 
 
-def _steady(tf, call, batch, request, recorder):
+def _steady(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str, Any], recorder: Recorder) -> None:
     """Report the latency of calls whose input lies on the device and whose output stays there, barrier included."""
     sync = tf.test.experimental.sync_devices
     window_ns = int(request["window_s"] * 1e9)
@@ -115,16 +124,18 @@ def _steady(tf, call, batch, request, recorder):
     with recorder.phase(f"steady, batch {batch}") as interval:
         _, durations = _calls(call, values, sync, window_ns, FEWEST_CALLS)
     device.report_need(tf, recorder, "infer_device_need_bytes", need, batch)
-    recorder.report("infer_p50_s", np.percentile(durations, 50) / 1e9, batch)
-    recorder.report("infer_p90_s", np.percentile(durations, 90) / 1e9, batch)
+    recorder.report("infer_p50_s", float(np.percentile(durations, 50)) / 1e9, batch)
+    recorder.report("infer_p90_s", float(np.percentile(durations, 90)) / 1e9, batch)
     recorder.report("infer_cpu_s", interval.cpu_s / len(durations), batch)
     recorder.evidence[f"calls_b{batch}"] = len(durations)
 
 
-def _calls(call, values, sync, window_ns, fewest):
+def _calls(
+    call: Callable[[Any], Any], values: Any, sync: Callable[[], None], window_ns: float, fewest: int
+) -> Tuple[Any, List[int]]:
     """Call until `window_ns` have passed and at least `fewest` calls were made; return the last output and all ns."""
     clock = time.perf_counter_ns
-    durations = []
+    durations: List[int] = []
     sync()
     end = clock() + window_ns
     while len(durations) < fewest or clock() < end:

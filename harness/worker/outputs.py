@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from harness.worker.recorder import WrongOutput
+from harness.worker.recorder import Recorder, WrongOutput
 
 RELATIVE_TOLERANCE = {"cpu": 1e-5, "gpu": 2e-3}
 """Of the largest expected value. The CPU's covers a graph against eager execution in one release; the GPU's
 covers TF32, whose products differ by about 3e-4 (measured on an H100) and sum over layers."""
 
 
-def require_plausible(values, what):
+def require_plausible(values: Any, what: str) -> None:
     """Raise WrongOutput unless `values` are finite and not all the same."""
     if not np.isfinite(values).all():
         raise WrongOutput(f"wrong-output: {what} has values that are not finite")
@@ -19,7 +21,7 @@ def require_plausible(values, what):
         raise WrongOutput(f"wrong-output: {what} is constant")
 
 
-def require_equal(values, expected, device, recorder):
+def require_equal(values: Any, expected: Any, device: str, recorder: Recorder) -> None:
     """Raise WrongOutput unless `values` equal `expected` within the tolerance; store the largest difference."""
     require_plausible(values, "the output after load")
     if values.shape != expected.shape:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+from typing import List, Optional
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 
 
-def files(path):
+def files(path: str) -> List[str]:
     """Return all regular files below `path`, sorted."""
     return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 
-def evict(path):
+def evict(path: str) -> None:
     """Ask the kernel to drop the pages of every file below `path`; they are written back first."""
     for name in files(path):
         descriptor = os.open(name, os.O_RDONLY)
@@ -27,7 +28,7 @@ def evict(path):
             os.close(descriptor)
 
 
-def fill(path):
+def fill(path: str) -> None:
     """Read every file below `path` once."""
     for name in files(path):
         with open(name, "rb", buffering=0) as file:
@@ -35,7 +36,7 @@ def fill(path):
                 pass
 
 
-def resident_fraction(path):
+def resident_fraction(path: str) -> float:
     """Return the share of the artifact's pages in the page cache, 0 to 1 (mincore(2))."""
     resident = total = 0
     for name in files(path):
@@ -55,7 +56,7 @@ def resident_fraction(path):
     return resident / total if total else 0.0
 
 
-def bytes_read():
+def bytes_read() -> Optional[int]:
     """Return the bytes this process has had read from storage so far, or None where the kernel does not tell."""
     try:
         with open("/proc/self/io") as file:

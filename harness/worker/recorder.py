@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Any, Dict, Iterator, List, Optional
 
 
 class Interval:
@@ -11,19 +12,22 @@ class Interval:
 
     __slots__ = ("cpu_s", "wall_s")
 
+    cpu_s: float
+    wall_s: float
+
 
 class Recorder:
     """Collects one repeat's metrics, phases, taints and evidence."""
 
-    def __init__(self):
-        self.metrics = []
-        self.absent = []
-        self.phases = []
-        self.taints = []
-        self.evidence = {}
+    def __init__(self) -> None:
+        self.metrics: List[Dict[str, Any]] = []
+        self.absent: List[Dict[str, str]] = []
+        self.phases: List[Dict[str, Any]] = []
+        self.taints: List[str] = []
+        self.evidence: Dict[str, Any] = {}
 
     @contextlib.contextmanager
-    def phase(self, name, kind="sample"):
+    def phase(self, name: str, kind: str = "sample") -> Iterator[Interval]:
         """Time a stretch. `kind` is sample, warm-up, check, evict or set-up: what the seconds were spent on."""
         interval = Interval()
         cpu = time.process_time_ns()
@@ -35,23 +39,23 @@ class Recorder:
             interval.cpu_s = (time.process_time_ns() - cpu) / 1e9
             self.phases.append({"name": name, "kind": kind, "wall_s": interval.wall_s, "cpu_s": interval.cpu_s})
 
-    def report(self, metric, value, batch=None):
+    def report(self, metric: str, value: float, batch: Optional[int] = None) -> None:
         """Store one value of a metric of harness/metrics.py, in the metric's unit."""
-        row = {"metric": metric, "value": float(value)}
+        row: Dict[str, Any] = {"metric": metric, "value": float(value)}
         if batch is not None:
             row["batch"] = batch
         self.metrics.append(row)
 
-    def report_time(self, name, interval):
+    def report_time(self, name: str, interval: Interval) -> None:
         """Store `<name>_s` and `<name>_cpu_s`."""
         self.report(name + "_s", interval.wall_s)
         self.report(name + "_cpu_s", interval.cpu_s)
 
-    def report_absent(self, metric, reason):
+    def report_absent(self, metric: str, reason: str) -> None:
         """Say why a metric has no value here: absent is never zero."""
         self.absent.append({"metric": metric, "reason": reason})
 
-    def as_dict(self):
+    def as_dict(self) -> Dict[str, Any]:
         """Return what the record holds of this repeat."""
         return {name: getattr(self, name) for name in ("metrics", "absent", "phases", "taints", "evidence")}
 

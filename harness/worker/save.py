@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import gc
 import shutil
+from typing import Any, Dict
 
 import numpy as np
 
 from harness.formats import registry
 from harness.worker import artifact, device, host_memory, outputs
-from harness.worker.recorder import Unsupported
+from harness.worker.recorder import Recorder, Unsupported
 from harness.zoo import families
 
 # What a Keras without an API raises when that API is called.
 _ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
 
 
-def run(tf, request, recorder):
+def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Measure one save repeat.
 
     request: device, model, writer, artifact (path to write), keep (leave the artifact and its expected output
@@ -46,7 +47,7 @@ def run(tf, request, recorder):
             shutil.rmtree(path)
 
 
-def _save_first(tf, writer, model, request, recorder):
+def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     path = request["artifact"]
     memory = host_memory.reset_peak()
     need = device.reset_need(tf, request["device"])
@@ -74,16 +75,16 @@ def _save_first(tf, writer, model, request, recorder):
         with recorder.phase("remove artifact", "set-up"):
             shutil.rmtree(path + ".later")
     if later:
-        recorder.report("save_later_s", np.median([interval.wall_s for interval in later]))
-        recorder.report("save_later_cpu_s", np.median([interval.cpu_s for interval in later]))
+        recorder.report("save_later_s", float(np.median([interval.wall_s for interval in later])))
+        recorder.report("save_later_cpu_s", float(np.median([interval.cpu_s for interval in later])))
 
 
-def expected_path(artifact_path):
+def expected_path(artifact_path: str) -> str:
     """Return where the model's own output on the fixed input lies, beside its artifact."""
     return artifact_path + ".expected.npy"
 
 
-def _store_expected(model, name, path):
+def _store_expected(model: Any, name: str, path: str) -> None:
     expected = np.asarray(model(families.inputs(name, batch=1), training=False))
     outputs.require_plausible(expected, "the model's output before save")
     np.save(expected_path(path), expected)

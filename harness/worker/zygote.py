@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 import traceback
+from typing import Any, Dict, List, Optional, TextIO, Tuple
 
 from harness.worker import WORKER_VERSION
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput
@@ -26,7 +27,7 @@ MEMORY_POLL_S = 0.25
 """How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
 
 
-def main(control):
+def main(control: int) -> int:
     """Serve the host until it closes the socket. Return the exit status."""
     channel = socket.socket(fileno=control)
     stream = channel.makefile("rw", encoding="utf-8", newline="\n")
@@ -41,12 +42,12 @@ def main(control):
     return 0
 
 
-def _send(stream, message):
+def _send(stream: TextIO, message: Dict[str, Any]) -> None:
     stream.write(json.dumps(message) + "\n")
     stream.flush()
 
 
-def _import_tensorflow():
+def _import_tensorflow() -> Tuple[Any, Dict[str, Any]]:
     """Import what every repeat needs without touching a device: a fork after that would inherit a dead context."""
     recorder = Recorder()
     with recorder.phase("import") as interval:
@@ -78,17 +79,17 @@ def _import_tensorflow():
     return tf, {"hello": dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance)}
 
 
-def _keras_version(keras):
+def _keras_version(keras: Any) -> str:
     """Return the version of the Keras that `tf.keras` is; in 2.15 only the package itself tells."""
     version = getattr(keras, "__version__", None)
     if version is None:
         import keras as package
 
         version = package.__version__
-    return version
+    return str(version)
 
 
-def _in_child(tf, request, stream):
+def _in_child(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one repeat in a forked child and return its result, whatever becomes of the child."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -112,15 +113,16 @@ def _in_child(tf, request, stream):
     if os.WIFSIGNALED(wait_status):
         return _failure("crashed: killed by " + signal.Signals(os.WTERMSIG(wait_status)).name)
     try:
-        return json.loads(payload)
+        result: Dict[str, Any] = json.loads(payload)
+        return result
     except ValueError:
         return _failure(f"crashed: exit status {os.WEXITSTATUS(wait_status)} without a result")
 
 
-def _await(child, pipe, request):
+def _await(child: int, pipe: Any, request: Dict[str, Any]) -> Tuple[bytes, Optional[str]]:
     """Read the child's result until it closes the pipe, is too late or too large."""
     deadline = time.monotonic() + request["timeout_s"]
-    chunks = []
+    chunks: List[bytes] = []
     while True:
         ready, _, _ = select.select([pipe], [], [], MEMORY_POLL_S)
         if ready:
@@ -141,7 +143,7 @@ def _await(child, pipe, request):
             return b"", reason
 
 
-def _resident_bytes(pid):
+def _resident_bytes(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -149,18 +151,19 @@ def _resident_bytes(pid):
         return 0
 
 
-def _failure(reason):
+def _failure(reason: str) -> Dict[str, Any]:
     return dict(Recorder().as_dict(), status="failed", reason=reason)
 
 
-def _repeat(tf, request, stream):
+def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one operation and return what its record will hold. Never raises for what the operation does."""
     from harness.worker import load, save
 
     recorder = Recorder()
-    status, reason = "ok", None
+    status: str = "ok"
+    reason: Optional[str] = None
 
-    def hold(point):
+    def hold(point: str) -> None:
         _send(stream, {"hold": point, "pid": os.getpid()})
         stream.readline()
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 WIDTHS = {"xs": 18, "s": 59, "m": 187, "l": 592}
 
 
-def build(tf, size):
+def build(tf: Any, size: str) -> Any:
     """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
     layers = tf.keras.layers
 
-    def normalised(tensor, channels, stride, name):
+    def normalised(tensor: Any, channels: int, stride: int, name: str) -> Any:
         tensor = layers.Conv2D(channels, 3, stride, padding="same", use_bias=False, name=f"{name}_conv")(tensor)
         return layers.BatchNormalization(name=f"{name}_norm")(tensor)
 
@@ -29,6 +31,6 @@ def build(tf, size):
     return tf.keras.Model(inputs, layers.Dense(10, name="head")(tensor), name="conv")
 
 
-def inputs(size, batch, generator):
+def inputs(size: str, batch: int, generator: np.random.Generator) -> Any:
     """Return float32 images of shape (batch, 32, 32, 3)."""
     return generator.random((batch, 32, 32, 3), dtype=np.float32)

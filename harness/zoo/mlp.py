@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 WIDTHS = {"xs": 158, "s": 500, "m": 1580, "l": 5000}
 
 
-def build(tf, size):
+def build(tf: Any, size: str) -> Any:
     """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
     layers = tf.keras.layers
     width = WIDTHS[size]
@@ -18,6 +20,6 @@ def build(tf, size):
     return tf.keras.Model(inputs, layers.Dense(10, name="head")(hidden), name="mlp")
 
 
-def inputs(size, batch, generator):
+def inputs(size: str, batch: int, generator: np.random.Generator) -> Any:
     """Return float32 features of shape (batch, width)."""
     return generator.random((batch, WIDTHS[size]), dtype=np.float32)

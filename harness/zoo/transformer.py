@@ -6,6 +6,8 @@ measured operation depends on them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 TOKENS = 64
@@ -13,7 +15,7 @@ TOKENS = 64
 SHAPES = {"xs": (256, 48, 3, 4), "s": (1000, 128, 4, 4), "m": (4000, 320, 7, 8), "l": (16000, 768, 12, 12)}
 
 
-def build(tf, size):
+def build(tf: Any, size: str) -> Any:
     """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
     layers = tf.keras.layers
     vocabulary, width, blocks, heads = SHAPES[size]
@@ -32,6 +34,6 @@ def build(tf, size):
     return tf.keras.Model(inputs, layers.Dense(10, name="head")(tensor), name="transformer")
 
 
-def inputs(size, batch, generator):
+def inputs(size: str, batch: int, generator: np.random.Generator) -> Any:
     """Return int32 token ids of shape (batch, 64)."""
     return (generator.random((batch, TOKENS)) * SHAPES[size][0]).astype(np.int32)

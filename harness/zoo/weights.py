@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 
 
-def fill(model):
+def fill(model: Any) -> None:
     """Set every weight of `model` from a numpy generator seeded by its layer's name and position.
 
     Kernels are uniform with variance 1 / fan-in, so that activations keep their scale through deep models;
@@ -21,7 +22,7 @@ def fill(model):
             layer.set_weights([_values(layer.name, i, w, normalises) for i, w in enumerate(current)])
 
 
-def _values(layer_name, index, like, normalises):
+def _values(layer_name: str, index: int, like: Any, normalises: bool) -> Any:
     generator = np.random.Generator(np.random.PCG64([zlib.crc32(layer_name.encode()), index]))
     unit = generator.random(like.shape, dtype=np.float32)
     if like.ndim >= 2:
