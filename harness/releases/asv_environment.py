@@ -18,6 +18,8 @@ from asv.environment import Environment
 from harness.errors import UsageError
 from harness.releases.environments import choose_policy, choose_wheel, prepare, running_python_minor
 
+_LAUNCHER = Path(__file__).with_name("asv_launcher.py")
+
 
 class ReleaseEnvironment(Environment):  # type: ignore[misc]
     """One asv environment for all releases; switching to another release is choosing another interpreter."""
@@ -94,5 +96,5 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         raise OSError(f"{executable} is not part of this environment")
 
     def run(self, args: list[str], **kwargs: Any) -> Any:
-        """Run the harness's interpreter with these arguments."""
-        return self.run_executable("python", args, **kwargs)
+        """Run the harness's interpreter with these arguments, the first of which is asv's script."""
+        return self.run_executable("python", [str(_LAUNCHER), *args], **kwargs)

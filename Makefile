@@ -1,0 +1,49 @@
+# make bench   compare the two newest stable TensorFlow releases: does all set-up, takes up to 10 minutes
+# make check   lint, types, import walls and the fast tests, in under a minute
+# make test    everything that is checked, TensorFlow included
+# make speed   measure the harness itself
+# make setup   only make .venv
+#
+# PYTHON=python3.11 chooses another Python, ARGS='--device cpu' hands options to the command behind `bench` or `speed`.
+
+.PHONY: bench check test speed setup setup-dev lint
+.DEFAULT_GOAL := bench
+
+ARGS ?=
+
+# Without PYTHON: what .venv was made with, else the first Python that has TensorFlow wheels. Should there be none,
+# bootstrap.py says under python3 what to do.
+ifndef PYTHON
+PYTHON := $(shell for python in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1 \
+	&& { command -v $$python; exit; }; done; echo python3)
+endif
+
+define bootstrap
+@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later and repeat." >&2; exit 3; }
+@$(PYTHON) harness/bootstrap.py $(1)
+endef
+
+setup:
+	$(call bootstrap,run)
+
+setup-dev:
+	$(call bootstrap,dev)
+
+bench: setup
+	@.venv/bin/savedmodel-bench bench $(ARGS)
+
+speed: setup
+	@.venv/bin/python -m tests.speed $(ARGS)
+
+lint: setup-dev
+	.venv/bin/ruff check --quiet
+	.venv/bin/ruff format --check --quiet
+	.venv/bin/mypy --no-error-summary
+	.venv/bin/lint-imports --no-logo
+
+check: lint
+	.venv/bin/pytest -q -m "not tensorflow and not slow"
+
+test: lint
+	.venv/bin/pytest -q
