@@ -1,0 +1,109 @@
+"""The summary: everything in the results in one table, machines never mixed."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from stored_runs import MACHINE, NEW, OLD, blocks, project_root, store_run
+
+from harness.errors import UsageError
+from harness.store.records import Problem
+from harness.store.summary import SUMMARY_INDEX, render_summary, summary
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path: Path) -> Path:
+    return project_root(tmp_path)
+
+
+def test_the_table_has_the_median_over_blocks_of_all_runs_and_releases_by_date(root: Path) -> None:
+    store_run(root, blocks({NEW: [2.0, 4.0], OLD: [1.0, 1.0]}), subjects=(NEW, OLD))
+    store_run(root, blocks({NEW: [9.0], "v2.15.1": [5.0]}), subjects=(NEW, "v2.15.1"))
+    table = summary(root)
+    assert list(table.columns) == ["v2.15.1", OLD, NEW]
+    assert table.index.names == SUMMARY_INDEX
+    assert table.index.tolist() == [(MACHINE, "load_warm_s", "seconds", "cpu", "mlp-s", "tf-module/tf-load")]
+    assert table.iloc[0].tolist() == [5.0, 1.0, 4.0]
+
+
+def test_rows_come_as_the_metrics_are_listed_and_models_by_size(root: Path) -> None:
+    records = []
+    for metric in ("load_warm_s", "save_first_s"):
+        for model in ("mlp-m", "mlp-s"):
+            cell = {"device": "cpu", "model": model, "writer": "tf-module", "reader": "tf-load"}
+            records += blocks({NEW: [1.0]}, metric=metric, cell=cell)
+    store_run(root, records, subjects=(NEW,))
+    index = summary(root).reset_index()
+    assert list(zip(index["metric"], index["model"], strict=True)) == [
+        ("save_first_s", "mlp-s"), ("save_first_s", "mlp-m"), ("load_warm_s", "mlp-s"), ("load_warm_s", "mlp-m"),
+    ]  # fmt: skip
+
+
+def test_reference_runs_are_rows_of_their_own_machine(root: Path) -> None:
+    reference = store_run(root, blocks({OLD: [1.0]}), machine="reference-box")
+    (root / "results" / "reference").mkdir()
+    reference.path.parent.rename(root / "results" / "reference" / "reference-box")
+    store_run(root, blocks({OLD: [3.0], NEW: [2.0]}))
+    table = summary(root)
+    assert table.index.get_level_values("machine").tolist() == [MACHINE, "reference-box (reference)"]
+    assert table[OLD].tolist() == [3.0, 1.0]
+    assert table[NEW].isna().tolist() == [False, True]
+    assert summary(root, machine=MACHINE).index.get_level_values("machine").tolist() == [MACHINE]
+
+
+def test_one_release_in_two_environments_has_two_columns(root: Path) -> None:
+    run = store_run(root, blocks({NEW: [1.0]}), subjects=(NEW,))
+    subject = {**run.facts["subjects"][0], "environment": "tf-2.21.0-cuda-today-py311"}
+    store_run(root, blocks({NEW: [2.0]}), subjects=(NEW,)).updated(subjects=[subject])
+    assert list(summary(root).columns) == [
+        "v2.21.0 [tf-2.21.0-cpu-today-py311]",
+        "v2.21.0 [tf-2.21.0-cuda-today-py311]",
+    ]
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_shown(root: Path) -> None:
+    store_run(root, blocks({NEW: [1.0]}))
+    damaged = store_run(root, blocks({NEW: [1.0]}))
+    (damaged.path / "run.json").write_text("garbage")
+    (root / "releases.toml").write_text("not [ toml")
+    problems: list[Problem] = []
+    assert summary(root, problems=problems).shape == (1, 1)
+    assert {problem.path.name for problem in problems} == {"run.json", "releases.toml"}
+
+
+def test_measuring_the_harness_itself_is_no_result(root: Path) -> None:
+    store_run(root, blocks({NEW: [1.0]}), kind="speed")
+    assert summary(root).empty
+
+
+def test_nothing_measured_is_an_empty_table_that_can_be_shown(root: Path) -> None:
+    table = summary(root)
+    assert table.empty
+    for form in ("table", "markdown", "csv", "json"):
+        assert render_summary(table, form)
+
+
+def test_every_form_says_the_same(root: Path) -> None:
+    store_run(root, blocks({NEW: [0.12345], OLD: [0.1]}))
+    store_run(root, blocks({NEW: [4096000.0]}, metric="artifact_bytes", operation="save"))
+    table = summary(root)
+    document = json.loads(render_summary(table, "json"))
+    assert document["subjects"] == [OLD, NEW]
+    assert [(row["metric"], row["values"]) for row in document["rows"]] == [
+        ("artifact_bytes", {OLD: None, NEW: 4096000.0}),
+        ("load_warm_s", {OLD: 0.1, NEW: 0.12345}),
+    ]
+    csv = pd.read_csv(io.StringIO(render_summary(table, "csv")))
+    assert csv[NEW].tolist() == [4096000.0, 0.12345]
+    markdown = render_summary(table, "markdown").splitlines()
+    assert markdown[0] == f"| machine | metric | unit | device | model | variant | {OLD} | {NEW} |"
+    assert markdown[2].endswith("| - | 4 096 000 |")
+    plain = render_summary(table).splitlines()
+    assert len(plain) == 3
+    assert plain[2].split()[-2:] == ["0.1", "0.1234"] or plain[2].split()[-2:] == ["0.1", "0.1235"]
+    with pytest.raises(UsageError, match="choose one of table"):
+        render_summary(table, "html")
