@@ -1,0 +1,226 @@
+"""Environments: what stands in a release's way, when one is made, reused or made anew; and binding interpreters."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.releases import environments
+from harness.releases.commands import add_release, list_releases
+from harness.releases.environments import ReleaseError, describe, installable, obstacle, prepare, running_python_minor
+from harness.releases.manifest import Release, read_manifest, release_ident
+from harness.releases.uv_command import UvError
+
+SHORT = f"py{running_python_minor().replace('.', '')}"
+MANIFEST = f"""\
+# kept as it is
+policy = "today"
+
+[[release]]
+version = "2.21.0"
+date = 2026-03-06
+newest_python = "{running_python_minor()}"
+"""
+LOCK = "# tensorflow-cpu==2.21.0\nkeras==3.15.1 \\\n    --hash=sha256:aa\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "releases.toml").write_text(MANIFEST)
+    folder = tmp_path / "locks" / "today"
+    folder.mkdir(parents=True)
+    (folder / f"2.21.0-cpu-{SHORT}.txt").write_text(LOCK)
+    return tmp_path
+
+
+@pytest.fixture
+def release(root: Path) -> Release:
+    return read_manifest(root / "releases.toml").find("2.21")
+
+
+@pytest.fixture
+def uv_calls(monkeypatch) -> list[list[str]]:
+    """Stand-in for uv: makes the interpreter that `uv venv` would make, and notes every call."""
+    calls: list[list[str]] = []
+
+    def run_uv(arguments, *, root, stdin=""):
+        calls.append(list(arguments))
+        if arguments[0] == "venv":
+            binaries = Path(arguments[-1]) / "bin"
+            binaries.mkdir(parents=True)
+            (binaries / "python").symlink_to(sys.executable)
+        return ""
+
+    monkeypatch.setattr(environments, "run_uv", run_uv)
+    return calls
+
+
+def interpreter(tmp_path: Path, body: str, name: str = "python") -> Path:
+    path = tmp_path / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_made_once_and_reused(root, release, uv_calls):
+    told: list[str] = []
+    first = prepare(release, root, wheel="cpu", say=told.append)
+    assert first.name == f"tf-2.21.0-cpu-today-{SHORT}"
+    assert first.python == root / ".environments" / first.name / "bin" / "python"
+    assert (first.keras, first.policy, first.wheel, first.installed) == ("3.15.1", "today", "cpu", True)
+    assert len(told) == 1
+    assert "v2.21.0" in told[0]
+    sync = uv_calls[-1]
+    assert {"--require-hashes", "--compile-bytecode", "hardlink"} <= set(sync)
+    count = len(uv_calls)
+    assert prepare(release, root, wheel="cpu", say=told.append) == first
+    assert len(uv_calls) == count
+    assert len(told) == 1
+
+
+def test_a_changed_lock_makes_it_anew(root, release, uv_calls):
+    before = prepare(release, root, wheel="cpu")
+    lock = root / "locks" / "today" / f"2.21.0-cpu-{SHORT}.txt"
+    lock.write_text(LOCK.replace("3.15.1", "3.15.2"))
+    assert not describe(release, root, wheel="cpu").installed
+    after = prepare(release, root, wheel="cpu")
+    assert after.lock_digest != before.lock_digest
+    assert after.keras == "3.15.2"
+    assert [call[0] for call in uv_calls] == ["venv", "pip", "venv", "pip"]
+
+
+def test_an_interrupted_install_is_never_taken_for_a_whole_one(root, release, uv_calls, monkeypatch):
+    whole = environments.run_uv
+
+    def interrupted(arguments, *, root, stdin=""):
+        if arguments[0] == "pip":
+            raise KeyboardInterrupt
+        return whole(arguments, root=root)
+
+    monkeypatch.setattr(environments, "run_uv", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(release, root, wheel="cpu")
+    assert (root / ".environments" / f"tf-2.21.0-cpu-today-{SHORT}" / "bin" / "python").exists()
+    assert not describe(release, root, wheel="cpu").installed
+    monkeypatch.setattr(environments, "run_uv", whole)
+    assert prepare(release, root, wheel="cpu").installed
+
+
+def test_a_vanished_interpreter_makes_it_anew(root, release, uv_calls):
+    python = prepare(release, root, wheel="cpu").python
+    python.unlink()
+    python.symlink_to("/nowhere/python")
+    assert not describe(release, root, wheel="cpu").installed
+    assert prepare(release, root, wheel="cpu").installed
+
+
+def test_a_failed_install_says_why_and_leaves_nothing(root, release, uv_calls, monkeypatch):
+    def fail(arguments, *, root, stdin=""):
+        raise UvError("Failed to fetch keras")
+
+    monkeypatch.setattr(environments, "run_uv", fail)
+    with pytest.raises(ReleaseError, match=r"v2\.21\.0 could not be installed: Failed to fetch keras"):
+        prepare(release, root, wheel="cpu")
+    assert not (root / ".environments" / f"tf-2.21.0-cpu-today-{SHORT}").exists()
+
+
+def test_too_little_disk_is_said_before_anything_is_installed(root, release, uv_calls, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, 5 * 10**8))
+    with pytest.raises(ReleaseError, match=r"v2\.21\.0 needs about 1\.4 GB .* only 0\.5 GB are free"):
+        prepare(release, root, wheel="cpu")
+    assert uv_calls == []
+
+
+def test_what_stands_in_the_way():
+    old = Release("v2.15.1", "2.15.1", datetime.date(2024, 3, 8), None, release_ident("2.15.1", "", None), "3.11")
+    new = Release("v2.21.0", "2.21.0", datetime.date(2026, 3, 6), None, release_ident("2.21.0", "", None), "3.13")
+    assert obstacle(old, python_minor="3.11") is None
+    assert "v2.15.1 has no wheels for Python 3.12, only up to 3.11" in str(obstacle(old, python_minor="3.12"))
+    assert installable((old, new), python_minor="3.13") == (new,)
+    assert installable((old, new), python_minor="3.14") == ()
+
+
+def test_other_platforms_are_named(release, monkeypatch):
+    monkeypatch.setattr(environments.platform, "machine", lambda: "aarch64")
+    assert "only be measured on Linux x86-64, and this is linux aarch64" in str(obstacle(release))
+
+
+def test_no_lock_says_which_command_makes_it(root, release, uv_calls):
+    with pytest.raises(ReleaseError, match=r"no lock for the cuda wheel.*`savedmodel-bench releases lock 2\.21\.0`"):
+        prepare(release, root, wheel="cuda")
+
+
+def test_an_unresolvable_lock_gives_its_reason(root, release, uv_calls):
+    lock = root / "locks" / "today" / f"2.21.0-cuda-{SHORT}.txt"
+    lock.write_text("# title\n# unresolvable: Because tensorrt has no wheels.\n")
+    with pytest.raises(ReleaseError, match=r"cannot be installed as cuda wheel .* Because tensorrt has no wheels"):
+        prepare(release, root, wheel="cuda")
+
+
+def test_wheel_and_policy_are_checked(root, release, monkeypatch):
+    with pytest.raises(UsageError, match="kind of wheel"):
+        describe(release, root, wheel="tpu")
+    with pytest.raises(UsageError, match="policy must be"):
+        describe(release, root, wheel="cpu", policy="yesterday")
+    monkeypatch.setenv(environments.WHEEL_VARIABLE, "cuda")
+    assert describe(release, root).wheel == "cuda"
+
+
+def test_add_binds_an_interpreter_and_keeps_the_file(root, capsys):
+    found = json.dumps({"tensorflow": "2.21.0", "keras": "3.15.1", "python": "3.11"})
+    python = interpreter(root, f"echo 'PROBED {found}'")
+    assert add_release(root, python=python, name="vendor") == 0
+    assert "TensorFlow 2.21.0 with Keras 3.15.1" in capsys.readouterr().out
+    assert (root / "releases.toml").read_text().startswith(MANIFEST)
+    added = read_manifest(root / "releases.toml").find("vendor")
+    assert (added.python, added.date) == (python, datetime.date(2026, 3, 6))
+    environment = prepare(added, root)
+    assert (environment.name, environment.python, environment.lock_digest) == ("python-vendor", python, None)
+    for name, message in (("vendor", "has a release 'vendor' already"), ("other", "as 'vendor'"), ("v2.3", "version")):
+        with pytest.raises(UsageError, match=message):
+            add_release(root, python=python, name=name)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "echo \"ModuleNotFoundError: No module named 'tensorflow'\" >&2; exit 1",
+            "cannot import TensorFlow: ModuleNot",
+        ),
+        ("kill -SEGV $$", "cannot import TensorFlow: it ended with exit code"),
+    ],
+)
+def test_add_refuses_an_interpreter_without_tensorflow(root, body, message):
+    with pytest.raises(UsageError, match=message):
+        add_release(root, python=interpreter(root, body), name="vendor")
+    assert (root / "releases.toml").read_text() == MANIFEST
+
+
+def test_add_refuses_what_cannot_be_started(root):
+    with pytest.raises(UsageError, match="cannot be started"):
+        add_release(root, python=root / "nothing", name="vendor")
+
+
+def test_an_interpreter_that_has_gone_is_an_obstacle(root):
+    gone = Release("vendor", None, datetime.date(2026, 1, 1), Path("/nowhere/python"), "0" * 40)
+    with pytest.raises(ReleaseError, match=r"interpreter of vendor is not there: /nowhere/python"):
+        prepare(gone, root)
+
+
+def test_list_as_json_names_interpreters_and_what_is_installed(root, release, uv_calls, capsys):
+    list_releases(root, style="json", wheel="cpu")
+    row = json.loads(capsys.readouterr().out)["releases"][0]
+    assert row["interpreter"].endswith(f".environments/tf-2.21.0-cpu-today-{SHORT}/bin/python")
+    assert (row["name"], row["installed"], row["locked"], row["keras"]) == ("v2.21.0", False, True, "3.15.1")
+    prepare(release, root, wheel="cpu")
+    list_releases(root, style="json", wheel="cpu")
+    assert json.loads(capsys.readouterr().out)["releases"][0]["installed"] is True
+    list_releases(root, wheel="cpu")
+    assert "installed" in capsys.readouterr().out
