@@ -17,6 +17,7 @@ from harness.store.records import Problem
 from harness.store.runs import (
     ResultsLock,
     RunDirectory,
+    create_run,
     find_resumable,
     fingerprint,
     load_run,
@@ -198,3 +199,9 @@ def test_reference_runs_are_kept_apart(tmp_path: Path) -> None:
 
 def test_a_missing_run_is_a_problem_not_an_exception(tmp_path: Path) -> None:
     assert isinstance(load_run(tmp_path / "nowhere"), Problem)
+
+
+def test_numbers_of_the_stand_in_driver_are_never_stored(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="stand-in"):
+        create_run(tmp_path, MACHINE, {"kind": "run", "machine": {"name": MACHINE, "driver": "000.00.fake"}})
+    assert list(tmp_path.iterdir()) == []

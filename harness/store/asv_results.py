@@ -125,10 +125,10 @@ def _chosen(
 
 def _can_add(run: RunDirectory, missing: set[RowKey]) -> bool:
     """Return whether a run's preset measures any device and model of the missing rows."""
-    preset = run.facts.get("preset")
-    if not isinstance(preset, dict) or not preset.get("groups"):
-        return bool(missing)
-    cells = {(cell["device"], cell["model"]) for group in preset["groups"] for cell in group["cells"]}
+    try:
+        cells = {(cell["device"], cell["model"]) for group in run.facts["preset"]["groups"] for cell in group["cells"]}
+    except (KeyError, TypeError):
+        return bool(missing)  # it does not say, so look
     devices = {device for device, _ in cells}
     return any(
         device == "-" or (device in devices if model == "-" else (device, model) in cells)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.errors import UsageError
+from harness.machine.gpu import is_fake_driver
 from harness.store.records import Problem, Record, RecordWriter, read_records
 
 SCHEMA = 1
@@ -129,7 +130,15 @@ def create_run(root: Path, machine: str, facts: Mapping[str, Any]) -> RunDirecto
         machine: the machine's name.
         facts: all that run.json holds (docs/architecture.md) except `schema`, `run`, `created_at`, `state` and
             `fingerprint`, which are added; the fingerprint is that of `facts["fingerprint_parts"]`.
+
+    Raises:
+        UsageError: the machine's GPU driver is the tests' stand-in, whose numbers mean nothing.
     """
+    if is_fake_driver(facts.get("machine", {}).get("driver")):
+        raise UsageError(
+            "NVML here is the stand-in of this project's tests, whose numbers are never stored: "
+            "take it out of LD_LIBRARY_PATH."
+        )
     now = datetime.datetime.now(datetime.UTC)
     run = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     whole: Facts = {
