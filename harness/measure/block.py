@@ -8,14 +8,15 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.machine.load import sample_host, taints_between
+from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
+from harness.measure.host_phases import host_phase
 from harness.measure.pinning import worker_environment
-from harness.measure.presets import Cell, Group, Preset
+from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.store.records import Record, RecordWriter
@@ -25,36 +26,6 @@ IMPORT_TIMEOUT_S = 300.0
 
 _HAZARDS = ("timeout", "crashed")
 """Failures that forking itself could have caused: they are retried once in a process of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is compared: a name and the interpreter that has the release."""
-
-    name: str
-    python: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One repeat's work in a cell."""
-
-    name: str  # save, load or infer
-    page_cache: str | None
-    repeat: int
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What stays the same over all blocks of a run."""
-
-    preset: Preset
-    subjects: tuple[Subject, ...]
-    isolation: str  # fork or spawn
-    seed: int
-    memory_limit_bytes: float
-    folder: Path  # of the run: logs and artifacts live below
-    gpu_uuid: str | None
 
 
 class Block:
@@ -81,6 +52,7 @@ class Block:
         self._random = random.Random(f"{conditions.seed}/{number}")
         self._zygotes: dict[str, WorkerProcess] = {}
         self._lost: dict[str, str] = {}
+        self._phases: list[Message] = []  # what the host does between repeats
         self._step = 0
         self._groups = [group for group in conditions.preset.groups if group.is_in(number)]
         subjects = len(conditions.subjects)
@@ -104,12 +76,14 @@ class Block:
                 for cell in group.cells:
                     self._measure_cell(group, cell)
             parts.append(time.monotonic() - started - sum(parts))
-            for zygote in self._zygotes.values():
-                zygote.close()
+            with host_phase(self._phases, "end the workers", "process"):
+                for zygote in self._zygotes.values():
+                    zygote.close()
         finally:
             for zygote in self._zygotes.values():
                 zygote.kill()
-            shutil.rmtree(self._artifacts, ignore_errors=True)
+            with host_phase(self._phases, "remove artifacts"):
+                shutil.rmtree(self._artifacts, ignore_errors=True)
         duration_s = time.monotonic() - started
         self._writer.append(
             {
@@ -119,6 +93,7 @@ class Block:
                 "complete": True,
                 "duration_s": duration_s,
                 "parts_s": parts,
+                "phases": self._phases,
                 "ended_at": time.time(),
             }
         )
@@ -131,7 +106,10 @@ class Block:
         self._random.shuffle(subjects)
         for subject in subjects:
             self._announce(subject, "import", None)
-            before, started_at, clock = sample_host(), time.time(), time.monotonic()
+            started_at, clock = time.time(), time.monotonic()
+            host: list[Message] = []
+            with host_phase(host, "sample the host"):
+                before = sample_host()
             try:
                 zygote = self._start(subject)
                 result = zygote.wait_for_import(IMPORT_TIMEOUT_S)
@@ -139,7 +117,9 @@ class Block:
             except WorkerLost as error:
                 result = _failed(str(error))
                 self._lost[subject.name] = str(error)
-            result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
+            with host_phase(host, "sample the host"):
+                result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
+            result["phases"] = [*result["phases"], *host]
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
 
     def _start(self, subject: Subject) -> WorkerProcess:
@@ -154,8 +134,9 @@ class Block:
             for subject in subjects:
                 self._announce(subject, operation.name, cell)
                 self._measure_repeat(group, cell, operation, subject, blocked)
-        for subject in self._conditions.subjects:
-            shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
+        with host_phase(self._phases, "remove artifacts"):
+            for subject in self._conditions.subjects:
+                shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
 
     def _rounds(self, group: Group) -> Iterator[Operation]:
         """Yield the cell's rounds: all saves, then loads cold and warm and steady calls in random order."""
@@ -186,9 +167,13 @@ class Block:
             blocked[subject.name] = ("failed", f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
             result = _failed(blocked[subject.name][1])
         else:
-            before = sample_host()
+            host: list[Message] = []
+            with host_phase(host, "sample the host"):
+                before = sample_host()
             isolation, result = self._ask(subject, self._request(group, cell, operation, subject), key)
-            result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
+            with host_phase(host, "sample the host"):
+                result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
+            result["phases"] = [*result["phases"], *host]
             if result["status"] != "ok":
                 blocked[subject.name] = (result["status"], f"not-run: {operation.name}: {result['reason']}")
             if result["status"] == "failed":
@@ -250,15 +235,18 @@ class Block:
             process = self._start(subject)
         except WorkerLost as error:
             return _failed(str(error))
+        host: list[Message] = []
         try:
             imported = process.wait_for_import(IMPORT_TIMEOUT_S)
             result = footprint.added_to(process.ask({"do": "here", **request}, footprint.read))
             result["phases"] = [dict(phase, kind="import") for phase in imported["phases"]] + result["phases"]
-            return result
         except WorkerLost as error:
-            return _failed(str(error))
+            result = _failed(str(error))
         finally:
-            process.kill()
+            with host_phase(host, "end the worker", "process"):
+                process.kill()
+        result["phases"] = [*result["phases"], *host]
+        return result
 
     def _remove_left(self, request: Message) -> None:
         """Remove what a failed save left, so that its retry starts from nothing."""

@@ -12,7 +12,8 @@ from typing import Any
 import harness
 from harness.errors import UsageError
 from harness.machine.identity import Machine
-from harness.measure.block import Block, Conditions, Subject
+from harness.measure.block import Block
+from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
 from harness.measure.pinning import PINNED
 from harness.measure.presets import Preset

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.measure.host_phases import named_phase
+
 START = Path(__file__).parent.parent / "worker" / "start.py"
 POLL_S = 0.25
 GRACE_S = 20.0
@@ -34,7 +36,7 @@ class WorkerProcess:
         self._log = log
         self._buffer = b""
         self._channel, theirs = socket.socketpair()
-        self.started_at = time.time()
+        self._started = time.monotonic()
         with theirs, log.open("ab") as output:
             self._log_start = output.tell()
             try:
@@ -61,7 +63,9 @@ class WorkerProcess:
         """Return the `hello` message's record of the import; WorkerLost with the log's last line otherwise."""
         message = self._receive(timeout_s, None, "import")
         hello: Message = message["hello"]
-        return hello
+        # The monotonic clock is the machine's, so the worker's reading continues ours.
+        start = named_phase("start the interpreter", "process", hello.pop("began") - self._started)
+        return dict(hello, phases=[start, *hello["phases"]])
 
     def ask(self, request: Message, on_hold: Callable[[Message], None] | None = None) -> Message:
         """Send one request and return its `done` part.

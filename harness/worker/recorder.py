@@ -28,7 +28,10 @@ class Recorder:
 
     @contextlib.contextmanager
     def phase(self, name: str, kind: str = "sample") -> Iterator[Interval]:
-        """Time a stretch. `kind` is sample, warm-up, check, evict or set-up: what the seconds were spent on."""
+        """Time a stretch. `kind` is sample, warm-up, check, evict or set-up: what the seconds were spent on.
+
+        Zygote and host add the kinds process and host (harness/measure/host_phases.py).
+        """
         interval = Interval()
         cpu = time.process_time_ns()
         wall = time.perf_counter_ns()

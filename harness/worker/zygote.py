@@ -49,6 +49,7 @@ def _send(stream: TextIO, message: Dict[str, Any]) -> None:
 
 def _import_tensorflow() -> Tuple[Any, Dict[str, Any]]:
     """Import what every repeat needs without touching a device: a fork after that would inherit a dead context."""
+    began = time.monotonic()
     recorder = Recorder()
     with recorder.phase("import") as interval:
         import tensorflow as tf
@@ -76,7 +77,7 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any]]:
         "executable": sys.executable,
         "worker_version": WORKER_VERSION,
     }
-    return tf, {"hello": dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance)}
+    return tf, {"hello": dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance, began=began)}
 
 
 def _keras_version(keras: Any) -> str:
@@ -92,12 +93,16 @@ def _keras_version(keras: Any) -> str:
 def _in_child(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one repeat in a forked child and return its result, whatever becomes of the child."""
     reading, writing = os.pipe()
+    asked = time.monotonic()
     child = os.fork()
     if child == 0:
         status = 1
         try:
+            began = time.monotonic()
             os.close(reading)
-            payload = json.dumps(_repeat(tf, request, stream)).encode()
+            result = _repeat(tf, request, stream)
+            result["phases"].insert(0, _process_phase("fork", began - asked))
+            payload = json.dumps(dict(result, ended=time.monotonic())).encode()
             with os.fdopen(writing, "wb") as pipe:
                 pipe.write(payload)
             status = 0
@@ -113,10 +118,16 @@ def _in_child(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any
     if os.WIFSIGNALED(wait_status):
         return _failure("crashed: killed by " + signal.Signals(os.WTERMSIG(wait_status)).name)
     try:
-        result: Dict[str, Any] = json.loads(payload)
-        return result
+        answer: Dict[str, Any] = json.loads(payload)
+        answer["phases"].append(_process_phase("reply and exit", time.monotonic() - answer.pop("ended")))
+        return answer
     except ValueError:
         return _failure(f"crashed: exit status {os.WEXITSTATUS(wait_status)} without a result")
+
+
+def _process_phase(name: str, wall_s: float) -> Dict[str, Any]:
+    """Return a phase between two processes, whose CPU seconds no clock counts."""
+    return {"name": name, "kind": "process", "wall_s": wall_s, "cpu_s": None}
 
 
 def _await(child: int, pipe: Any, request: Dict[str, Any]) -> Tuple[bytes, Optional[str]]:

@@ -1,0 +1,38 @@
+"""What a block is told: its subjects, what all blocks of a run share, and the names of the operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.measure.presets import Preset
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is compared: a name and the interpreter that has the release."""
+
+    name: str
+    python: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One repeat's work in a cell."""
+
+    name: str  # save, load or infer
+    page_cache: str | None
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What stays the same over all blocks of a run."""
+
+    preset: Preset
+    subjects: tuple[Subject, ...]
+    isolation: str  # fork or spawn
+    seed: int
+    memory_limit_bytes: float
+    folder: Path  # of the run: logs and artifacts live below
+    gpu_uuid: str | None
