@@ -115,8 +115,6 @@ def test_work_of_a_process_that_is_not_ours_is_foreign() -> None:
     after = sample_host()
     foreign_s = (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
     assert foreign_s > 0.3 * (after.clock_s - before.clock_s)
-    if foreign_s / ((after.clock_s - before.clock_s) * after.cpus) > 0.16:
-        assert any(taint.startswith("foreign-load: ") for taint in taints_between(before, after))
 
 
 def sample(clock_s: float = 0, busy_s: float = 0, steal_s: float = 0, own_s: float = 0, swapped: int = 0) -> HostSample:
@@ -127,8 +125,9 @@ def sample(clock_s: float = 0, busy_s: float = 0, steal_s: float = 0, own_s: flo
     ("after", "taints"),
     [
         (sample(10, busy_s=20, own_s=20), ()),
-        (sample(10, busy_s=12, own_s=10), ()),
+        (sample(10, busy_s=14, own_s=10), ()),
         (sample(10, busy_s=16, own_s=10), ("foreign-load: 30 % of CPU time on 2 CPUs",)),
+        (sample(10, busy_s=14, own_s=4), ()),  # much beside us, and CPUs to spare
         (sample(10, steal_s=0.9), ()),
         (sample(10, steal_s=2.4), ("steal: 12 % of CPU time",)),
         (sample(10, swapped=4096), ()),

@@ -75,6 +75,14 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(root: Path) -> None:
     assert {problem.path.name for problem in problems} == {"run.json", "releases.toml"}
 
 
+def test_one_run_can_be_shown_alone(root: Path) -> None:
+    store_run(root, blocks({NEW: [1.0], OLD: [1.0]}))
+    run = store_run(root, blocks({NEW: [2.0]}), subjects=(NEW,))
+    table = summary(root, run=run.run)
+    assert list(table.columns) == [NEW]
+    assert table[NEW].tolist() == [2.0]
+
+
 def test_measuring_the_harness_itself_is_no_result(root: Path) -> None:
     store_run(root, blocks({NEW: [1.0]}), kind="speed")
     assert summary(root).empty

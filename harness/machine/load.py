@@ -1,8 +1,8 @@
 """Was the machine calm while a repeat ran? Two cheap samples, before and after, give the taints.
 
-The load average is not used: it counts our own measuring process and its threads. What others took is the CPU
-time of the whole machine less that of this process and all its descendants, which also shows neighbours outside
-a container.
+The load average is not used: it counts our own measuring process and its threads. What others took is the time
+that the usable CPUs were busy less that of this process and all its descendants, which also shows neighbours
+outside a container.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-FOREIGN_SHARE_LIMIT = 0.15
-"""Share of all CPUs' time that others may take: on two cores, a third of one core."""
+FOREIGN_SHARE_LIMIT = 0.25
+"""Share of the usable CPUs' time that others may take: on two of them, half of one."""
+
+IDLE_SHARE_ENOUGH = 0.25
+"""Others disturb only where the CPUs run short: with this share idle, their work is no taint. On a large shared
+host much runs beside us without being in the way."""
 
 STEAL_SHARE_LIMIT = 0.05
-"""Share of all CPUs' time that the hypervisor may take away."""
+"""Share of the usable CPUs' time that the hypervisor may take away."""
 
 SWAP_IN_LIMIT_BYTES = 1 << 20
 """Bytes that may be swapped in; more means that the measured memory may not have been resident."""
@@ -30,7 +34,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class HostSample:
-    """The machine's counters at one moment, all rising since boot."""
+    """The counters of the CPUs that this process may use, at one moment; all rising since boot."""
 
     clock_s: float  # time.monotonic()
     cpus: int
@@ -42,7 +46,7 @@ class HostSample:
 
 def sample_host() -> HostSample:
     """Read the counters; about 2 ms with a hundred processes. What the kernel hides reads 0."""
-    fields, cpus = _machine_ticks()
+    fields, cpus = _cpu_ticks()
     # user nice system idle iowait irq softirq steal guest guest_nice; guest time is inside user time already.
     busy = sum(fields[index] for index in (0, 1, 2, 5, 6))
     return HostSample(
@@ -64,10 +68,11 @@ def taints_between(before: HostSample, after: HostSample) -> tuple[str, ...]:
     elapsed_s = after.clock_s - before.clock_s
     if elapsed_s >= SHORTEST_INTERVAL_S:
         capacity_s = elapsed_s * after.cpus
-        foreign = ((after.busy_s - before.busy_s) - (after.own_s - before.own_s)) / capacity_s
-        if foreign > FOREIGN_SHARE_LIMIT:
-            taints.append(f"foreign-load: {foreign:.0%} of CPU time on {after.cpus} CPUs".replace("%", " %"))
+        busy = (after.busy_s - before.busy_s) / capacity_s
         steal = (after.steal_s - before.steal_s) / capacity_s
+        foreign = busy - (after.own_s - before.own_s) / capacity_s
+        if foreign > FOREIGN_SHARE_LIMIT and 1 - busy - steal < IDLE_SHARE_ENOUGH:
+            taints.append(f"foreign-load: {foreign:.0%} of CPU time on {after.cpus} CPUs".replace("%", " %"))
         if steal > STEAL_SHARE_LIMIT:
             taints.append(f"steal: {steal:.0%} of CPU time".replace("%", " %"))
     swapped = after.swap_in_bytes - before.swap_in_bytes
@@ -76,12 +81,15 @@ def taints_between(before: HostSample, after: HostSample) -> tuple[str, ...]:
     return tuple(taints)
 
 
-def _machine_ticks() -> tuple[list[int], int]:
-    """Return the first line of /proc/stat as at least eight numbers, and the number of CPU lines."""
-    lines = _lines(_PROC / "stat")
-    cpus = sum(1 for line in lines if line.startswith("cpu") and line[3:4].isdigit())
-    fields = [int(text) for text in lines[0].split()[1:]] if lines else []
-    return fields + [0] * (8 - len(fields)), cpus or os.cpu_count() or 1
+def _cpu_ticks() -> tuple[list[int], int]:
+    """Return the ticks of the usable CPUs added up, as in a line of /proc/stat, and their number."""
+    usable = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    total = [0] * 8
+    for line in _lines(_PROC / "stat"):
+        name, *fields = line.split()
+        if name in usable:
+            total = [known + int(more) for known, more in zip(total, fields, strict=False)]
+    return total, len(usable)
 
 
 def _own_ticks(root: int) -> int:
