@@ -226,6 +226,18 @@ def test_a_foreign_or_cut_file_is_named_and_never_overwritten(root: Path, conten
     assert [problem.path for problem in problems] == [path]
 
 
+def test_a_file_of_another_release_under_this_ones_name_is_left_alone(root: Path) -> None:
+    store_run(root, blocks({OLD: [1.0], NEW: [1.0]}))
+    project(root)
+    path = result_path(root)
+    path.write_bytes(result_path(root, OLD).read_bytes())
+    before = path.read_bytes()
+    problems: list[Problem] = []
+    assert project(root, problems) == []
+    assert path.read_bytes() == before
+    assert [problem.path for problem in problems] == [path]
+
+
 @pytest.mark.parametrize("content", ["{", '{"version": 1, "machine": "somebody-elses"}'])
 def test_a_foreign_machine_file_is_named_and_never_overwritten(root: Path, content: str) -> None:
     path = root / "results" / "asv" / MACHINE / "machine.json"
