@@ -1,0 +1,177 @@
+"""`python -m tests.speed`: measure the harness, print tables, write results/speed.json. No time ever fails it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.errors import UsageError
+from harness.machine.identity import describe_machine
+from harness.releases.environments import Environment, prepare
+from harness.releases.manifest import read_manifest
+from harness.store.runs import ResultsLock, write_json_atomically
+
+from .accounting import account
+from .equality import harness_samples, require_equal, wanted
+from .measuring import Cost, measured
+from .plain_suite import run_plain_suite
+from .plans import PLANS, models
+from .report import Target, account_document, account_tables, table, targets_table, write_docs
+
+PARTS = ("a", "b", "c", "d")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with 3 where the options are wrong, as all commands of the project do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(3, f"{self.prog}: {message}\n")
+
+
+class Benchmark:
+    """Runs the parts and keeps what they gave."""
+
+    def __init__(self, root: Path, work: Path, environments: list[Environment], smoke: bool) -> None:
+        """Measure with the newest releases' environments, the newest last, below the folder `work`."""
+        self._root = root
+        self._work = work
+        self._names = [environment.release.name for environment in environments]
+        self._newest = environments[-1]
+        self._smoke = smoke
+        self.targets: list[Target] = []
+        self.lines: list[str] = []
+        self.document: dict[str, Any] = {}
+
+    def measure_account(self, parts: set[str]) -> None:
+        """(a) and (b): where the seconds of one block of `quick` go."""
+        run = measured(self._root, self._work / "account", "quick", self._names, smoke=self._smoke)
+        found = account(run.records, run.phases, run.cost.wall_s)
+        if "a" in parts:
+            title = "wall time that no phase names"
+            self.targets.append(Target("a", title, 100 * found.unnamed_share, 5, True, "%"))
+        if "b" in parts:
+            title = "without imports: time inside clocks of stored samples"
+            self.targets.append(Target("b", title, 100 * found.sample_share, 60, False, "%"))
+        subjects = " and ".join(self._names)
+        self._tell(
+            "Where the time goes", [f"One block of `quick`, {subjects}, on the CPU.", "", *account_tables(found)]
+        )
+        self.document["account"] = account_document(found)
+
+    def measure_spawning(self) -> None:
+        """(c): the same plan with a process of its own for each repeat."""
+        costs = {}
+        for isolation in ("fork", "spawn"):
+            work = self._work / isolation
+            run = measured(self._root, work, "pair", self._names, isolation=isolation, smoke=self._smoke)
+            costs[isolation] = run.cost, sum(len(record.get("metrics") or []) for record in run.records)
+        if costs["fork"][1] != costs["spawn"][1]:
+            raise AssertionError(f"forks gave {costs['fork'][1]} values and spawned processes {costs['spawn'][1]}")
+        self._ratio("c", "spawning", 5, costs["spawn"][0], costs["fork"][0])
+        rows = [(f"{name} ({values} values)", *_costs(cost)) for name, (cost, values) in costs.items()]
+        self._tell("Forking and spawning", table(("isolation", "wall s", "CPU s"), rows))
+        self.document["spawning"] = {name: asdict(cost) for name, (cost, _) in costs.items()}
+
+    def measure_plain(self) -> None:
+        """(d): equal metrics and sample counts from a plain asv suite."""
+        names, name = models(self._smoke), self._newest.release.name
+        run = measured(self._root, self._work / "plain-harness", "plain", [name], smoke=self._smoke)
+        preset = PLANS["plain"](self._smoke)
+        plain = run_plain_suite(self._root, self._work / "plain-asv", self._newest.python, names)
+        rows, ours = wanted(names, preset.groups[0].batches), harness_samples(run.records)
+        require_equal(rows, ours, plain.samples, preset.blocks)
+        self._ratio("d", "a plain asv suite", 8, plain.cost, run.cost)
+        first = plain.first_run.wall_s / run.cost.wall_s
+        counts = f"{len(rows)} rows with {preset.blocks} samples each on both sides, {name}, {', '.join(names)}."
+        sides = {"harness": run.cost, "plain asv": plain.cost, "of it the first `asv run`": plain.first_run}
+        costs = table(("side", "wall s", "CPU s"), [(side, *_costs(cost)) for side, cost in sides.items()])
+        share = f"Without the second reading of `peakmem_` and `track_`: {first:.1f} x."
+        values = [
+            (
+                metric,
+                model,
+                batch or "",
+                _listed(ours[metric, model, batch]),
+                _listed(plain.samples[metric, model, batch]),
+            )
+            for metric, model, batch in sorted(rows, key=str)
+        ]
+        heads = ("metric", "model", "batch", "harness", "plain asv")
+        self._tell("A plain asv suite", [counts, "", *costs, "", share, "", *table(heads, values)])
+        self.document["plain"] = {side: asdict(cost) for side, cost in sides.items()} | {"rows": len(rows)}
+
+    def _ratio(self, part: str, title: str, limit: float, other: Cost, own: Cost) -> None:
+        self.targets.append(Target(part, f"wall time by {title}", other.wall_s / own.wall_s, limit, False, "x"))
+
+    def _tell(self, title: str, lines: list[str]) -> None:
+        self.lines += [f"### {title}", "", *lines, ""]
+        print("\n".join(["", title, "", *lines]), flush=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure what was asked for. Returns 0 when it measured, whatever the times."""
+    parser = _Parser("python -m tests.speed", description="Measure the harness itself (docs/speed.md).")
+    parser.add_argument(
+        "--only", type=_parts, default=set(PARTS), metavar="PARTS", help="some of a,b,c,d (default: all)"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="tiny models and windows: try the machinery, believe no number"
+    )
+    parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/speed.md")
+    options = parser.parse_args(arguments)
+    if options.write_docs and (options.smoke or options.only != set(PARTS)):
+        parser.error("--write-docs takes a whole run: leave out --smoke and --only")
+    try:
+        _measure(options)
+    except UsageError as error:
+        print(f"python -m tests.speed: {error}", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> None:
+    releases = read_manifest(ROOT / "releases.toml").newest_stable(2)
+    environments = [prepare(release, ROOT, wheel="cpu", say=print) for release in releases]
+    benchmark = Benchmark(ROOT, ROOT / "results" / "speed", environments, options.smoke)
+    # No other run may disturb this one; a smoke run believes no number.
+    with nullcontext() if options.smoke else ResultsLock(ROOT):
+        if options.only & {"a", "b"}:
+            benchmark.measure_account(options.only)
+        if "c" in options.only:
+            benchmark.measure_spawning()
+        if "d" in options.only:
+            benchmark.measure_plain()
+    machine = describe_machine()
+    targets = targets_table(benchmark.targets)
+    document = {"schema": 1, "smoke": options.smoke, "machine": machine.as_record(), **benchmark.document}
+    document["targets"] = [asdict(target) | {"met": target.met} for target in benchmark.targets]
+    write_json_atomically(ROOT / "results" / "speed.json", document)
+    print("\n".join(["", *targets, "", "All figures: results/speed.json"]))
+    if options.write_docs:
+        where = f"Measured on {machine.cpu}, {machine.usable_cpus} CPUs, {machine.memory_bytes / 2**30:.0f} GiB."
+        write_docs(ROOT / "docs" / "speed.md", [where, "", *targets, "", *benchmark.lines[:-1]])
+
+
+def _parts(text: str) -> set[str]:
+    chosen = {part.strip() for part in text.split(",") if part.strip()}
+    if not chosen or chosen - set(PARTS):
+        raise argparse.ArgumentTypeError(f"choose some of {','.join(PARTS)}, not {text!r}")
+    return chosen
+
+
+def _costs(cost: Cost) -> tuple[str, str]:
+    return f"{cost.wall_s:.1f}", f"{cost.cpu_s:.1f}"
+
+
+def _listed(values: list[float]) -> str:
+    return " ".join(f"{value:.4g}" for value in values)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

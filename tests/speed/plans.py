@@ -1,0 +1,51 @@
+"""The plans that are run: the preset `quick` for one block, and parts of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.measure.presets import Preset, narrow, read_preset
+
+MODELS = ("mlp-s", "transformer-s")
+SMOKE_MODELS = ("mlp-xs",)
+
+
+def models(smoke: bool) -> tuple[str, ...]:
+    """Return the models of the comparisons with spawning and with plain asv."""
+    return SMOKE_MODELS if smoke else MODELS
+
+
+def quick(smoke: bool) -> Preset:
+    """Return one block of `quick` on the CPU."""
+    return _short(read_preset("quick"), smoke, blocks=1)
+
+
+def pair(smoke: bool) -> Preset:
+    """Return the first group of `quick`, with its numbers of repeats, on two models for one block."""
+    return _of_models(quick(smoke), models(smoke))
+
+
+def plain(smoke: bool) -> Preset:
+    """Return what gives each metric of `pair` one value a block, two blocks: the samples of the plain suite."""
+    whole = pair(smoke)
+    once = replace(whole.groups[0], save_repeats=1, later_saves=1, cold_repeats=1, warm_repeats=0, infer_repeats=1)
+    return replace(whole, name="plain", groups=(once,), blocks=2)
+
+
+PLANS = {"quick": quick, "pair": pair, "plain": plain}
+
+
+def _short(preset: Preset, smoke: bool, blocks: int) -> Preset:
+    whole = narrow(preset, devices=["cpu"], blocks=blocks)
+    if not smoke:
+        return whole
+    first = _of_models(whole, SMOKE_MODELS).groups[0]
+    tiny = replace(first, save_repeats=2, cold_repeats=1, warm_repeats=1, window_s=0.1)
+    return replace(whole, name=f"{preset.name}-smoke", groups=(tiny,))
+
+
+def _of_models(preset: Preset, names: tuple[str, ...]) -> Preset:
+    first = preset.groups[0]
+    like = first.cells[0]
+    cells = tuple(replace(like, model=name) for name in names)
+    return replace(preset, name="pair", groups=(replace(first, cells=cells),))
