@@ -1,20 +1,30 @@
-"""`savedmodel-bench`: the only place that parses arguments."""
+"""`savedmodel-bench`: the only place that parses arguments.
+
+Commands are imported when they are called: `--help` and a wrong argument need no pandas.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import re
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 import harness
-from harness.commands import bench, compare, results
 from harness.errors import UsageError
+from harness.measure.presets import DEVICES, OPERATIONS
 from harness.releases import commands as releases
+from harness.releases.locks import WHEELS
+from harness.releases.manifest import POLICIES
 
 USAGE = 3
 INTERRUPTED = 130
+
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -54,12 +64,135 @@ def _parser() -> argparse.ArgumentParser:
         description="Did saving, loading or running a SavedModel get slower, larger or hungrier between releases?",
     )
     parser.add_argument("--version", action="version", version=f"savedmodel-bench {harness.__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    bench.add_parser(subparsers)
-    compare.add_parser(subparsers)
-    results.add_parser(subparsers)
-    releases.add_parser(subparsers)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_compare(commands)
+    _add_run(commands)
+    _add_bench(commands)
+    _add_summary(commands)
+    rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
+    rebuild.set_defaults(handler=_called("results", "rebuild"))
+    releases.add_parser(commands)
     return parser
+
+
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser("compare", help="measure two releases side by side and judge the difference")
+    parser.add_argument("old", metavar="OLD", help="the release to compare with: v2.20.0, 2.20, a name")
+    parser.add_argument("new", metavar="NEW", help="the release in question")
+    _add_measuring(parser)
+    _add_output(parser, ("table", "markdown", "json"))
+    parser.add_argument(
+        "--require-decision", action="store_true", help="end with 2 if nothing regressed and any row is inconclusive"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="judge the records of this run instead of measuring (results/…/<run>)"
+    )
+    parser.set_defaults(handler=_called("compare", "compare"))
+
+
+def _add_run(commands: Any) -> None:
+    parser = commands.add_parser("run", help="measure releases, interleaved in one run; judges nothing")
+    parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help="a release: v2.21.0, 2.21, a name")
+    _add_measuring(parser)
+    _add_output(parser, ("table", "markdown", "json"))
+    parser.add_argument("--require-decision", action="store_true", help=argparse.SUPPRESS)
+    parser.set_defaults(handler=_called("compare", "run"))
+
+
+def _add_bench(commands: Any) -> None:
+    parser = commands.add_parser(
+        "bench", help="compare the two newest stable releases within ten minutes; again: adds blocks"
+    )
+    _add_measuring(parser)
+    parser.add_argument("--minutes", type=float, default=10.0, metavar="M", help="in all (default: 10)")
+    parser.add_argument(
+        "--since", type=float, metavar="EPOCH", help="when the time began, in seconds since 1970 (default: now)"
+    )
+    parser.set_defaults(handler=_called("bench", "bench"))
+
+
+def _add_summary(commands: Any) -> None:
+    parser = commands.add_parser("summary", help="print metric, device and model over all releases in the results")
+    _add_output(parser, ("table", "markdown", "json", "csv"))
+    parser.set_defaults(handler=_called("results", "show_summary"))
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that measures."""
+    parser.add_argument(
+        "--preset", default="quick", metavar="P", help="quick, nightly, full, or FILE.toml[#NAME] (default: quick)"
+    )
+    parser.add_argument(
+        "--device", type=_list_of(DEVICES), metavar="D", help="cpu, gpu or cpu,gpu (default: all found)"
+    )
+    parser.add_argument("--model", metavar="GLOB", help="only the preset's models that match, as in 'mlp-*'")
+    parser.add_argument(
+        "--operation", type=_list_of(OPERATIONS), metavar="OPS", help="some of save,load,infer (default: all)"
+    )
+    parser.add_argument("--blocks", type=_positive, metavar="N", help="number of blocks (default: the preset's)")
+    parser.add_argument("--repeats", type=_positive, metavar="K", help="repeats of each operation in a block")
+    parser.add_argument(
+        "--budget", type=_duration_s, metavar="TIME", help="15m or 1h30m: as many blocks as fit, by the first's time"
+    )
+    parser.add_argument(
+        "--isolation", choices=("fork", "spawn"), default="fork", help="how repeats are kept apart (default: fork)"
+    )
+    parser.add_argument("--wheel", choices=("auto", *WHEELS), default="auto", help="CPU or CUDA wheels (default: auto)")
+    parser.add_argument("--policy", choices=POLICIES, help="which locks (default: what releases.toml says)")
+    parser.add_argument(
+        "--machine", metavar="NAME", help="this machine's name in the results (default: by its hardware)"
+    )
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the order of subjects (default: 1)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be measured, how long, how finely")
+
+
+def _add_output(parser: argparse.ArgumentParser, formats: Sequence[str]) -> None:
+    parser.add_argument("--format", choices=formats, default="table", help="default: table")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
+
+
+def _called(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """Return a handler that imports its command when it is called."""
+
+    def handler(options: argparse.Namespace) -> int:
+        return int(getattr(importlib.import_module(f"harness.commands.{module}"), function)(options))
+
+    return handler
+
+
+def _duration_s(text: str) -> float:
+    """Return the seconds of a duration like "90s", "15m" or "1h30m"."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match or not any(match.groups()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 90s, 15m or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    total = 3600 * hours + 60 * minutes + seconds
+    if total <= 0:
+        raise argparse.ArgumentTypeError("it must be more than nothing")
+    return total
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
+    return value
+
+
+def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return the argument type of a comma-separated list of known words."""
+
+    def parse(text: str) -> list[str]:
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        unknown = [word for word in words if word not in known]
+        if unknown or not words:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'}: choose some of {','.join(known)}")
+        return [word for word in known if word in words]
+
+    return parse
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import Any
 
-from harness.commands import compare, judging, measuring
+from harness.commands import compare, judging
 from harness.errors import UsageError
 from harness.measure.run import Limits, Outcome
 from harness.releases.commands import find_root
@@ -15,22 +14,8 @@ from harness.releases.environments import installable, obstacle
 from harness.releases.manifest import read_manifest
 from harness.report.narrative import render_narrative
 
-MINUTES = 10.0
 REPORT_S = 10.0
 """Kept free at the end for judging, projecting and printing."""
-
-
-def add_parser(subparsers: Any) -> None:
-    """Add the subcommand `bench`."""
-    parser = subparsers.add_parser(
-        "bench", help="compare the two newest stable releases within ten minutes; again: adds blocks"
-    )
-    measuring.add_options(parser)
-    parser.add_argument("--minutes", type=float, default=MINUTES, metavar="M", help="in all (default: 10)")
-    parser.add_argument(
-        "--since", type=float, metavar="EPOCH", help="when the time began, in seconds since 1970 (default: now)"
-    )
-    parser.set_defaults(handler=bench)
 
 
 def bench(options: argparse.Namespace) -> int:

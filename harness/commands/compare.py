@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from harness.commands import judging, measuring
 from harness.commands.forecast import describe_plan
@@ -18,25 +17,6 @@ from harness.store.runs import ResultsLock
 from harness.store.summary import render_summary, summary
 
 INTERRUPTED = 130
-
-
-def add_parser(subparsers: Any) -> None:
-    """Add the subcommands `run` and `compare`."""
-    parser = subparsers.add_parser("run", help="measure releases, interleaved in one run; judges nothing")
-    parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help="a release: v2.21.0, 2.21, a name")
-    measuring.add_options(parser)
-    parser.add_argument("--format", choices=judging.FORMATS, default="table", help="default: table")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
-    parser.set_defaults(handler=run)
-    parser = subparsers.add_parser("compare", help="measure two releases side by side and judge the difference")
-    parser.add_argument("old", metavar="OLD", help="the release to compare with")
-    parser.add_argument("new", metavar="NEW", help="the release in question")
-    measuring.add_options(parser)
-    judging.add_options(parser)
-    parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="judge the records of this run instead of measuring (results/…/<run>)"
-    )
-    parser.set_defaults(handler=compare)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,17 +19,6 @@ from harness.store.records import Problem
 from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import margin_table
 
-FORMATS = ("table", "markdown", "json")
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that judges."""
-    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
-    parser.add_argument(
-        "--require-decision", action="store_true", help="end with 2 if nothing regressed and any row is inconclusive"
-    )
-
 
 def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None) -> Comparison:
     """Judge two subjects of one run.

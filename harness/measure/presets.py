@@ -69,6 +69,7 @@ class Preset:
     time_margin: float
     blocks: int
     timeout_s: float
+    memory_limit_gib: float | None
     groups: tuple[Group, ...]
 
     @property
@@ -181,6 +182,7 @@ def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
             time_margin=float(table["time_margin"]),
             blocks=int(table["blocks"]),
             timeout_s=float(table["timeout_s"]),
+            memory_limit_gib=float(table["memory_limit_gib"]) if "memory_limit_gib" in table else None,
             groups=tuple(_group(entry, where) for entry in table["groups"]),
         )
     except KeyError as error:

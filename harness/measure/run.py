@@ -204,7 +204,7 @@ class _Sitting:
             subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
             isolation=plan.isolation,
             seed=plan.seed,
-            memory_limit_bytes=_available_memory_bytes() * MEMORY_SHARE,
+            memory_limit_bytes=_memory_limit_bytes(plan.preset),
             folder=self._run.path,
             gpu_uuid=plan.machine.gpus[0].uuid if plan.machine.gpus else None,
         )
@@ -230,6 +230,11 @@ class _Sitting:
         if expected_s <= left_s:
             return None
         return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"
+
+
+def _memory_limit_bytes(preset: Preset) -> float:
+    available = _available_memory_bytes() * MEMORY_SHARE
+    return available if preset.memory_limit_gib is None else min(available, preset.memory_limit_gib * 2**30)
 
 
 def _available_memory_bytes() -> float:

@@ -1,0 +1,111 @@
+"""Releases that misbehave for real: a bash wrapper around a TensorFlow interpreter, with limits or a patch at import.
+
+A patch is Python text that runs once TensorFlow is imported, with `tf` in sight. It is brought in by a
+`sitecustomize` on the wrapper's own path, so the worker under test has no branch for it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from pathlib import Path
+
+from harness.releases.environments import prepare
+from harness.releases.manifest import read_manifest
+
+PROJECT = Path(__file__).parent.parent
+
+_HOOK = """
+import importlib.util, os, sys, textwrap
+
+PATCH = {patch!r}
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+        def exec_module(module):
+            execute(module)
+            exec(PATCH, {{"tf": module}})
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder())
+"""
+
+AROUND_LOAD = """
+import os, signal, time
+load = tf.saved_model.load
+def patched(path, *arguments, **named):
+{body}
+tf.saved_model.load = patched
+"""
+
+
+def around_load(body: str) -> str:
+    """Return a patch whose function body replaces `tf.saved_model.load`; the real one is `load(path)`."""
+    return AROUND_LOAD.format(body=textwrap.indent(textwrap.dedent(body).strip(), "    "))
+
+
+def tensorflow_python(release: str = "v2.21.0") -> Path:
+    """Return the interpreter of a real release, installed into the project's environments where it is missing."""
+    return prepare(read_manifest(PROJECT / "releases.toml").find(release), PROJECT).python
+
+
+def make_project(folder: Path) -> Path:
+    """Make a project root without releases in `folder`: what a command needs to find, nothing measured yet."""
+    folder.mkdir(parents=True)
+    (folder / "releases.toml").write_text('policy = "today"\n')
+    shutil.copy(PROJECT / "asv.conf.json", folder)
+    (folder / "benchmarks").symlink_to(PROJECT / "benchmarks")
+    return folder
+
+
+def add_release(root: Path, name: str, *, patch: str = "", limit: str = "", python: Path | None = None) -> None:
+    """Add a release to a project of `make_project`.
+
+    patch: run after TensorFlow's import. limit: bash lines before the interpreter starts, as in "ulimit -f 100".
+    """
+    wrapper = python
+    if wrapper is None:
+        site = root / "wrappers" / name
+        site.mkdir(parents=True)
+        if patch:
+            (site / "sitecustomize.py").write_text(_HOOK.format(patch=patch))
+        wrapper = site / "python"
+        lines = ["#!/bin/bash", limit, f"export PYTHONPATH={site}", f'exec {tensorflow_python()} "$@"']
+        wrapper.write_text("\n".join(lines) + "\n")
+        wrapper.chmod(0o755)
+    entry = f'\n[[release]]\nname = "{name}"\npython = "{wrapper}"\nversion = "2.21.0"\ndate = 2026-03-06\n'
+    with (root / "releases.toml").open("a") as manifest:
+        manifest.write(entry)
+
+
+PRESET = """
+[faults]
+time_margin = 0.10
+blocks = {blocks}
+timeout_s = {timeout_s}
+memory_limit_gib = 1.5
+
+[[faults.groups]]
+devices = ["cpu"]
+models = ["mlp-xs"]
+writer = "tf-module"
+reader = "tf-load"
+cold_repeats = 1
+warm_repeats = 1
+infer_repeats = 1
+batches = [1]
+window_s = {window_s}
+"""
+
+
+def write_preset(root: Path, *, blocks: int = 1, timeout_s: float = 8.0, window_s: float = 0.05) -> str:
+    """Write a preset of the smallest model and return what `--preset` takes; a block lasts `window_s` and more."""
+    path = root / "faults.toml"
+    path.write_text(PRESET.format(blocks=blocks, timeout_s=timeout_s, window_s=window_s))
+    return str(path)
