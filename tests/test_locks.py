@@ -72,7 +72,8 @@ def test_an_impossible_set_is_recorded_and_a_dead_network_is_not(tmp_path, monke
         monkeypatch.setattr(locks, "run_uv", run_uv)
 
     fail(
-        "error: No solution found when resolving dependencies cause: Because tensorrt has no wheels. And because you require x"
+        "error: No solution found when resolving dependencies cause: Because tensorrt has no wheels. "
+        "And because you require x"
     )
     lock, changed = make_lock(tmp_path, release("2.14.1"), "cuda", "today", "3.11")
     assert changed
