@@ -95,7 +95,6 @@ def _add_run(commands: Any) -> None:
     parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help="a release: v2.21.0, 2.21, a name")
     _add_measuring(parser)
     _add_output(parser, ("table", "markdown", "json"))
-    parser.add_argument("--require-decision", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(handler=_called("compare", "run"))
 
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a metric's noise is like, hence how it is judged (see docs/methodology.md)."""
+    """What a metric's noise is like, hence how it is judged (docs/architecture.md, "Statistics")."""
 
     TIME = "time"
     HOST_MEMORY = "host-memory"
@@ -87,9 +87,7 @@ _ALL = (
     *_time("first_call", Scope.READER, "load", "first call after load"),
     _host_peak("load", Scope.READER),
     _device_need("load", Scope.READER),
-    Metric(
-        "device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"
-    ),
+    Metric("device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"),
     Metric("infer_p50_s", "seconds", Kind.TIME, Scope.CALL, "infer", True, "steady signature call, median"),
     Metric("infer_p90_s", "seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, 90th percentile"),
     Metric("infer_cpu_s", "CPU seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, mean CPU"),
