@@ -17,6 +17,7 @@ from asv.config import Config
 from asv.results import Results
 from stored_runs import CELL, MACHINE, NEW, OLD, block_end, blocks, project_root, repeat, store_run
 
+from harness.machine.identity import describe_machine
 from harness.releases.asv_environment import ReleaseEnvironment
 from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project
@@ -289,3 +290,38 @@ def test_a_release_against_itself_and_a_profile_are_no_history(root: Path) -> No
     project(root)
     assert stored(root)[of("mlp-s")] == (1.0, [1.0])
     assert len(list((root / "results" / "asv" / MACHINE).glob("*-*.json"))) == 1
+
+
+def settle(root: Path) -> None:
+    """Give asv an empty home and a plugin that settles the machine's name."""
+    (root.parent / "home").mkdir()
+    (root / "settle.py").write_text("from harness.store.asv_machine import settle_machine_name as setup")
+    configuration = root / "asv.conf.json"
+    configuration.write_text(configuration.read_text().replace('"plugins": [', '"plugins": [".settle", '))
+
+
+def known_machines(root: Path) -> dict[str, Any]:
+    return dict(json.loads((root.parent / "home" / ".asv-machine.json").read_text()))
+
+
+def test_asv_and_the_project_call_this_machine_the_same_whoever_comes_first(root: Path) -> None:
+    settle(root)
+    before = describe_machine()
+    assert asv(root, "machine", "--yes").returncode == 0
+    entry = known_machines(root)[before.name]
+    assert entry["machine"] == before.name
+    assert entry["ram"] == str(before.memory_bytes)
+    assert describe_machine().name == before.name
+    # Another project's machine in the same file must not make asv lose this one.
+    path = root.parent / "home" / ".asv-machine.json"
+    path.write_text(json.dumps({**known_machines(root), "elsewhere": {**entry, "machine": "elsewhere"}}))
+    assert describe_machine().name == before.name
+    found = asv(root, "find", "v2.20.0..v2.21.0", "savedmodel.nothing")
+    assert "No information stored" not in found.stdout + found.stderr
+
+
+def test_a_machine_name_given_to_asv_is_kept(root: Path) -> None:
+    settle(root)
+    assert asv(root, "machine", "--yes", "--machine", "mine").returncode == 0
+    assert set(known_machines(root)) == {"mine", "version"}
+    assert describe_machine().name == "mine"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
+from asv.commands.machine import Machine as MachineCommand
 from asv.machine import Machine as AsvMachine
 from asv.machine import MachineCollection
 from asv.util import UserError, load_json
 
+from harness.errors import UsageError
+from harness.machine.identity import describe_machine
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, write_json_atomically
 
@@ -60,3 +64,34 @@ def _as_asv_describes(run: RunDirectory) -> dict[str, Any]:
         "num_cpu": str(facts.get("logical_cpus", "")),
         "ram": str(facts.get("memory_bytes", "")),
     }
+
+
+def settle_machine_name() -> None:
+    """Make asv call this machine what this project calls it; for asv's own process, once its plugins load.
+
+    asv's default is the host's name, which changes with every container. `asv machine --yes` after `make bench` would
+    then register a second machine, and `asv compare` refuses as soon as two have results. A name given by `--machine`
+    is left as it is, and so is an entry that asv has for this host already.
+
+    Raises:
+        asv.util.UserError: ~/.asv-machine.json is damaged; asv prints the sentence.
+    """
+    try:
+        name = describe_machine().name
+    except UsageError as error:
+        raise UserError(str(error)) from None
+    describe, run = AsvMachine.get_defaults, MachineCommand.run
+
+    def defaults() -> dict[str, Any]:
+        return {**describe(), "machine": name}
+
+    def register(**options: Any) -> Any:
+        # The parser took its default from asv before this module was loaded.
+        if options.get("machine") == platform.node():
+            options["machine"] = name
+        return run(**options)
+
+    AsvMachine.get_defaults = staticmethod(defaults)
+    MachineCommand.run = register
+    if _told_to_asv(name) is not None:
+        AsvMachine.hardcoded_machine_name = name
