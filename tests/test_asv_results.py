@@ -23,6 +23,8 @@ from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project
 from harness.store.records import Problem, Record
 
+pytestmark = pytest.mark.slow  # asv discovers the benchmarks in a process of its own, test by test
+
 ENVIRONMENT = "tf-cpu-today-py311"
 LOAD = "savedmodel.track_load_warm_s"
 
