@@ -51,8 +51,11 @@ def complaint(root: Path, level: str) -> str:
 
 
 def wanted_stamp(root: Path) -> str:
-    """Return what the stamp of an up-to-date `.venv` begins with: the Python minor, and a digest of what it needs."""
-    digest = hashlib.sha256((root / "pyproject.toml").read_bytes()).hexdigest()
+    """Return what the stamp of an up-to-date `.venv` begins with: the Python minor, a digest of needs and folder.
+
+    The folder belongs to it because the scripts in a virtual environment name their interpreter by its full path.
+    """
+    digest = hashlib.sha256((root / "pyproject.toml").read_bytes() + str(root).encode()).hexdigest()
     return f"{python_minor()} {digest}"
 
 
@@ -66,11 +69,21 @@ def is_ready(root: Path, level: str) -> bool:
     return usable and stamp == wanted_stamp(root) and installed in (level, "dev")
 
 
+def is_usable(folder: Path) -> bool:
+    """Whether a virtual environment is there, of this Python minor, and made in this very folder."""
+    try:
+        script = (folder / "bin" / "pip").read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+    runs = os.access(str(folder / "bin" / "python"), os.X_OK)
+    return runs and str(folder) in script and (folder / "lib" / f"python{python_minor()}").is_dir()
+
+
 def install(root: Path, level: str) -> int:
-    """Make `.venv` where it is missing or of another Python, and install the harness; return the exit code."""
+    """Make `.venv` where it is missing or not usable, and install the harness; return the exit code."""
     folder = root / ".venv"
     python = folder / "bin" / "python"
-    if not (folder / "lib" / f"python{python_minor()}").is_dir() or not os.access(str(python), os.X_OK):
+    if not is_usable(folder):
         shutil.rmtree(str(folder), ignore_errors=True)
         print(f"making .venv with Python {platform.python_version()}", flush=True)
         if subprocess.call([sys.executable, "-m", "venv", str(folder)]) != 0:
