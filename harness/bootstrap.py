@@ -84,9 +84,11 @@ def install(root: Path, level: str) -> int:
     folder = root / ".venv"
     python = folder / "bin" / "python"
     if not is_usable(folder):
+        # Not sys.executable: it may be the one that is about to be removed.
+        base = Path(sys.executable).resolve()
         shutil.rmtree(str(folder), ignore_errors=True)
         print(f"making .venv with Python {platform.python_version()}", flush=True)
-        if subprocess.call([sys.executable, "-m", "venv", str(folder)]) != 0:
+        if subprocess.call([str(base), "-m", "venv", str(folder)]) != 0:
             print("The virtual environment .venv could not be made: see above, mend that and repeat.", file=sys.stderr)
             return 3
     print("installing the harness into .venv, about half a minute", flush=True)
