@@ -94,21 +94,15 @@ def _judge_page_cache(
     recorder.evidence.update({"resident_before": resident, "bytes_read": read, "artifact_bytes": size})
     if page_state == "warm":
         if resident < 1 - RESIDENT_ALLOWED:
-            recorder.taints.append(
-                f"page-cache: not warm, {resident:.0%} of the artifact's pages were resident before the load"
-            )
+            recorder.taints.append(f"not-warm: {resident:.0%} of the artifact's pages were resident before the load")
         return
     least, most, slack = READ_ALLOWED
     if resident > RESIDENT_ALLOWED:
-        recorder.taints.append(
-            f"page-cache: not cold, {resident:.0%} of the artifact's pages were resident before the load"
-        )
+        recorder.taints.append(f"not-cold: {resident:.0%} of the artifact's pages were resident before the load")
     elif read is None:
-        recorder.taints.append(
-            "page-cache: not shown to be cold, the kernel does not tell the bytes read (/proc/self/io)"
-        )
+        recorder.taints.append("not-cold: not shown, the kernel does not tell the bytes read (/proc/self/io)")
     elif not least * size <= read <= most * size + slack:
-        recorder.taints.append(f"page-cache: not cold, {read} bytes read from storage for an artifact of {size} bytes")
+        recorder.taints.append(f"not-cold: {read} bytes read from storage for an artifact of {size} bytes")
 
 
 def _steady(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str, Any], recorder: Recorder) -> None:
