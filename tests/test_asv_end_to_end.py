@@ -162,7 +162,7 @@ def test_every_command_does_what_it_is_for(tmp_path):
 
     said = project.asv("show", "v2.21.0")
     assert f"savedmodel.{LOAD}" in said
-    assert "<v2.21.0>" in said
+    assert "Commit: v2.21.0" in said
 
     said = project.asv("find", "v2.20.0..v2.21.0", f"{LOAD}{CELL}")
     assert "2 releases" in said

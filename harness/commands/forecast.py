@@ -12,7 +12,7 @@ from harness.measure.presets import Preset
 from harness.releases.manifest import read_manifest
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.runs import RunDirectory, runs_of
-from harness.verdict.power import detectable_log_change
+from harness.verdict.power import planned_detectable_ratio
 
 ASSUMED_IMPORT_S = 8.0
 ASSUMED_REPEAT_S = 1.2
@@ -20,6 +20,7 @@ ASSUMED_REPEAT_S = 1.2
 with small models, and meant for an order of magnitude."""
 ASSUMED_SPREAD = 0.05
 """Standard deviation of a block's log difference where nothing was measured here yet."""
+FEWEST_TIMED_BLOCKS = 4
 
 
 def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> int:
@@ -73,23 +74,26 @@ def _block_seconds(preset: Preset, subjects: int, known: RunDirectory | None) ->
 
 
 def _print_detectable(preset: Preset, blocks: int, known: RunDirectory | None) -> None:
-    """Print the smallest change in time that `blocks` blocks would call with 80 % power, before the correction."""
+    """Print the smallest change in time that `blocks` blocks would call with 80 % power."""
+    if blocks < FEWEST_TIMED_BLOCKS:
+        print(f"Detectable: no change in time; a verdict takes {FEWEST_TIMED_BLOCKS} blocks, this plan has {blocks}.")
+        return
     spreads = _spreads(known) if known is not None else []
     source = f"the spread between blocks of run {known.run}" if known and spreads else "an assumed spread of 5 %"
     spreads = spreads or [ASSUMED_SPREAD]
-    if blocks < 4:
-        print(f"Detectable: nothing in time, {blocks} blocks are fewer than the 4 that a verdict takes.")
-        return
-    found = [_detectable(spread, blocks, preset.time_margin) for spread in (min(spreads), statistics.median(spreads))]
-    best, typical = (f"{math.expm1(change):.0%}" if change else "more than tenfold" for change in found)
+    typical = statistics.median(spreads)
+    alone, among = (
+        _change(planned_detectable_ratio(typical, blocks, preset.time_margin, rows)) for rows in (1, len(spreads))
+    )
+    many = f", {among} if it is the only one among {len(spreads)}" if len(spreads) > 1 else ""
     print(
-        f"Detectable: a change in time of {typical} in a typical row, {best} in the quietest, over a margin of "
-        f"{preset.time_margin:.0%} (80 % power, one row; from {source})."
+        f"Detectable: in a row of typical noise a change in time of {alone} if it were judged alone{many} "
+        f"(80 % power beyond the margin of {preset.time_margin:.0%}; from {source})."
     )
 
 
-def _detectable(spread: float, blocks: int, margin: float) -> float | None:
-    return detectable_log_change(spread / math.sqrt(blocks), blocks - 1, margin)
+def _change(ratio: float | None) -> str:
+    return "more than tenfold" if ratio is None else f"{ratio - 1:.0%}"
 
 
 def _spreads(run: RunDirectory) -> list[float]:
