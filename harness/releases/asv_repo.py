@@ -28,7 +28,6 @@ __all__ = ["ReleaseRepo", "asv_environment", "setup"]
 
 BRANCH = "releases"
 _AFTER = "after:"
-# What asv takes for its own words in `asv run`; what is left of them here means "all".
 _ADVICE = (
     "asv compares runs made one after the other: a machine that drifts in between looks like a changed TensorFlow. "
     "`savedmodel-bench compare OLD NEW` measures both interleaved and paired, and says how sure it is."
