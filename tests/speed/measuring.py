@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ def measured(
 
     Args:
         root: the project's root; the releases are installed.
-        work: a folder of the benchmark's own: its results never mix with those of releases.
+        work: a folder of this measurement's own, emptied first: its results never mix with those of releases.
         plan: the plan's name.
         releases: names of releases.
         isolation: fork or spawn.
@@ -63,11 +64,11 @@ def measured(
     """
     from harness.store.records import read_records
 
-    work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     request, answer = work / "request.json", work / "answer.json"
     asked = {"plan": plan, "releases": list(releases), "isolation": isolation, "smoke": smoke, "work": str(work)}
     request.write_text(json.dumps(asked | {"root": str(root)}))
-    answer.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.speed.measuring", str(request)]
     began = time.monotonic()
     cost = cost_of(lambda: subprocess.run(command, cwd=root, check=False))

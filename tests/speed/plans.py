@@ -11,7 +11,7 @@ SMOKE_MODELS = ("mlp-xs",)
 
 
 def models(smoke: bool) -> tuple[str, ...]:
-    """Return the models of the comparisons with spawning and with plain asv."""
+    """Return the models of the comparison with plain asv."""
     return SMOKE_MODELS if smoke else MODELS
 
 
@@ -20,19 +20,14 @@ def quick(smoke: bool) -> Preset:
     return _short(read_preset("quick"), smoke, blocks=1)
 
 
-def pair(smoke: bool) -> Preset:
-    """Return the first group of `quick`, with its numbers of repeats, on two models for one block."""
-    return _of_models(quick(smoke), models(smoke))
-
-
 def plain(smoke: bool) -> Preset:
-    """Return what gives each metric of `pair` one value a block, two blocks: the samples of the plain suite."""
-    whole = pair(smoke)
+    """Return what gives each metric of two models one value a block, two blocks: the samples of the plain suite."""
+    whole = _of_models(quick(smoke), models(smoke))
     once = replace(whole.groups[0], save_repeats=1, later_saves=1, cold_repeats=1, warm_repeats=0, infer_repeats=1)
     return replace(whole, name="plain", groups=(once,), blocks=2)
 
 
-PLANS = {"quick": quick, "pair": pair, "plain": plain}
+PLANS = {"quick": quick, "plain": plain}
 
 
 def _short(preset: Preset, smoke: bool, blocks: int) -> Preset:
@@ -48,4 +43,4 @@ def _of_models(preset: Preset, names: tuple[str, ...]) -> Preset:
     first = preset.groups[0]
     like = first.cells[0]
     cells = tuple(replace(like, model=name) for name in names)
-    return replace(preset, name="pair", groups=(replace(first, cells=cells),))
+    return replace(preset, groups=(replace(first, cells=cells),))
