@@ -54,6 +54,8 @@ def run_plain_suite(root: Path, work: Path, release_python: Path, models: tuple[
     Raises:
         RuntimeError: asv or one of its benchmarks failed.
     """
+    if shutil.which("git") is None:
+        raise RuntimeError("asv needs git for the plain suite: install git, or leave part d out with --only a,b,c")
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(SUITE, work)
     python = _environment_beside(root, work / "environment", release_python)
