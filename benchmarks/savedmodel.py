@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from harness.machine.gpu import gpu_present
@@ -57,7 +58,10 @@ def grid(metric: Metric) -> dict[str, list[str]]:
 
 
 def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> list[float]:
-    """Return the metric's values, one per repeat, from the records of one model on one device.
+    """Return the metric's samples, one a block, from the records of one model on one device.
+
+    A sample is the median of the block's untainted repeats. Only where every repeat is tainted do tainted ones stand
+    in: asv knows no "inconclusive", and would call the benchmark failed.
 
     Raises:
         NotImplementedError: it does not exist here (no GPU, an API that the release lacks): asv shows n/a.
@@ -67,14 +71,15 @@ def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> 
         raise NotImplementedError("no-gpu")
     records = [record for record in measured(device, model) if concerns(record, metric, device, model)]
     batch = int(variant.rpartition(" b")[2]) if metric.scope is Scope.CALL else None
-    clean: list[float] = []
-    tainted: list[float] = []
+    clean: dict[int, list[float]] = {}
+    tainted: dict[int, list[float]] = {}
     for record in records:
         for entry in record.get("metrics", []):
             if entry["metric"] == metric.name and entry.get("batch") == batch and entry.get("value") is not None:
-                (tainted if record.get("taints") else clean).append(float(entry["value"]))
+                found = tainted if record.get("taints") else clean
+                found.setdefault(int(record["block"]), []).append(float(entry["value"]))
     if clean or tainted:
-        return clean or tainted
+        return [median(values) for _, values in sorted((clean or tainted).items())]
     for status, error in (("failed", RuntimeError), ("unsupported", NotImplementedError)):
         for record in records:
             if record.get("status") == status:

@@ -30,18 +30,19 @@ def measure_cell(root, release_name, python, device, model):
         calls.write(f"{release_name} {python} {device} {model}\\n")
     if model == "conv-s":
         raise OSError("the worker was killed")
-    def repeat(reader, operation, metrics, status="ok", reason=None, absent=()):
+    def repeat(reader, operation, metrics, status="ok", reason=None, absent=(), block=0):
         cell = {"device": device, "model": model, "writer": "tf-module", "reader": reader} if model else None
-        return {"type": "repeat", "cell": cell, "operation": operation, "status": status, "reason": reason,
+        return {"type": "repeat", "block": block, "cell": cell, "operation": operation, "status": status, "reason": reason,
                 "metrics": metrics, "absent": list(absent), "taints": []}
     if model is None:
-        return [repeat(None, "import", [{"metric": "import_s", "value": 4.0 + i}]) for i in range(3)]
+        return [repeat(None, "import", [{"metric": "import_s", "value": 4.0 + i}], block=i) for i in range(3)]
     slow = 2.0 if release_name == "new" else 1.0
     save = [{"metric": "artifact_bytes", "value": 1000.0}, {"metric": "save_first_s", "value": 0.5}]
     records = [repeat(None, "save", save)]
     for i in range(8):
         load = [{"metric": "load_warm_s", "value": slow * (1 + i / 100)}]
-        records.append(repeat("tf-load", "load", load, absent=[{"metric": "load_cold_s", "reason": "not-evicted"}]))
+        absent = [{"metric": "load_cold_s", "reason": "not-evicted"}]
+        records.append(repeat("tf-load", "load", load, absent=absent, block=i))
     if model == "mlp-s":
         records.append(repeat("tf-load", "infer", [], "unsupported", "AttributeError: no"))
     else:

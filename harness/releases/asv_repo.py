@@ -23,6 +23,7 @@ from harness.errors import UsageError
 from harness.releases import asv_environment
 from harness.releases.environments import installable, obstacle
 from harness.releases.manifest import Manifest, Release, read_manifest
+from harness.store.asv_machine import settle_machine_name
 
 __all__ = ["ReleaseRepo", "asv_environment", "setup"]
 
@@ -35,7 +36,11 @@ _ADVICE = (
 
 
 def setup() -> None:
-    """Called by asv when it loads the plugin: point from asv's comparing commands to the better one, at the end."""
+    """Called by asv when it loads the plugin.
+
+    It gives asv the project's name for this machine, and points from asv's comparing commands to the better one.
+    """
+    settle_machine_name()
     if {"compare", "continuous"} & set(sys.argv[1:]):
         atexit.register(lambda: print(_ADVICE, file=sys.stderr))
 
