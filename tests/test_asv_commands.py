@@ -32,8 +32,8 @@ def measure_cell(root, release_name, python, device, model):
         raise OSError("the worker was killed")
     def repeat(reader, operation, metrics, status="ok", reason=None, absent=(), block=0):
         cell = {"device": device, "model": model, "writer": "tf-module", "reader": reader} if model else None
-        return {"type": "repeat", "block": block, "cell": cell, "operation": operation, "status": status, "reason": reason,
-                "metrics": metrics, "absent": list(absent), "taints": []}
+        return {"type": "repeat", "block": block, "cell": cell, "operation": operation, "status": status,
+                "reason": reason, "metrics": metrics, "absent": list(absent), "taints": []}
     if model is None:
         return [repeat(None, "import", [{"metric": "import_s", "value": 4.0 + i}], block=i) for i in range(3)]
     slow = 2.0 if release_name == "new" else 1.0
