@@ -16,8 +16,11 @@ def progress_for(console: Console) -> Progress:
     return _TerminalProgress(console) if console.is_terminal else _LineProgress(console)
 
 
+_FEWEST_STEPS = 10
+
+
 class _Clock:
-    """Estimates the time left from the steps done since the first one."""
+    """Estimates the time left from the steps done since the first one that is not an import."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -27,9 +30,11 @@ class _Clock:
         """Return the seconds left after `step` begins; None while nothing is known."""
         done = step.block * step.steps + step.step
         if self._began is None:
-            self._began, self._first = time.monotonic(), done
+            if step.cell is not None:
+                self._began, self._first = time.monotonic(), done
+            return None
         since = done - self._first
-        if since < 3:
+        if since < _FEWEST_STEPS:
             return None
         return (time.monotonic() - self._began) / since * (step.blocks * step.steps - done)
 

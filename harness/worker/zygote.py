@@ -74,7 +74,6 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any]]:
         "keras": keras_version,
         "numpy": numpy.__version__,
         "python": sys.version.split()[0],
-        "executable": sys.executable,
         "worker_version": WORKER_VERSION,
     }
     return tf, {"hello": dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance, began=began)}
