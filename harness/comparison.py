@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import FAILED_REPEATS, METRICS, Kind, Metric
+from harness.metrics import CELL_FAILED, METRICS, Kind, Metric
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable
 from harness.verdict.rows import Row, RowInput, Verdict
 
 _KEY = ["metric", "device", "model", "variant"]
 _BLOCK = ["run", "block"]
-_KNOWN = {**METRICS, FAILED_REPEATS.name: FAILED_REPEATS}
+_KNOWN = {**METRICS, CELL_FAILED.name: CELL_FAILED}
 _ORDER = {name: place for place, name in enumerate(_KNOWN)}
 _SIZES = {"xs": 0, "s": 1, "m": 2, "l": 3}
 
@@ -223,7 +223,7 @@ def _is_judged(metric: Metric | None, exact_only: bool) -> bool:
 
 
 def _never_failed(row: RowInput) -> bool:
-    return row.metric == FAILED_REPEATS.name and not any(value for _, value in (*row.old, *row.new))
+    return row.metric == CELL_FAILED.name and not any(value for _, value in (*row.old, *row.new))
 
 
 def _sort_key(key: _Key) -> tuple[int, str, str, int, str, str]:

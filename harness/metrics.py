@@ -96,7 +96,5 @@ _ALL = (
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
-FAILED_REPEATS = Metric(
-    "failed_repeats", "repeats", Kind.EXACT, Scope.READER, "any", True, "repeats that failed although retried"
-)
+CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", True, "failed, although retried")
 """Not reported by a worker: the store counts it per block and cell, and it becomes a row where any side is not 0."""

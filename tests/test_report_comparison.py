@@ -114,7 +114,7 @@ def test_failures_counted_as_zero_on_both_sides_make_no_row() -> None:
     def failed(old: float, new: float) -> pd.DataFrame:
         values = {"a": old, "b": new}
         return table(
-            sample(subject, values[subject], block, metric="failed_repeats", unit="repeats")
+            sample(subject, values[subject], block, metric="cell_failed", unit="cells")
             for subject in "ab"
             for block in range(2)
         )
@@ -208,7 +208,7 @@ def test_a_stored_run_from_records_to_verdicts(stored_run: Path) -> None:
     )
     assert [(row.metric, row.verdict, row.reason) for row in comparison.rows] == [
         ("load_warm_s", Verdict.REGRESSION, Reason.BEYOND_MARGIN),
-        ("failed_repeats", Verdict.REGRESSION, Reason.CHANGED),
+        ("cell_failed", Verdict.REGRESSION, Reason.CHANGED),
     ]
     assert comparison.rows[0].tainted == comparison.tainted == 12
     found = [(failure.status, failure.variant, failure.reason, failure.count) for failure in comparison.failures]

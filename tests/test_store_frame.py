@@ -152,18 +152,18 @@ def test_failures_are_named_and_counted(repeats_of) -> None:  # type: ignore[no-
     }  # fmt: skip
 
 
-def test_failed_repeats_become_a_row_of_both_sides_where_one_failed(repeats_of) -> None:  # type: ignore[no-untyped-def]
+def test_cell_failed_become_a_row_of_both_sides_where_one_failed(repeats_of) -> None:  # type: ignore[no-untyped-def]
     records = blocks({OLD: [1.0, 1.0], NEW: [1.0, 1.0]})
     records.insert(1, repeat(None, subject=NEW, number=1, status="failed", reason="timeout"))
     samples = samples_frame(repeats_of(records))
-    assert values(samples, OLD, "failed_repeats") == {0: 0.0, 1: 0.0}
-    assert values(samples, NEW, "failed_repeats") == {0: 1.0, 1: 0.0}
+    assert values(samples, OLD, "cell_failed") == {0: 0.0, 1: 0.0}
+    assert values(samples, NEW, "cell_failed") == {0: 1.0, 1: 0.0}
     assert values(samples, NEW) == {0: 1.0, 1: 1.0}
 
 
 def test_without_a_failure_there_is_no_row_of_failures(repeats_of) -> None:  # type: ignore[no-untyped-def]
     samples = samples_frame(repeats_of(blocks({OLD: [1.0], NEW: [1.0]})))
-    assert "failed_repeats" not in set(samples["metric"])
+    assert "cell_failed" not in set(samples["metric"])
 
 
 def test_who_cannot_do_it_at_all_has_no_count_of_failures(repeats_of) -> None:  # type: ignore[no-untyped-def]
@@ -173,8 +173,8 @@ def test_who_cannot_do_it_at_all_has_no_count_of_failures(repeats_of) -> None:  
         block_end(),
     ]
     samples = samples_frame(repeats_of(records))
-    assert values(samples, OLD, "failed_repeats") == {}
-    assert values(samples, NEW, "failed_repeats") == {0: 1.0}
+    assert values(samples, OLD, "cell_failed") == {}
+    assert values(samples, NEW, "cell_failed") == {0: 1.0}
 
 
 def test_several_runs_are_one_table_and_a_broken_one_is_named(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     Raises:
         UsageError: an option or a release's name is wrong.
     """
-    preset = measuring.chosen_preset(options)
+    preset, absent = measuring.chosen_preset(options)
     manifest = read_manifest(root / "releases.toml")
     subjects = [manifest.find(name).name for name in names]
     print(f"Subjects: {', '.join(subjects)}; preset {preset.name}: {preset.title}.")
@@ -42,6 +42,8 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
         )
         for cell in group.cells:
             print(f"  {cell.model} on {cell.device} by {cell.writer}, read by {cell.reader}")
+    for reason in absent:
+        print(f"{reason}.")
     known = _run_to_learn_from(root, preset)
     block_s, source = _block_seconds(preset, len(subjects), known)
     blocks = preset.blocks if options.budget is None else max(1, int(options.budget / block_s))

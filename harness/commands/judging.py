@@ -41,7 +41,7 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         print(problem, file=sys.stderr)
     samples, tainted = samples_frame(repeats), tainted_frame(repeats)
     if operations is not None:
-        wanted = {name for name, metric in METRICS.items() if metric.operation in operations} | {"failed_repeats"}
+        wanted = {name for name, metric in METRICS.items() if metric.operation in operations} | {"cell_failed"}
         samples = samples[samples["metric"].isin(wanted)]
         tainted = tainted[tainted["metric"].isin(wanted)]
     versions = _versions(run)
@@ -57,6 +57,7 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         run_path=_shown(run.path),
         exact_only=exact_only_cells(preset),
         tainted=tainted,
+        notes=[f"{reason}." for reason in run.facts.get("absent", ())],
     )
 
 

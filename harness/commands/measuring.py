@@ -20,21 +20,24 @@ from harness.releases.manifest import read_manifest
 from harness.report.progress import progress_for
 
 
-def chosen_preset(options: argparse.Namespace) -> Preset:
-    """Return the preset as the options narrow it; without a GPU its GPU cells are left out, and that is said.
+NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA driver answers on this machine)"
+
+
+def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]:
+    """Return the preset as the options narrow it, and what it would have measured on another machine.
 
     Raises:
         UsageError: nothing is left to measure.
     """
     preset = read_preset(options.preset)
-    devices = options.device
+    devices, absent = options.device, ()
     if not gpu_present():
         if devices == ["gpu"]:
             raise UsageError("No NVIDIA GPU answers here (n/a: no-gpu): run with --device cpu, or on a GPU machine.")
-        if devices and "gpu" in devices:
-            print("GPU cells: n/a: no-gpu (no NVIDIA driver answers on this machine).", file=sys.stderr)
+        if devices != ["cpu"] and any(cell.device == "gpu" for cell in preset.cells):
+            absent = (NO_GPU,)
         devices = ["cpu"]
-    return narrow(
+    narrowed = narrow(
         preset,
         devices=devices,
         models=options.model,
@@ -42,6 +45,7 @@ def chosen_preset(options: argparse.Namespace) -> Preset:
         blocks=options.blocks,
         repeats=options.repeats,
     )
+    return narrowed, absent
 
 
 def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[str], progress: Progress) -> Plan:
@@ -51,7 +55,9 @@ def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[
         UsageError: an option or a release's name is wrong.
         ReleaseError: a release cannot be had here.
     """
-    preset = chosen_preset(options)
+    preset, absent = chosen_preset(options)
+    for reason in absent:
+        progress.say(f"{reason}.")
     manifest = read_manifest(root / "releases.toml")
     releases = [manifest.find(name) for name in names]
     environments = [
@@ -60,6 +66,7 @@ def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[
     return Plan(
         kind=kind,
         preset=preset,
+        absent=absent,
         subjects=name_subjects(environments),
         machine=describe_machine(options.machine),
         seed=options.seed,

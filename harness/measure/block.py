@@ -217,7 +217,7 @@ class Block:
 
     def _ask_forked(self, subject: Subject, request: Message) -> Message:
         zygote = self._zygotes[subject.name]
-        footprint = Footprint(self._conditions.gpu_uuid)
+        footprint = Footprint(self._conditions.gpu_uuid if request["device"] == "gpu" else None)
         try:
             return footprint.added_to(zygote.ask({"do": "fork", **request}, footprint.read))
         except WorkerLost as error:
@@ -230,7 +230,7 @@ class Block:
             return _failed(str(error))
 
     def _ask_spawned(self, subject: Subject, request: Message) -> Message:
-        footprint = Footprint(self._conditions.gpu_uuid)
+        footprint = Footprint(self._conditions.gpu_uuid if request["device"] == "gpu" else None)
         try:
             process = self._start(subject)
         except WorkerLost as error:

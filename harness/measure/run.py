@@ -54,6 +54,7 @@ class Plan:
     machine: Machine
     seed: int
     isolation: str
+    absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
 
     def fingerprint_parts(self) -> dict[str, Any]:
         """Return everything that must be equal for blocks to belong to one run."""
@@ -133,6 +134,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": plan.kind,
         "preset": plan.preset.as_dict(),
+        "absent": list(plan.absent),
         "seed": plan.seed,
         "isolation": plan.isolation,
         "blocks_planned": plan.preset.blocks,

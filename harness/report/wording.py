@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.metrics import FAILED_REPEATS, METRICS
+from harness.metrics import CELL_FAILED, METRICS
 from harness.report.numbers import change, percent
 from harness.verdict.rows import Reason, Row
 
-_TITLES = {name: metric.title for name, metric in (*METRICS.items(), (FAILED_REPEATS.name, FAILED_REPEATS))}
+_TITLES = {name: metric.title for name, metric in (*METRICS.items(), (CELL_FAILED.name, CELL_FAILED))}
 
 
 def title(metric: str) -> str:

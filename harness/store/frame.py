@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import FAILED_REPEATS, METRICS, Kind, Metric, Scope
+from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, Scope
 from harness.store.records import Problem, Record, complete_blocks
 from harness.store.runs import RunDirectory, load_run
 
@@ -99,7 +99,7 @@ def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     """Condense repeats into samples (columns: SAMPLES_DTYPES): one for each run, block, subject and row key.
 
     A sample is the median of the untainted repeats of a complete block. Where all repeats of a block are tainted
-    there is no sample (`tainted_frame` counts them). Repeats that failed become samples of `failed_repeats`, a
+    there is no sample (`tainted_frame` counts them). Failures become samples of `cell_failed` (0 or 1), a
     metric that appears for a cell only if any subject of the run failed there in any complete block; blocks and
     subjects without a failure then have the value 0.
     """
@@ -110,7 +110,7 @@ def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     tainted = measured[measured["tainted"]].groupby(group, sort=True)["value"].size().rename("tainted").reset_index()
     samples = trusted.merge(tainted, on=group, how="left").rename(columns={"median": "value", "size": "n"})
     samples["tainted"] = samples["tainted"].fillna(0)
-    failures = _failed_repeats(complete)
+    failures = _failed_cells(complete)
     return _table(pd.concat([samples, failures], ignore_index=True) if len(failures) else samples, SAMPLES_DTYPES)
 
 
@@ -187,7 +187,7 @@ def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> d
 
 
 def _failed(record: Record, taints: list[str]) -> dict[str, Any]:
-    device, model, variant = row_key(FAILED_REPEATS, record.get("cell"))
+    device, model, variant = row_key(CELL_FAILED, record.get("cell"))
     return {
         "metric": "-", "unit": "", "device": device, "model": model, "variant": variant,
         **_outcome(record["status"], record.get("reason"), taints),
@@ -209,24 +209,35 @@ def _variant(cell: Mapping[str, Any]) -> str:
     return "/".join(part for part in (writer, reader) if part) or "-"
 
 
-def _failed_repeats(complete: pd.DataFrame) -> pd.DataFrame:
-    """Return samples of `failed_repeats` for every block and subject of the (run, cell) pairs that have a failure."""
+def _failed_cells(complete: pd.DataFrame) -> pd.DataFrame:
+    """Return samples of `cell_failed`, 0 or 1, for every block and subject of the cells that failed anywhere.
+
+    How many repeats of a cell failed says nothing: after the first one the others are not run.
+    """
     failed = complete[complete["status"] == "failed"]
     if failed.empty:
         return _table([], SAMPLES_DTYPES)
     cell = ["run", "machine", "device", "model", "variant"]
-    taking_part = complete[["run", "machine", "block", "subject"]].drop_duplicates()
-    wanted = failed[cell].drop_duplicates().merge(taking_part, on=["run", "machine"])
+    place = ["run", "machine", "device", "model", "writer"]
+    measured = complete.assign(writer=_writers(complete))[[*place, "block"]].drop_duplicates()
+    subjects = complete[["run", "machine", "subject"]].drop_duplicates()
+    cells = failed[cell].drop_duplicates()
+    # A preset may measure a cell in some of its blocks only: the others say nothing about it.
+    wanted = cells.assign(writer=_writers(cells)).merge(measured, on=place).merge(subjects, on=["run", "machine"])
     # Who cannot do it at all has no failures to count: n/a is not 0.
     cannot = complete.loc[complete["status"] == "unsupported", [*cell, "subject"]].drop_duplicates()
     wanted = wanted.merge(cannot.assign(unsupported=True), on=[*cell, "subject"], how="left")
     wanted = wanted[wanted["unsupported"].isna()].drop(columns="unsupported")
     key = [*cell, "block", "subject"]
-    counts = failed.groupby(key).size().rename("value").reset_index()
-    rows = wanted.merge(counts, on=key, how="left")
+    rows = wanted.merge(failed[key].drop_duplicates().assign(value=1), on=key, how="left")
     rows["value"] = rows["value"].fillna(0)
-    rows = rows.assign(metric=FAILED_REPEATS.name, unit=FAILED_REPEATS.unit, n=1, tainted=0)
+    rows = rows.assign(metric=CELL_FAILED.name, unit=CELL_FAILED.unit, n=1, tainted=0)
     return _table(rows, SAMPLES_DTYPES)
+
+
+def _writers(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return the writer of each row's variant ("tf-module/tf-load b32" is by tf-module)."""
+    return rows["variant"].str.partition("/")[0]
 
 
 def _table(rows: pd.DataFrame | list[dict[str, Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
