@@ -9,9 +9,9 @@ round (asv). Two blocks on one side are two rounds on the other. asv takes round
 `peakmem_` and `track_` takes a second `asv run` of these.
 
 The clocks stand around the same calls on both sides, on the same models and the same wrapping. Where asv has no equal,
-its nearest stands in: a steady call is the mean of 30 calls (harness: the median of all calls in the window), a host peak
-is that of the whole process (harness: of the operation, above its baseline). The harness also checks outputs, evicted
-pages and the machine's load; the plain suite checks nothing. Exact metrics must be equal in value as well.
+its nearest stands in: a steady call is the mean of 30 calls (harness: the median of all calls in the window), a host
+peak is that of the whole process (harness: of the operation, above its baseline). The harness also checks outputs,
+evicted pages and the machine's load; the plain suite checks nothing. Exact metrics must be equal in value as well.
 """
 
 from __future__ import annotations
