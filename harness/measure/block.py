@@ -191,7 +191,7 @@ class Block:
             "keep": keep,
             "later_saves": group.later_saves,
             "page_cache": operation.page_cache,
-            "again": operation.page_cache == "warm",
+            "again": operation.name == "load" and operation.page_cache == "warm",
             "batches": list(group.batches) if operation.name == "infer" else [],
             "window_s": group.window_s,
             "timeout_s": self._conditions.preset.timeout_s,

@@ -23,7 +23,7 @@ def quick(smoke: bool) -> Preset:
 def plain(smoke: bool) -> Preset:
     """Return what gives each metric of two models one value a block, two blocks: the samples of the plain suite."""
     whole = _of_models(quick(smoke), models(smoke))
-    once = replace(whole.groups[0], save_repeats=1, later_saves=1, cold_repeats=1, warm_repeats=0, infer_repeats=1)
+    once = replace(whole.groups[0], save_repeats=1, later_saves=1, cold_repeats=1, warm_repeats=1, infer_repeats=1)
     return replace(whole, name="plain", groups=(once,), blocks=2)
 
 
