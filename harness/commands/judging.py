@@ -57,7 +57,7 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         run_path=_shown(run.path),
         exact_only=exact_only_cells(preset),
         tainted=tainted,
-        notes=[f"{reason}." for reason in run.facts.get("absent", ())],
+        notes=[f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason],
     )
 
 
