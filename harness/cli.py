@@ -71,6 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_summary(commands)
     rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
     rebuild.set_defaults(handler=_called("results", "rebuild"))
+    doctor = commands.add_parser("doctor", help="print whether this machine is fit for measuring, with advice")
+    _add_output(doctor, ("table", "json"))
+    doctor.add_argument(
+        "--floors", action="store_true", help="also measure the least that writing, reading, copying, computing take"
+    )
+    doctor.set_defaults(handler=_called("doctor", "doctor"))
     releases.add_parser(commands)
     return parser
 

@@ -78,6 +78,7 @@ class Comparison:
     failures: tuple[Failure, ...] = ()
     run_path: str | None = None
     tainted: int = 0
+    floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
 
     def exit_code(self, require_decision: bool = False) -> int:
         """Return 1 if any judged row regressed, else 2 if a decision was demanded and one is open, else 0."""
@@ -97,6 +98,7 @@ def compare_subjects(
     machine: Mapping[str, Any],
     preset: str,
     run_path: str | None = None,
+    floors: Sequence[Mapping[str, Any]] = (),
     exact_only: Collection[tuple[str, str]] = frozenset(),
     tainted: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
@@ -113,6 +115,7 @@ def compare_subjects(
         machine: the run's machine facts, with at least "name".
         preset: the preset's name.
         run_path: where the records lie, as the user is to read it.
+        floors: the run's floors, as run.json holds them.
         exact_only: (model, writer) pairs of which only exact metrics are judged.
         tainted: `store.frame.tainted_frame`; without it only taints beside a sample are counted.
         notes: more to be said on top.
@@ -143,6 +146,7 @@ def compare_subjects(
         notes=(*_differences(old, new), *(() if is_paired else (_UNPAIRED,)), *notes),
         failures=_failures(failures, old, new),
         run_path=run_path,
+        floors=tuple(floors),
         tainted=sum(counts.values()),
     )
 

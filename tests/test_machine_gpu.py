@@ -2,60 +2,85 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import fake_nvml
 import pytest
 
 from harness.machine.gpu import is_fake_driver
 
-SOURCE = Path(__file__).parent / "fake_nvml" / "nvml.c"
 USED = 2_250_244_096
+OURS = "1"  # a process that exists everywhere
 
 
 @pytest.fixture(name="library", scope="module")
 def _library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler")
-    folder = tmp_path_factory.mktemp("nvml")
-    name = "libnvidia-ml.so.1"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", f"-Wl,-soname,{name}", "-o", str(folder / name), str(SOURCE)], check=True
-    )
-    return folder
+    return fake_nvml.build(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture(name="old_library", scope="module")
+def _old_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fake_nvml.build(tmp_path_factory.mktemp("old-nvml"), "-DOLD_DRIVER")
+
+
+IMPORTS = """
+from harness.machine.gpu import *
+from harness.machine.gpu_memory import *
+from harness.machine.gpu_selection import *
+from harness.machine.gpu_state import *
+from harness.machine.nvml import *
+
+def state(uuid="GPU-fake"):
+    with Nvml() as nvml:
+        return read_state(nvml, nvml.device(uuid).value)
+
+def said(reading):
+    return reading.value, reading.reason
+"""
 
 
 def ask(expression: str, library: Path | None, **scenario: str) -> str:
-    """Return what an expression over harness.machine.gpu gives in a process of its own."""
-    environment = {**os.environ, **{f"FAKE_NVML_{name}": value for name, value in scenario.items()}}
-    environment["LD_LIBRARY_PATH"] = str(library or "/nonexistent")
-    code = f"from harness.machine.gpu import *; print(({expression}))"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    """Return what an expression over the GPU modules gives in a process of its own."""
+    return fake_nvml.ask(f"{IMPORTS}\nprint(({expression}))", library, **scenario)
 
 
-def test_without_a_driver_there_is_no_gpu_and_no_exception() -> None:
+def without_a_driver() -> None:
     if Path("/dev/nvidiactl").exists():
         pytest.skip("this machine has an NVIDIA driver")
+
+
+def test_without_a_library_there_is_no_gpu_and_no_exception() -> None:
+    without_a_driver()
+    missing = "(None, 'no-gpu: NVMLError_LibraryNotFound')"
     assert ask("gpu_present(), gpus()", None) == "(False, ())"
-    assert ask("footprint_bytes({1}, 'GPU-fake'), device_used_bytes('GPU-fake')", None) == (
-        "((None, 'no-gpu'), (None, 'no-gpu'))"
-    )
+    assert ask("said(footprint({1}, 'GPU-fake')), said(baseline('GPU-fake'))", None) == f"({missing}, {missing})"
+    assert ask("said(tensorflow_gpu({}))", None) == missing
+    assert ask("said(accounted_peak(1, 'GPU-fake'))", None) == missing
 
 
 def test_a_library_that_cannot_start_is_no_gpu(library: Path) -> None:
     assert ask("gpu_present()", library, FAIL="init") == "False"
+    assert ask("said(baseline('GPU-fake'))", library, FAIL="init") == "(None, 'no-gpu: NVMLError_DriverNotLoaded')"
+
+
+def test_a_driver_without_a_device_is_no_gpu(library: Path) -> None:
+    assert ask("gpu_present()", library, GPUS="") == "False"
+    assert ask("said(tensorflow_gpu({}))", library, GPUS="") == "(None, 'no-gpu: the driver lists none')"
+
+
+def test_a_closed_session_says_so_instead_of_raising(library: Path) -> None:
+    assert ask("said(Nvml().call('nvmlDeviceGetCount'))", library) == "(None, 'no-gpu: the session is not open')"
+
+
+def test_what_this_pynvml_does_not_have_is_named(library: Path) -> None:
+    code = f"{IMPORTS}\nwith Nvml() as nvml:\n    print(nvml.call('nvmlNoSuchThing').reason, nvml.constant('NO_SUCH'))"
+    assert fake_nvml.ask(code, library) == "this pynvml has no nvmlNoSuchThing None"
 
 
 def test_the_facts_of_a_gpu_are_read(library: Path) -> None:
     assert ask("gpus()", library) == (
         "(Gpu(name='NVIDIA Fake 80GB', uuid='GPU-fake', memory_bytes=85899345920, driver='000.00.fake', "
-        "compute_capability='9.0'),)"
+        "compute_capability='9.0', pci_bus_id='00000000:1B:00.0', mig=None),)"
     )
 
 
@@ -73,7 +98,7 @@ def test_the_stand_in_is_known_as_such(library: Path) -> None:
 
 def test_the_footprint_is_the_sum_of_the_processes_own_rows(library: Path) -> None:
     rows = f"100:{USED},200:1000,300:77"
-    assert ask("footprint_bytes({100, 200}, 'GPU-fake')", library, PROCESSES=rows) == f"({USED + 1000}, None)"
+    assert ask("said(footprint({100, 200}, 'GPU-fake'))", library, PROCESSES=rows) == f"({USED + 1000}, None)"
 
 
 @pytest.mark.parametrize(
@@ -89,21 +114,172 @@ def test_the_footprint_is_the_sum_of_the_processes_own_rows(library: Path) -> No
 def test_a_row_that_cannot_be_true_is_never_a_silent_number(
     library: Path, scenario: dict[str, str], reason: str
 ) -> None:
-    assert ask("footprint_bytes({100}, 'GPU-fake')", library, **scenario) == str((None, reason))
-    answer = ask("footprint_bytes({100}, 'GPU-fake', baseline_bytes=1000)", library, USED=str(USED), **scenario)
-    assert answer == str((USED - 1000, f"device use minus baseline, because {reason}"))
+    assert ask("said(footprint({100}, 'GPU-fake'))", library, **scenario) == str((None, reason))
+    expression = "said(footprint({100}, 'GPU-fake', baseline=DeviceMemory(85899345920, 1000, 0, 'v2')))"
+    because = f"device use minus baseline, because {reason}"
+    assert ask(expression, library, USED=str(USED), **scenario) == str((USED - 1000, because))
 
 
 def test_a_device_that_does_not_rise_above_its_baseline_has_no_footprint(library: Path) -> None:
-    answer = ask("footprint_bytes({100}, 'GPU-fake', baseline_bytes=5)", library, USED="5")
+    answer = ask("said(footprint({100}, 'GPU-fake', baseline=baseline('GPU-fake').value))", library, USED="5")
     assert answer.startswith("(None, ")
     assert "did not rise above its baseline" in answer
 
 
 def test_device_use_leaves_out_what_the_driver_reserves(library: Path) -> None:
-    assert ask("device_used_bytes('GPU-fake')", library, USED="1000") == "(1000, None)"
-    assert ask("device_used_bytes('GPU-fake')", library, FAIL="memory_v2") == "(None, 'NVMLError_NotSupported')"
+    assert ask("said(baseline('GPU-fake'))", library, USED="1000") == (
+        "(DeviceMemory(total_bytes=85899345920, used_bytes=1000, reserved_bytes=503316480, structure='v2'), None)"
+    )
+
+
+@pytest.mark.parametrize("kind", ["not supported", "missing symbol"])
+def test_without_the_second_memory_structure_the_first_is_read_and_named(
+    library: Path, old_library: Path, kind: str
+) -> None:
+    chosen, fail, error = (
+        (library, "memory_v2", "NotSupported") if kind == "not supported" else (old_library, "", "FunctionNotFound")
+    )
+    assert ask("said(baseline('GPU-fake'))", chosen, USED="1000", FAIL=fail) == (
+        "(DeviceMemory(total_bytes=85899345920, used_bytes=503317480, reserved_bytes=None, structure='v1'), "
+        f"'structure v1: NVMLError_{error}')"
+    )
+    difference = "said(footprint({100}, 'GPU-fake', baseline=baseline('GPU-fake').value))"
+    answer = ask(difference, chosen, USED="1000,4000", FAIL=fail)
+    assert answer.startswith("(3000, 'device use minus baseline")
+
+
+def test_readings_of_different_structures_are_not_subtracted(library: Path) -> None:
+    answer = ask("said(footprint({100}, 'GPU-fake', baseline=DeviceMemory(9, 5, None, 'v1')))", library, USED="7")
+    assert "changed from structure v1 to v2" in answer
+
+
+def test_a_device_with_the_hosts_memory_still_tells_its_processes(library: Path) -> None:
+    shared = {"FAIL": "memory_v1,memory_v2", "PROCESSES": "100:4096"}
+    assert ask("said(baseline('GPU-fake'))", library, **shared) == "(None, 'NVMLError_NotSupported')"
+    assert ask("gpus()[0].memory_bytes", library, **shared) == "None"
+    assert ask("said(footprint({100}, 'GPU-fake'))", library, **shared) == "(4096, None)"
+    too_much = {**shared, "PROCESSES": f"100:{2**62}"}
+    assert "which cannot be" in ask("said(footprint({100}, 'GPU-fake'))", library, **too_much)
 
 
 def test_another_uuid_is_not_found(library: Path) -> None:
-    assert ask("footprint_bytes({1}, 'GPU-other')", library) == "(None, 'NVMLError_NotFound')"
+    assert ask("said(footprint({1}, 'GPU-other'))", library) == "(None, 'NVMLError_NotFound')"
+
+
+def test_the_drivers_own_peak_is_read_where_an_operator_has_enabled_accounting(library: Path) -> None:
+    assert ask("said(accounted_peak(7, 'GPU-fake'))", library, ACCOUNTING=f"7:{USED}") == f"({USED}, None)"
+    for scenario, reason in (
+        ({}, "accounting mode is not enabled on this GPU"),
+        ({"ACCOUNTING": f"8:{USED}"}, "NVMLError_NotFound"),
+        ({"ACCOUNTING": "7:0"}, "the driver accounts 0 bytes for a process, which cannot be"),
+        ({"FAIL": "accounting"}, "NVMLError_NotSupported"),
+    ):
+        assert ask("said(accounted_peak(7, 'GPU-fake'))", library, **scenario) == str((None, reason))
+    not_available = ask("said(accounted_peak(7, 'GPU-fake'))", library, ACCOUNTING=f"7:{2**64 - 1}")
+    assert not_available.startswith("(None, ")
+
+
+TWO = {"GPUS": "GPU-aaaa,GPU-bbbb", "NAMES": "Slow,Fast"}
+PCI = "'CUDA_DEVICE_ORDER': 'PCI_BUS_ID'"
+
+
+@pytest.mark.parametrize(
+    ("variables", "scenario", "answer"),
+    [
+        ("", {}, ("GPU-fake", None)),
+        (PCI, TWO, ("GPU-aaaa", None)),
+        (f"{PCI}, 'CUDA_VISIBLE_DEVICES': '1,0'", TWO, ("GPU-bbbb", None)),
+        ("'CUDA_VISIBLE_DEVICES': 'GPU-bb'", TWO, ("GPU-bbbb", None)),
+        ("'CUDA_VISIBLE_DEVICES': 'GPU-'", TWO, (None, "no-gpu: CUDA_VISIBLE_DEVICES=GPU- matches 2 GPUs")),
+        ("'CUDA_VISIBLE_DEVICES': ''", {}, (None, "no-gpu: CUDA_VISIBLE_DEVICES= shows none")),
+        ("'CUDA_VISIBLE_DEVICES': '-1'", {}, (None, "no-gpu: CUDA_VISIBLE_DEVICES=-1 shows none")),
+        ("'CUDA_VISIBLE_DEVICES': '5,0'", {}, (None, "no-gpu: CUDA_VISIBLE_DEVICES=5,0 shows none")),
+        ("", {"MIG": "MIG-one"}, ("MIG-one", None)),
+        ("'CUDA_VISIBLE_DEVICES': 'MIG-one'", {"MIG": "MIG-one"}, ("MIG-one", None)),
+        ("'CUDA_VISIBLE_DEVICES': 'MIG-two'", {"MIG": "MIG-one"}, (None, "NVMLError_NotFound")),
+    ],
+)
+def test_tensorflows_gpu_is_found_by_the_rules_of_cuda(
+    library: Path, variables: str, scenario: dict[str, str], answer: tuple[str | None, str | None]
+) -> None:
+    assert ask(f"said(tensorflow_gpu({{{variables}}}))", library, **scenario) == str(answer)
+
+
+def test_cudas_own_order_of_several_gpus_is_not_guessed(library: Path) -> None:
+    answer = ask("said(tensorflow_gpu({}))", library, **TWO)
+    assert answer.startswith("(None, 'CUDA orders the 2 GPUs of 2 kinds by speed")
+    assert "set CUDA_DEVICE_ORDER=PCI_BUS_ID" in answer
+
+
+def test_a_partitioned_gpu_without_a_part_is_none(library: Path) -> None:
+    assert "no MIG device has been made" in ask("said(tensorflow_gpu({}))", library, MIG="none")
+
+
+def test_what_tensorflow_says_of_its_device_confirms_the_choice(library: Path) -> None:
+    text = "device: 0, name: Fast, pci bus id: 0000:1c:00.0, compute capability: 9.0"
+    assert ask(f"said(gpu_at_bus({text!r}))", library, **TWO) == "('GPU-bbbb', None)"
+    assert ask("said(gpu_at_bus('device: 0'))", library) == ('(None, "TensorFlow\'s description names no PCI bus")')
+
+
+def test_a_mig_device_has_its_own_memory_and_the_whole_gpus_clocks(library: Path) -> None:
+    part = {"MIG": "MIG-one", "PROCESSES": "100:4096", "USED": "8192"}
+    assert ask("baseline('MIG-one').value.used_bytes", library, **part) == "8192"
+    assert ask("said(footprint({100}, 'MIG-one'))", library, **part) == "(4096, None)"
+    assert ask("said(state('MIG-one').sm_clock_mhz)", library, **part) == "(1980, None)"
+    assert ask("gpus()[0].mig", library, **part) == "True"
+
+
+def test_the_state_of_a_gpu_is_read(library: Path) -> None:
+    record = ask("state().as_record()", library, PROCESSES="7:4096", HELD_DOWN="1500000000")
+    assert record == str(
+        {
+            "sm_clock_mhz": 1980, "memory_clock_mhz": 2619, "temperature_c": 41, "power_w": 120.5,
+            "throttle_bits": 0, "held_down_power_s": 0.0, "held_down_thermal_s": 1.5, "processes": 1, "absent": {},
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fail", "fields"),
+    [
+        ("clock", ["sm_clock_mhz", "memory_clock_mhz"]),
+        ("temperature", ["temperature_c"]),
+        ("power", ["power_w"]),
+        ("throttle", ["throttle_bits"]),
+        ("violation", ["held_down_power_s", "held_down_thermal_s"]),
+        ("processes", ["processes"]),
+    ],
+)
+def test_each_reading_can_be_missing_alone(library: Path, fail: str, fields: list[str]) -> None:
+    found = eval(ask("state().as_record()", library, FAIL=fail))
+    assert found["absent"] == dict.fromkeys(fields, "NVMLError_NotSupported")
+    assert [name for name, value in found.items() if value is None] == fields
+
+
+def test_an_older_driver_is_asked_by_the_older_names(old_library: Path) -> None:
+    found = eval(ask("state().as_record()", old_library, THROTTLE="0x40"))
+    assert (found["temperature_c"], found["throttle_bits"], found["absent"]) == (41, 0x40, {})
+
+
+TAINTS = "(lambda before: (__import__('time').sleep({s}), gpu_taints(before, state()))[1])(state())"
+
+
+@pytest.mark.parametrize(
+    ("scenario", "taints"),
+    [
+        ({}, ()),
+        ({"THROTTLE": "0x1,0x3"}, ()),  # idle, then idle under set application clocks
+        ({"THROTTLE": "0x1,0x44"}, ("throttle: power cap, thermal, by hardware",)),
+        ({"THROTTLE": "0x80,0x1"}, ("throttle: power brake",)),
+        ({"HELD_DOWN": "5,5"}, ()),
+        ({"HELD_DOWN": "0,60000000000"}, ("throttle: clocks held down by thermal for 100 % of the time",)),
+        ({"PROCESSES": f"7:{3 << 30},8:{1 << 30}"}, ("foreign-gpu: 2 other processes hold 4.0 GiB",)),
+        ({"PROCESSES": "0:18446744073709551615"}, ("foreign-gpu: 1 other process holds memory that the driver "
+                                                  "does not tell",)),
+        ({"FAIL": "processes,throttle,violation"}, ()),
+    ],
+)  # fmt: skip
+def test_gpu_taints_name_their_kind_and_figure(
+    library: Path, scenario: dict[str, str], taints: tuple[str, ...]
+) -> None:
+    assert ask(TAINTS.format(s=0.05), library, **scenario) == str(taints)

@@ -57,7 +57,8 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         run_path=_shown(run.path),
         exact_only=exact_only_cells(preset),
         tainted=tainted,
-        notes=[f"{reason}." for reason in run.facts.get("absent", ())],
+        floors=_floors(run),
+        notes=[f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason],
     )
 
 
@@ -113,6 +114,12 @@ def _versions(run: RunDirectory) -> dict[str, dict[str, str]]:
         for record in run.records()[0]
         if record.get("provenance")
     }
+
+
+def _floors(run: RunDirectory) -> list[dict[str, Any]]:
+    """Return the run's floors; none where they could not be measured, or the run is older than they are."""
+    floors = run.facts.get("floors")
+    return floors if isinstance(floors, list) else []
 
 
 def _shown(path: Path) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.machine.load import sample_host, taints_between
+from harness.machine.guards import Guards
 from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
@@ -18,6 +18,7 @@ from harness.measure.host_phases import host_phase
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
+from harness.measure.watch import Watch
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.store.records import Record, RecordWriter
 
@@ -40,8 +41,12 @@ class Block:
         failures: FailureCount,
         progress: Progress,
         blocks: int,
+        original: int | None = None,
     ) -> None:
-        """Prepare block `number` (from 0); `blocks` is how many are planned, for the progress alone."""
+        """Prepare block `number` (from 0).
+
+        `blocks` is how many are planned, for the progress alone; `original` is the block whose place it takes, if any.
+        """
         self._conditions = conditions
         self._number = number
         self._attempt = attempt
@@ -54,17 +59,23 @@ class Block:
         self._lost: dict[str, str] = {}
         self._phases: list[Message] = []  # what the host does between repeats
         self._step = 0
-        self._groups = [group for group in conditions.preset.groups if group.is_in(number)]
+        self._original = number if original is None else original
+        self._groups = [group for group in conditions.preset.groups if group.is_in(self._original)]
         subjects = len(conditions.subjects)
         self._steps = subjects * (1 + sum(group.repeats * len(group.cells) for group in self._groups))
         self._artifacts = conditions.folder / "artifacts"
         self._environment = worker_environment(os.environ, self._artifacts)
+        self._guards = Guards(conditions.gpu_uuid, conditions.folder)
 
     def measure(self) -> list[float]:
         """Measure everything and append the block's own record. Ends all workers, also when interrupted.
 
         Returns the seconds of the imports and then of each group.
         """
+        with self._guards:
+            return self._measure()
+
+    def _measure(self) -> list[float]:
         started = time.monotonic()
         parts: list[float] = []
         try:
@@ -91,6 +102,7 @@ class Block:
                 "block": self._number,
                 "attempt": self._attempt,
                 "complete": True,
+                "stands_for": None if self._original == self._number else self._original,
                 "duration_s": duration_s,
                 "parts_s": parts,
                 "phases": self._phases,
@@ -107,9 +119,7 @@ class Block:
         for subject in subjects:
             self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
-            host: list[Message] = []
-            with host_phase(host, "sample the host"):
-                before = sample_host()
+            watch = Watch(self._guards, "cpu")
             try:
                 zygote = self._start(subject)
                 result = zygote.wait_for_import(IMPORT_TIMEOUT_S)
@@ -117,9 +127,7 @@ class Block:
             except WorkerLost as error:
                 result = _failed(str(error))
                 self._lost[subject.name] = str(error)
-            with host_phase(host, "sample the host"):
-                result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
-            result["phases"] = [*result["phases"], *host]
+            result = watch.added_to(result)
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
 
     def _start(self, subject: Subject) -> WorkerProcess:
@@ -167,13 +175,9 @@ class Block:
             blocked[subject.name] = ("failed", f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
             result = _failed(blocked[subject.name][1])
         else:
-            host: list[Message] = []
-            with host_phase(host, "sample the host"):
-                before = sample_host()
+            watch = Watch(self._guards, cell.device)
             isolation, result = self._ask(subject, self._request(group, cell, operation, subject), key)
-            with host_phase(host, "sample the host"):
-                result["taints"] = [*result["taints"], *taints_between(before, sample_host())]
-            result["phases"] = [*result["phases"], *host]
+            result = watch.added_to(result)
             if result["status"] != "ok":
                 blocked[subject.name] = (result["status"], f"not-run: {operation.name}: {result['reason']}")
             if result["status"] == "failed":

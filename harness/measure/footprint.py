@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.machine import gpu
+from harness.machine import gpu_memory
+from harness.machine.nvml import Reading
 from harness.measure.worker_process import Message
 
 
@@ -12,22 +13,27 @@ class Footprint:
     def __init__(self, uuid: str | None) -> None:
         """Take the baseline before the process touches the device."""
         self._uuid = uuid
-        self._baseline = gpu.device_used_bytes(uuid)[0] if uuid else None
-        self._value: tuple[int | None, str | None] | None = None
+        self._baseline = gpu_memory.baseline(uuid).value if uuid else None
+        self._value: Reading[int] | None = None
+        self._accounted: Reading[int] = Reading(None)
 
     def read(self, message: Message) -> None:
-        """Read the footprint of the process that sent a `hold`."""
+        """Read the footprint of the process that sent a `hold`, and the driver's own peak where it keeps one."""
         if self._uuid:
-            self._value = gpu.footprint_bytes({message["pid"]}, self._uuid, baseline_bytes=self._baseline)
+            self._value = gpu_memory.footprint({message["pid"]}, self._uuid, baseline=self._baseline)
+            self._accounted = gpu_memory.accounted_peak(message["pid"], self._uuid)
 
     def added_to(self, result: Message) -> Message:
         """Return the result with the footprint among its metrics, or the reason why there is none."""
         if self._value is None or result["status"] != "ok":
             return result
-        value, reason = self._value
+        value, reason = self._value.value, self._value.reason
+        evidence = dict(result["evidence"], accounted_peak_bytes=self._accounted.value)
+        if self._accounted.value is None:
+            evidence["accounted_peak_absent"] = self._accounted.reason
         if value is None:
             absent = {"metric": "device_footprint_bytes", "reason": reason}
-            return dict(result, absent=[*result["absent"], absent])
+            return dict(result, absent=[*result["absent"], absent], evidence=evidence)
         metric = {"metric": "device_footprint_bytes", "value": float(value)}
-        evidence = dict(result["evidence"], footprint_source=reason or "NVML process list")
+        evidence["footprint_source"] = reason or "NVML process list"
         return dict(result, metrics=[*result["metrics"], metric], evidence=evidence)

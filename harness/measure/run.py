@@ -11,13 +11,18 @@ from typing import Any
 
 import harness
 from harness.errors import UsageError
+from harness.machine.gpu_selection import tensorflow_gpu
 from harness.machine.identity import Machine
+from harness.machine.nvml import Reading
 from harness.measure.block import Block
 from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
-from harness.measure.pinning import PINNED
+from harness.measure.memory_limit import memory_limit_bytes
+from harness.measure.pinning import PINNED, worker_environment
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
+from harness.measure.retries import disturbance_text, next_retry, spoilt_blocks, stands_for
+from harness.measure.run_floors import with_floors
 from harness.releases.environments import Environment
 from harness.store.records import (
     Record,
@@ -36,9 +41,6 @@ from harness.store.runs import (
     why_not_resumable,
 )
 from harness.worker import WORKER_VERSION
-
-MEMORY_SHARE = 0.8
-"""Share of the memory available at a run's start that one measuring process may hold."""
 
 MOST_BLOCKS = 100
 """No budget buys more: the t distribution has long stopped changing."""
@@ -107,7 +109,7 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outco
     """
     with ResultsLock(root):
         run, records = _open(root, plan, limits, progress)
-        sitting = _Sitting(plan, limits, progress, run, records)
+        sitting = _Sitting(plan, limits, progress, with_floors(run, plan.kind), records)
         return sitting.measure()
 
 
@@ -173,59 +175,98 @@ class _Sitting:
         self._progress = progress
         self._run = run
         self._records = records
+        self._look_back()
         self._done = set(complete_blocks(records))
         self._before = len(self._done)
         self._failures = FailureCount(records_of_complete_blocks(records))
-        extra = self._before if limits.extend and self._before >= plan.preset.blocks else 0
+        ordinary = self._before - len(self._further)
+        extra = ordinary if limits.extend and ordinary >= plan.preset.blocks else 0
         self._planned = plan.preset.blocks + extra
         self._parts_s: list[float] | None = None
+        self._last = 0  # whose groups these are the durations of
         self._started = time.monotonic()
+        self._gpu = _gpu_of(plan, run.path)
+        if self._gpu.value is None and any(cell.device == "gpu" for cell in plan.preset.cells):
+            progress.say(f"GPU cells have neither footprint nor guards: {self._gpu.reason}.")
 
     def measure(self) -> Outcome:
         stopped_by = None
         interrupted = False
         try:
             with self._run.writer() as writer:
-                while len(self._done) < self._planned:
-                    number = next(block for block in range(MOST_BLOCKS + self._planned) if block not in self._done)
+                while len(self._done) - len(self._further) < self._planned:
+                    number = self._free_number()
                     stopped_by = self._cannot_end_in_time(number)
                     if stopped_by:
                         break
-                    self._measure_block(number, writer)
+                    self._measure_block(number, number, writer)
+                self._measure_again(writer)
         except KeyboardInterrupt:
             interrupted = True
-        whole = len(self._done) >= self._planned or stopped_by is not None
+        whole = len(self._done) - len(self._further) >= self._planned or stopped_by is not None
         state = "interrupted" if interrupted or not self._done else "complete" if whole else "interrupted"
-        self._run = self._run.updated(state=state, blocks_planned=self._planned, blocks=len(self._done))
+        disturbed = disturbance_text(self._spoilt, self._further)
+        self._run = self._run.updated(
+            state=state, blocks_planned=self._planned, blocks=len(self._done), disturbed=disturbed
+        )
         return Outcome(self._run, len(self._done), self._before, self._planned, interrupted, stopped_by)
 
-    def _measure_block(self, number: int, writer: RecordWriter) -> None:
+    def _look_back(self) -> None:
+        """Read from the records which blocks were disturbed and which took another's place."""
+        records = self._run.records()[0]
+        self._spoilt, self._further = spoilt_blocks(records), stands_for(records)
+
+    def _measure_again(self, writer: RecordWriter) -> None:
+        """Measure disturbed blocks once more, while their budget and the time allow."""
+        while (original := next_retry(self._spoilt, self._further, self._planned)) is not None:
+            number = self._free_number()
+            why = self._spoilt[original]
+            lacking = "1 operation has" if why.places == 1 else f"{why.places} operations have"
+            said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no calm repeat there"
+            if self._cannot_end_in_time(original) or self._over_budget():
+                self._progress.say(f"{said}; no time is left to measure it once more.")
+                return
+            self._progress.say(f"{said}; it is measured once more.")
+            self._measure_block(number, original, writer)
+
+    def _free_number(self) -> int:
+        return next(block for block in range(len(self._done) + 1) if block not in self._done)
+
+    def _over_budget(self) -> bool:
+        """Whether another block like the last one would go beyond the time that was given."""
+        budget_s, parts_s = self._limits.budget_s, self._parts_s
+        return budget_s is not None and time.monotonic() - self._started + sum(parts_s or ()) > budget_s
+
+    def _measure_block(self, number: int, original: int, writer: RecordWriter) -> None:
+        """Measure block `number`, in the place of block `original` where that is another one."""
         plan = self._plan
         conditions = Conditions(
             preset=plan.preset,
             subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
             isolation=plan.isolation,
             seed=plan.seed,
-            memory_limit_bytes=_memory_limit_bytes(plan.preset),
+            memory_limit_bytes=memory_limit_bytes(plan.preset),
             folder=self._run.path,
-            gpu_uuid=plan.machine.gpus[0].uuid if plan.machine.gpus else None,
+            gpu_uuid=self._gpu.value,
         )
         attempt = next_attempt(self._records, number)
-        block = Block(conditions, number, attempt, writer, self._failures, self._progress, self._planned)
+        blocks = max(self._planned, number + 1)
+        block = Block(conditions, number, attempt, writer, self._failures, self._progress, blocks, original)
         started = time.monotonic()
-        self._parts_s = block.measure()
+        self._parts_s, self._last = block.measure(), original
         self._done.add(number)
+        self._look_back()
         if self._limits.budget_s is not None and len(self._done) == self._before + 1:
             affordable = int(self._limits.budget_s / (time.monotonic() - started))
             self._planned = min(self._before + max(1, affordable), MOST_BLOCKS)
 
     def _cannot_end_in_time(self, number: int) -> str | None:
-        """Say why block `number` must not start, judging by the durations of the block before it."""
+        """Say why a block with the groups of block `number` must not start, judging by the last block's durations."""
         deadline = self._limits.deadline
         if deadline is None or self._parts_s is None:
             return None
         import_s, *groups_s = self._parts_s
-        previous = [group for group in self._plan.preset.groups if group.is_in(number - 1)]
+        previous = [group for group in self._plan.preset.groups if group.is_in(self._last)]
         wanted = [s for s, group in zip(groups_s, previous, strict=False) if group.is_in(number)]
         expected_s = (import_s + sum(wanted)) * 1.1
         left_s = deadline - time.monotonic()
@@ -234,16 +275,11 @@ class _Sitting:
         return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"
 
 
-def _memory_limit_bytes(preset: Preset) -> float:
-    available = _available_memory_bytes() * MEMORY_SHARE
-    return available if preset.memory_limit_gib is None else min(available, preset.memory_limit_gib * 2**30)
-
-
-def _available_memory_bytes() -> float:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return float(line.split()[1]) * 1024
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+def _gpu_of(plan: Plan, scratch: Path) -> Reading[str]:
+    """Return the UUID of the GPU that the plan's workers will use, as their own variables choose it."""
+    if not plan.machine.gpus:
+        return Reading(None, "no-gpu")
+    return tensorflow_gpu(worker_environment(os.environ, scratch))
 
 
 def name_subjects(environments: Sequence[Environment]) -> dict[str, Environment]:

@@ -31,7 +31,8 @@ WHEEL_VARIABLE = "SAVEDMODEL_BENCH_WHEEL"
 
 _STAMP = "savedmodel-bench.json"
 # With bytecode, tensorflow-cpu 2.21.0 takes 1.4 GB and tensorflow[and-cuda] 2.21.0 with NVIDIA's libraries 6.7 GB.
-_BYTES_NEEDED = {"cpu": 1_400_000_000, "cuda": 6_800_000_000}
+BYTES_NEEDED = {"cpu": 1_400_000_000, "cuda": 6_800_000_000}
+"""Disk space of one environment, by wheel."""
 
 
 class ReleaseError(UsageError):
@@ -238,7 +239,7 @@ def _is_filled(folder: Path, digest: str) -> bool:
 
 
 def _check_space(folder: Path, environment: Environment) -> None:
-    needed = _BYTES_NEEDED[str(environment.wheel)]
+    needed = BYTES_NEEDED[str(environment.wheel)]
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ReleaseError(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.comparison import Comparison
+from harness.report.multiples import Multiple, multiples
 from harness.report.wording import reason_text
 from harness.verdict.rows import Row
 
@@ -39,6 +40,8 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "rows": [_row(row) for row in comparison.rows],
             "failures": [asdict(failure) for failure in comparison.failures],
             "tainted": comparison.tainted,
+            "floors": [dict(floor) for floor in comparison.floors],
+            "multiples": [_multiple(found) for found in multiples(comparison.rows, comparison.floors)],
             "run": comparison.run_path,
             "exit_code": comparison.exit_code(require_decision),
         }
@@ -72,6 +75,13 @@ def _row(row: Row) -> dict[str, Any]:
         "blocks_needed": row.blocks_needed,
         "detail": reason_text(row),
     }
+
+
+def _multiple(found: Multiple) -> dict[str, Any]:
+    """Return how many times its floor an operation of the new side takes."""
+    row = found.row
+    place = {"metric": row.metric, "device": row.device, "model": row.model, "variant": row.variant}
+    return {**place, "new": row.new, "floor": found.floor, "floor_s": found.floor_s, "times": found.times}
 
 
 def _plain(value: Any) -> Any:

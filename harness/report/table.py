@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.comparison import Comparison
+from harness.report.multiples import multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.sections import Sections, by_metric, failure_text, headline, origin, sections
 from harness.report.wording import Places, blocks_text, reason_text, title, would_have_shown
@@ -61,6 +62,7 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
         names = "; ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
         yield from _section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
         yield _indented(names)
+    yield from _multiples(comparison)
     yield from _failures(comparison)
 
 
@@ -145,6 +147,22 @@ def _side(values: list[float | None], unit: str) -> str:
     if not known:
         return "n/a"
     return quantity(known[0], unit) if len(values) == 1 else f"measured in {len(known)}"
+
+
+def _multiples(comparison: Comparison) -> Iterator[RenderableType]:
+    found = multiples(comparison.rows, comparison.floors)
+    if not found:
+        return
+    places = Places.of(comparison.rows)
+    table = _table("what", "where", right=(comparison.new.name, "floor", "times the floor"))
+    for one in found:
+        what = (title(one.row.metric), places.place(one.row), quantity(one.row.new, one.row.unit))
+        table.add_row(*map(Text, (*what, quantity(one.floor_s, "seconds"), f"{one.times:.1f}x of {_raw(one.floor)}")))
+    yield from _section("How far from what this hardware allows, moving the same bytes", table)
+
+
+def _raw(floor: str) -> str:
+    return {"write and fsync": "a raw write with fsync"}.get(floor, f"a raw {floor.replace(',', '')}")
 
 
 def _failures(comparison: Comparison) -> Iterator[RenderableType]:

@@ -38,9 +38,10 @@ FAILURES_DTYPES = {
 }  # fmt: skip
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
-CLOCK_TAINTS = ("foreign-load", "steal", "throttle")
-"""Kinds of taint (the text before the colon) that disturb clocks only: sizes, counts and the allocator's peak are the
-same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every metric."""
+CLOCK_TAINTS = ("foreign-load", "steal", "throttle", "foreign-gpu", "governor", "low-disk", "low-shm")
+"""Kinds of taint (the text before the colon) that disturb clocks and footprints only: sizes, counts and the
+allocator's peak are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns
+every metric."""
 
 PAGE_CACHE_TAINTS = {"not-cold": "load_cold", "not-warm": "load_warm"}
 """Kinds of taint that say the page cache was not as wanted, and the beginning of the metrics that this concerns: the

@@ -1,68 +1,215 @@
-/* A stand-in for libnvidia-ml.so.1, so that tests drive the real pynvml without a GPU.
-   FAKE_NVML_PROCESSES: "pid:bytes,pid:bytes"; FAKE_NVML_USED: bytes in use (second memory structure);
-   FAKE_NVML_FAIL: names of calls that answer "not supported". Its driver version makes its numbers unusable. */
+/* A stand-in for libnvidia-ml.so.1, so that tests drive the real pynvml without a GPU. Its driver version makes its
+   numbers unusable: results from it are refused. What it plays is said by variables, all optional:
+
+   FAKE_NVML_GPUS        "GPU-a,GPU-b" in PCI order (default "GPU-fake"; "" is a driver without a device)
+   FAKE_NVML_NAMES       "Fast,Slow": their names
+   FAKE_NVML_MIG         "MIG-x": the first GPU is partitioned, and this is its MIG device; "none": without any
+   FAKE_NVML_USED        bytes in use; "1,5,2" gives one after the other, a call each, and stays at the last
+   FAKE_NVML_TIMELINE    "0:100,1.5:900,1.6:100": bytes in use from so many seconds after the library was loaded
+   FAKE_NVML_PROCESSES   "pid:bytes,pid:bytes"
+   FAKE_NVML_FAIL        names of calls that answer "not supported"
+   FAKE_NVML_LOST_AFTER  n: from the n-th look at the memory on, the GPU has fallen off the bus
+   FAKE_NVML_ENERGY, FAKE_NVML_THROTTLE, FAKE_NVML_HELD_DOWN  series like FAKE_NVML_USED (mJ, bits, ns)
+   FAKE_NVML_ACCOUNTING  "pid:bytes": accounting mode is enabled, and this is what it holds
+
+   Built with -DOLD_DRIVER it lacks the newer symbols. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define TOTAL 85899345920ULL
 #define RESERVED 503316480ULL
-enum { SUCCESS = 0, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7 };
+#define MIG_HANDLE ((void *)100)
+enum { SUCCESS = 0, INVALID = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, NOT_LOADED = 9, LOST = 15 };
 
 typedef struct { unsigned long long total, free, used; } memory_v1;
 typedef struct { unsigned int version; unsigned long long total, reserved, free, used; } memory_v2;
 typedef struct { unsigned int pid; unsigned long long used; unsigned int instance, compute; } process;
+typedef struct { char legacy[16]; unsigned int domain, bus, device, id, subsystem; char bus_id[32]; } pci;
+typedef struct { unsigned int version, sensor; int temperature; } temperature;
+typedef struct { unsigned int gpu, memory; unsigned long long peak, time, start; unsigned int running, rest[5]; } account;
+typedef struct { unsigned long long reference, violation; } violation;
 
-static int fails(const char *call) {
-    const char *list = getenv("FAKE_NVML_FAIL");
-    return list && strstr(list, call);
+static struct timespec loaded;
+__attribute__((constructor)) static void remember(void) { clock_gettime(CLOCK_MONOTONIC, &loaded); }
+
+static const char *said(const char *name, const char *otherwise) { return getenv(name) ? getenv(name) : otherwise; }
+static int fails(const char *call) { return strstr(said("FAKE_NVML_FAIL", ""), call) != NULL; }
+
+/* The part of a comma-separated list at `index`; its last part beyond the end where `stay` is set. */
+static const char *part(const char *list, int index, int stay, char *into, size_t size) {
+    const char *end;
+    while (index > 0 && (end = strchr(list, ','))) { list = end + 1; index--; }
+    if (!*list || (index > 0 && !stay)) return NULL;
+    end = strchr(list, ',');
+    snprintf(into, size, "%.*s", end ? (int)(end - list) : (int)strlen(list), list);
+    return into;
+}
+static unsigned long long series(const char *name, int *call) {
+    char text[64];
+    return part(said(name, "0"), (*call)++, 1, text, sizeof text) ? strtoull(text, NULL, 0) : 0;
 }
 static unsigned long long used(void) {
-    const char *text = getenv("FAKE_NVML_USED");
-    return text ? strtoull(text, NULL, 10) : 0;
+    static int call;
+    const char *step = getenv("FAKE_NVML_TIMELINE");
+    unsigned long long now = 0;
+    struct timespec clock;
+    if (!step) return series("FAKE_NVML_USED", &call);
+    clock_gettime(CLOCK_MONOTONIC, &clock);
+    double age = (clock.tv_sec - loaded.tv_sec) + 1e-9 * (clock.tv_nsec - loaded.tv_nsec);
+    for (; step; step = strchr(step, ',') ? strchr(step, ',') + 1 : NULL)
+        if (strtod(step, NULL) <= age) now = strtoull(strchr(step, ':') + 1, NULL, 10);
+    return now;
+}
+static int lost(void) {
+    static int looks;
+    const char *after = getenv("FAKE_NVML_LOST_AFTER");
+    return after && looks++ >= atoi(after);
+}
+static int is_mig(void *handle) { return handle == MIG_HANDLE; }
+static const char *gpu(int index, char *into, size_t size) {
+    return part(said("FAKE_NVML_GPUS", "GPU-fake"), index, 0, into, size);
 }
 
-int nvmlInitWithFlags(unsigned int flags) { return fails("init") ? 9 : SUCCESS; }
+int nvmlInitWithFlags(unsigned int flags) { return fails("init") ? NOT_LOADED : SUCCESS; }
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { return "fake error"; }
 int nvmlSystemGetDriverVersion(char *text, unsigned int size) {
     snprintf(text, size, "000.00.fake");
     return SUCCESS;
 }
-int nvmlDeviceGetCount_v2(unsigned int *count) { *count = 1; return SUCCESS; }
-int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **handle) { *handle = (void *)1; return SUCCESS; }
+int nvmlDeviceGetCount_v2(unsigned int *count) {
+    char text[64];
+    for (*count = 0; gpu(*count, text, sizeof text);) ++*count;
+    return SUCCESS;
+}
+int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **handle) {
+    char text[64];
+    *handle = (void *)(unsigned long)(index + 1);
+    return gpu(index, text, sizeof text) ? SUCCESS : INVALID;
+}
 int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
-    *handle = (void *)1;
-    return strcmp(uuid, "GPU-fake") ? NOT_FOUND : SUCCESS;
+    char text[64];
+    if (!strcmp(uuid, said("FAKE_NVML_MIG", ""))) { *handle = MIG_HANDLE; return SUCCESS; }
+    for (unsigned long index = 0; gpu(index, text, sizeof text); index++)
+        if (!strcmp(uuid, text)) { *handle = (void *)(index + 1); return SUCCESS; }
+    return NOT_FOUND;
+}
+int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **handle) {
+    unsigned int domain, number;
+    if (sscanf(bus, "%x:%x:", &domain, &number) != 2) return INVALID;
+    return nvmlDeviceGetHandleByIndex_v2(number - 0x1b, handle) ? NOT_FOUND : SUCCESS;
+}
+int nvmlDeviceGetPciInfo_v3(void *handle, pci *info) {
+    memset(info, 0, sizeof *info);
+    snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02lX:00.0", 0x1a + (unsigned long)handle);
+    return SUCCESS;
 }
 int nvmlDeviceGetName(void *handle, char *text, unsigned int size) {
-    snprintf(text, size, "NVIDIA Fake 80GB");
+    char name[64];
+    int index = is_mig(handle) ? 0 : (int)(unsigned long)handle - 1;
+    snprintf(text, size, "%s", part(said("FAKE_NVML_NAMES", "NVIDIA Fake 80GB"), index, 1, name, sizeof name));
     return fails("name") ? NOT_SUPPORTED : SUCCESS;
 }
-int nvmlDeviceGetUUID(void *handle, char *text, unsigned int size) { snprintf(text, size, "GPU-fake"); return SUCCESS; }
+int nvmlDeviceGetUUID(void *handle, char *text, unsigned int size) {
+    char uuid[64];
+    snprintf(text, size, "%s", is_mig(handle) ? said("FAKE_NVML_MIG", "")
+                                              : gpu((int)(unsigned long)handle - 1, uuid, sizeof uuid));
+    return SUCCESS;
+}
 int nvmlDeviceGetCudaComputeCapability(void *handle, int *major, int *minor) {
     *major = 9; *minor = 0;
     return fails("capability") ? NOT_SUPPORTED : SUCCESS;
 }
-int nvmlDeviceGetMemoryInfo(void *handle, memory_v1 *memory) {
-    memory->total = TOTAL; memory->used = used() + RESERVED; memory->free = TOTAL - memory->used;
+int nvmlDeviceGetMigMode(void *handle, unsigned int *now, unsigned int *pending) {
+    if (!getenv("FAKE_NVML_MIG")) return NOT_SUPPORTED;
+    *now = *pending = handle == (void *)1;
     return SUCCESS;
 }
-int nvmlDeviceGetMemoryInfo_v2(void *handle, memory_v2 *memory) {
-    memory->total = TOTAL; memory->reserved = RESERVED; memory->used = used();
-    memory->free = TOTAL - RESERVED - memory->used;
-    return fails("memory_v2") ? NOT_SUPPORTED : SUCCESS;
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned int *count) { *count = 7; return SUCCESS; }
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned int index, void **part) {
+    *part = MIG_HANDLE;
+    /* The operator's first instance need not be number 0. */
+    return index == 2 && strcmp(said("FAKE_NVML_MIG", ""), "none") ? SUCCESS : NOT_FOUND;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *handle, void **whole) {
+    *whole = (void *)1;
+    return is_mig(handle) ? SUCCESS : INVALID;
+}
+int nvmlDeviceGetMemoryInfo(void *handle, memory_v1 *memory) {
+    if (lost()) return LOST;
+    memory->total = TOTAL; memory->used = used() + RESERVED; memory->free = TOTAL - memory->used;
+    return fails("memory_v1") ? NOT_SUPPORTED : SUCCESS;
 }
 int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned int *count, process *rows) {
-    char text[1024], *part;
-    unsigned int found = 0, room = *count;
+    char text[64];
+    unsigned int room = *count;
     if (fails("processes")) return NOT_SUPPORTED;
-    snprintf(text, sizeof text, "%s", getenv("FAKE_NVML_PROCESSES") ? getenv("FAKE_NVML_PROCESSES") : "");
-    for (part = strtok(text, ","); part; part = strtok(NULL, ","), found++)
-        if (rows && found < room) {
-            rows[found].pid = strtoul(part, NULL, 10);
-            rows[found].used = strtoull(strchr(part, ':') + 1, NULL, 10);
+    for (*count = 0; part(said("FAKE_NVML_PROCESSES", ""), *count, 0, text, sizeof text); ++*count)
+        if (rows && *count < room) {
+            memset(&rows[*count], 0, sizeof *rows);
+            rows[*count].pid = strtoul(text, NULL, 10);
+            rows[*count].used = strtoull(strchr(text, ':') + 1, NULL, 10);
         }
-    *count = found;
-    return found > room ? TOO_SMALL : SUCCESS;
+    return *count > room ? TOO_SMALL : SUCCESS;
 }
+int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *energy) {
+    static int call;
+    *energy = series("FAKE_NVML_ENERGY", &call);
+    return fails("energy") || is_mig(handle) ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetClockInfo(void *handle, unsigned int type, unsigned int *clock) {
+    *clock = type == 2 ? 2619 : 1980;
+    return fails("clock") || is_mig(handle) ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetTemperature(void *handle, unsigned int sensor, unsigned int *degrees) {
+    *degrees = 41;
+    return fails("temperature") ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetPowerUsage(void *handle, unsigned int *milliwatts) {
+    *milliwatts = 120500;
+    return fails("power") ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetViolationStatus(void *handle, unsigned int policy, violation *time) {
+    static int calls[16];
+    time->reference = 0;
+    time->violation = policy == 1 ? series("FAKE_NVML_HELD_DOWN", &calls[policy]) : 0;
+    return fails("violation") ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *handle, unsigned long long *bits) {
+    static int call;
+    *bits = series("FAKE_NVML_THROTTLE", &call);
+    return fails("throttle") ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetPersistenceMode(void *handle, unsigned int *mode) {
+    *mode = !fails("persistence-off");
+    return SUCCESS;
+}
+int nvmlDeviceGetAccountingMode(void *handle, unsigned int *mode) {
+    *mode = getenv("FAKE_NVML_ACCOUNTING") != NULL;
+    return fails("accounting") ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetAccountingStats(void *handle, unsigned int pid, account *stats) {
+    const char *text = said("FAKE_NVML_ACCOUNTING", "0:0");
+    memset(stats, 0, sizeof *stats);
+    stats->peak = strtoull(strchr(text, ':') + 1, NULL, 10);
+    return strtoul(text, NULL, 10) == pid ? SUCCESS : NOT_FOUND;
+}
+
+#ifndef OLD_DRIVER
+int nvmlDeviceGetMemoryInfo_v2(void *handle, memory_v2 *memory) {
+    if (lost()) return LOST;
+    if (fails("memory_v2")) return NOT_SUPPORTED;
+    memory->total = TOTAL; memory->reserved = RESERVED; memory->used = used();
+    memory->free = TOTAL - RESERVED - memory->used;
+    return SUCCESS;
+}
+int nvmlDeviceGetTemperatureV(void *handle, temperature *sensor) {
+    sensor->temperature = 41;
+    return fails("temperature") ? NOT_SUPPORTED : SUCCESS;
+}
+int nvmlDeviceGetCurrentClocksEventReasons(void *handle, unsigned long long *bits) {
+    return nvmlDeviceGetCurrentClocksThrottleReasons(handle, bits);
+}
+#endif

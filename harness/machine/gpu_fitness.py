@@ -1,0 +1,91 @@
+"""Is the GPU fit for measuring? Driver, MIG, persistence, accounting, other processes, throttling: looked at only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.machine.findings import Finding, advice, ok, problem
+from harness.machine.gpu import Gpu, gpus, is_fake_driver
+from harness.machine.gpu_selection import tensorflow_gpu
+from harness.machine.gpu_state import foreign_text, read_state, throttle_names
+from harness.machine.nvml import Nvml
+
+
+def gpu_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at the GPU that a worker with these variables would use."""
+    with Nvml() as nvml:
+        found = gpus()
+        if not found:
+            yield ok("gpu", f"no NVIDIA GPU ({nvml.missing or 'the driver lists none'}): GPU cells read n/a: no-gpu")
+            return
+        if is_fake_driver(found[0].driver):
+            what = "Take the stand-in of this project's tests out of LD_LIBRARY_PATH: its numbers are never stored."
+            yield problem("gpu-driver", f"the driver is {found[0].driver}", what)
+        else:
+            yield ok("gpu-driver", f"NVIDIA driver {found[0].driver or 'of unknown version'}")
+        chosen = tensorflow_gpu(environment)
+        if chosen.value is None:
+            what = "Set CUDA_VISIBLE_DEVICES to the UUID of the GPU to be measured."
+            yield advice("gpu", f"which GPU TensorFlow uses is not known: {chosen.reason}", what)
+            return
+        handle = nvml.device(chosen.value).value
+        whole = nvml.physical(handle)
+        uuid = nvml.call("nvmlDeviceGetUUID", whole).value
+        yield _identity(next((gpu for gpu in found if gpu.uuid == uuid), found[0]), chosen.value, len(found))
+        yield _mode(nvml, whole, "persistence")
+        yield _mode(nvml, whole, "accounting")
+        yield from _state(nvml, handle)
+
+
+def _identity(gpu: Gpu, chosen: str, count: int) -> Finding:
+    memory = "memory shared with the host" if gpu.memory_bytes is None else f"{gpu.memory_bytes / 2**30:.0f} GiB"
+    text = f"{gpu.name}, {memory}, {chosen}" + (f", one of {count} GPUs" if count > 1 else "")
+    if gpu.mig:
+        what = "Its other MIG devices share clocks, power and energy with it: keep them idle."
+        return advice("gpu", f"{text}, a part of a partitioned GPU", what)
+    return ok("gpu", text)
+
+
+_MODES = {
+    "persistence": (
+        "nvmlDeviceGetPersistenceMode",
+        "persistence mode is off",
+        "The driver may be loaded anew for every process; its operator can enable it: nvidia-smi -pm 1",
+    ),
+    "accounting": ("nvmlDeviceGetAccountingMode", "accounting mode is off: no peaks by the driver itself", None),
+}
+
+
+def _mode(nvml: Nvml, handle: Any, name: str) -> Finding:
+    function, off, what = _MODES[name]
+    mode = nvml.call(function, handle)
+    if mode.value is None:
+        return ok(f"gpu-{name}", f"{name} mode is not known ({mode.reason})")
+    if mode.value:
+        return ok(f"gpu-{name}", f"{name} mode is on")
+    return advice(f"gpu-{name}", off, what) if what else ok(f"gpu-{name}", off)
+
+
+def _state(nvml: Nvml, handle: Any) -> Iterator[Finding]:
+    state = read_state(nvml, handle)
+    rows = state.processes
+    if rows.value is None:
+        yield ok("gpu-processes", f"the driver does not list processes ({rows.reason})")
+    elif rows.value:
+        yield advice(
+            "gpu-processes", foreign_text(rows.value), "End them or wait: GPU repeats beside them are tainted."
+        )
+    else:
+        yield ok("gpu-processes", "no other process holds the GPU")
+    bits = state.throttle_bits
+    if bits.value is None:
+        yield ok("gpu-throttle", f"the driver does not tell what slows the clocks ({bits.reason})")
+        return
+    temperature = "" if state.temperature_c.value is None else f" at {state.temperature_c.value} C"
+    causes = throttle_names(bits.value)
+    if causes:
+        what = "Let it cool, or see to its power: GPU repeats are tainted meanwhile."
+        yield advice("gpu-throttle", f"clocks are held down{temperature}: {', '.join(causes)}", what)
+    else:
+        yield ok("gpu-throttle", f"clocks are not held down{temperature}")

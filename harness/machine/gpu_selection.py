@@ -1,0 +1,95 @@
+"""Which GPU TensorFlow's first one is: by UUID, never by number.
+
+NVML orders GPUs by PCI bus; CUDA by speed, unless CUDA_DEVICE_ORDER says PCI_BUS_ID, and it shows only what
+CUDA_VISIBLE_DEVICES names (CUDA C++ Programming Guide, "CUDA Environment Variables").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from harness.machine.nvml import Nvml, Reading
+
+_BUS = re.compile(r"pci bus id: ([0-9a-fA-F]+:[0-9a-fA-F]+:[0-9a-fA-F]+\.[0-9a-fA-F])")
+
+
+def tensorflow_gpu(environment: Mapping[str, str]) -> Reading[str]:
+    """Return the UUID of what TensorFlow, started with these variables, calls `GPU:0`.
+
+    Args:
+        environment: the variables of the process that imports TensorFlow, not those of this one.
+
+    Returns:
+        "GPU-…", or "MIG-…" where the GPU is partitioned: CUDA then uses one MIG device, and the first if none is
+        named. None with a reason where no GPU is visible, or where the order of several different GPUs is CUDA's
+        secret.
+    """
+    with Nvml() as nvml:
+        count = nvml.call("nvmlDeviceGetCount")
+        if count.value is None:
+            return Reading(None, count.reason)
+        handles = [nvml.call("nvmlDeviceGetHandleByIndex", index).value for index in range(count.value)]
+        known = [handle for handle in handles if handle is not None]
+        if not known:
+            return Reading(None, "no-gpu: the driver lists none")
+        visible = environment.get("CUDA_VISIBLE_DEVICES")
+        first = "0" if visible is None else visible.split(",")[0].strip()
+        if first.startswith(("GPU-", "MIG-")):
+            return _by_name(nvml, known, first)
+        if not first.isdigit() or int(first) >= len(known):
+            return Reading(None, f"no-gpu: CUDA_VISIBLE_DEVICES={visible} shows none")
+        if len(known) > 1 and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+            names = {nvml.call("nvmlDeviceGetName", handle).value for handle in known}
+            return Reading(None, _ORDER_UNKNOWN.format(count=len(known), kinds=len(names)))
+        return _usable_part(nvml, known[int(first)])
+
+
+def gpu_at_bus(description: str) -> Reading[str]:
+    """Return the UUID of the GPU that TensorFlow describes, to confirm what `tensorflow_gpu` found.
+
+    Args:
+        description: a `physical_device_desc` of TensorFlow, as in
+            "device: 0, name: NVIDIA H100, pci bus id: 0000:1b:00.0, compute capability: 9.0".
+    """
+    found = _BUS.search(description)
+    if found is None:
+        return Reading(None, "TensorFlow's description names no PCI bus")
+    with Nvml() as nvml:
+        handle = nvml.call("nvmlDeviceGetHandleByPciBusId", found[1].encode())
+        if handle.value is None:
+            return Reading(None, handle.reason)
+        return nvml.call("nvmlDeviceGetUUID", handle.value)
+
+
+_ORDER_UNKNOWN = (
+    "CUDA orders the {count} GPUs of {kinds} kinds by speed, which NVML does not know: set CUDA_DEVICE_ORDER=PCI_BUS_ID"
+)
+
+
+def _by_name(nvml: Nvml, known: list[Any], name: str) -> Reading[str]:
+    """Return the UUID that begins with `name`: CUDA takes a GPU's unambiguous beginning, but a MIG device's whole."""
+    if name.startswith("MIG-"):
+        handle = nvml.device(name)
+        return Reading(None, handle.reason) if handle.value is None else Reading(name)
+    matching = []
+    for handle in known:
+        uuid = nvml.call("nvmlDeviceGetUUID", handle).value
+        if uuid and uuid.startswith(name):
+            matching.append(handle)
+    if len(matching) != 1:
+        return Reading(None, f"no-gpu: CUDA_VISIBLE_DEVICES={name} matches {len(matching)} GPUs")
+    return _usable_part(nvml, matching[0])
+
+
+def _usable_part(nvml: Nvml, handle: Any) -> Reading[str]:
+    """Return the UUID of what CUDA uses of a GPU: the GPU itself, or its first MIG device where it is partitioned."""
+    mode = nvml.call("nvmlDeviceGetMigMode", handle).value
+    if mode is None or not mode[0]:
+        return nvml.call("nvmlDeviceGetUUID", handle)
+    for index in range(int(nvml.call("nvmlDeviceGetMaxMigDeviceCount", handle).value or 0)):
+        part = nvml.call("nvmlDeviceGetMigDeviceHandleByIndex", handle, index).value
+        if part is not None:
+            return nvml.call("nvmlDeviceGetUUID", part)
+    return Reading(None, "no-gpu: MIG is enabled and no MIG device has been made; its operator can make one")

@@ -1,0 +1,111 @@
+"""What is looked at before and after every repeat, and the taints that follow from the difference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from harness.machine.frequency import governors
+from harness.machine.gpu_state import GpuState, gpu_taints, read_state
+from harness.machine.load import HostSample, sample_host, taints_between
+from harness.machine.nvml import Nvml
+
+LOW_SPACE_BYTES = {"low-disk": 512 << 20, "low-shm": 16 << 20}
+"""Less free space than this where artifacts are written, or in /dev/shm, and an operation may wait or fail for lack
+of room; file systems also grow slow when nearly full. Containers are given 64 MiB of /dev/shm, which is enough."""
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The machine at one moment."""
+
+    host: HostSample
+    governors: tuple[str, ...]
+    free_bytes: Mapping[str, int]  # by what the place is called in a taint
+    gpu: GpuState | None  # None where no GPU is looked at
+
+
+class Guards:
+    """Looks at the machine around repeats; a context manager that keeps one session with the driver open.
+
+    Args:
+        gpu_uuid: of the GPU or MIG device that GPU cells run on; None without one.
+        scratch: where artifacts are written.
+
+    A look costs about 2 ms with a hundred processes, and 0.1 ms more with a GPU.
+    """
+
+    def __init__(self, gpu_uuid: str | None, scratch: Path) -> None:
+        self._places = {"low-disk": scratch, "low-shm": SHARED_MEMORY}
+        self._uuid = gpu_uuid
+        self._nvml = Nvml()
+        self._handle: Any = None
+        self.gpu_missing: str | None = None if gpu_uuid else "no-gpu"
+
+    def __enter__(self) -> Guards:
+        if self._uuid is not None:
+            self._nvml.__enter__()
+            found = self._nvml.device(self._uuid)
+            self._handle, self.gpu_missing = found.value, found.reason
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._handle = None
+        self._nvml.__exit__(kind, error, trace)
+
+    def look(self, device: str) -> Look:
+        """Look at the machine before or after a repeat on `device` ("cpu" or "gpu").
+
+        For a GPU repeat, look while none of our processes holds the device: whoever is listed then is foreign.
+        """
+        gpu = read_state(self._nvml, self._handle) if device == "gpu" and self._handle is not None else None
+        return Look(sample_host(), governors(), _free(self._places), gpu)
+
+
+def taints(before: Look, after: Look) -> tuple[str, ...]:
+    """Return why a repeat between two looks should not be trusted; empty on a calm machine.
+
+    Each text is `kind: figure`. CPU load, steal and swapping are `load.taints_between`; `throttle` and `foreign-gpu`
+    come from the GPU alone, so that a CPU repeat never has them.
+    """
+    found = list(taints_between(before.host, after.host))
+    if before.governors != after.governors:
+        found.append(f"governor: {_named(before.governors)} before, {_named(after.governors)} after")
+    for place, free in after.free_bytes.items():
+        if free < LOW_SPACE_BYTES[place]:
+            found.append(f"{place}: {free / 2**20:.0f} MiB free")
+    if before.gpu is not None and after.gpu is not None:
+        found.extend(gpu_taints(before.gpu, after.gpu))
+    return tuple(found)
+
+
+def gpu_evidence(before: Look, after: Look) -> dict[str, Any]:
+    """Return the GPU's state before and after, as a record's evidence holds it; empty where none was looked at."""
+    if before.gpu is None or after.gpu is None:
+        return {}
+    return {"gpu_before": before.gpu.as_record(), "gpu_after": after.gpu.as_record()}
+
+
+def _named(governors: tuple[str, ...]) -> str:
+    return "/".join(governors) or "none"
+
+
+def _free(places: Mapping[str, Path]) -> dict[str, int]:
+    free = {}
+    for name, path in places.items():
+        try:
+            found = os.statvfs(path)
+        except OSError:
+            continue
+        # A file system without blocks of its own (some overlays, /proc) reports none: that is not being full.
+        if found.f_blocks:
+            free[name] = found.f_bavail * found.f_frsize
+    return free

@@ -1,0 +1,132 @@
+"""Is this host fit for measuring? Processors, load, steal, swap and memory; nothing is ever changed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.machine.findings import Finding, advice, ok, problem
+from harness.machine.frequency import boost, governors
+from harness.machine.load import FOREIGN_SHARE_LIMIT, STEAL_SHARE_LIMIT, HostSample, sample_host
+
+WATCHED_S = 2.0
+"""How long load and steal are watched: 200 of the kernel's 10 ms ticks on each CPU."""
+
+ENOUGH_CPUS = 2
+"""One for TensorFlow and one for everything else; the reference machines of this project have two."""
+
+LEAST_MEMORY_BYTES = 2 << 30
+"""Importing TensorFlow takes 0.5 GB and every subject of a block holds one import; below this nothing fits."""
+
+COMFORTABLE_MEMORY_BYTES = 8 << 30
+
+_SETTLED = ("performance", "schedutil")
+"""Governors under which clocks follow the work at once, or stay up."""
+
+
+def host_findings(watched_s: float = WATCHED_S) -> Iterator[Finding]:
+    """Look at the host; takes `watched_s` seconds."""
+    before = sample_host()
+    time.sleep(watched_s)
+    after = sample_host()
+    yield processors(os.cpu_count() or 1, len(os.sched_getaffinity(0)))
+    yield governor(governors())
+    yield turbo(boost())
+    yield from load(before, after)
+    memory = _fields(Path("/proc/meminfo"))
+    yield swap(memory.get("SwapTotal", 0), memory.get("SwapFree", 0))
+    yield available_memory(memory.get("MemAvailable", 0), memory.get("MemTotal", 0))
+    yield peak_counter(Path("/proc/self/clear_refs"))
+
+
+def processors(logical: int, usable: int) -> Finding:
+    """Judge the number of CPUs."""
+    text = f"{logical} logical CPUs, {usable} of them usable here"
+    if usable < ENOUGH_CPUS:
+        return advice(
+            "cpu-count", text, "Give the process a second CPU: with one, the harness and TensorFlow take turns."
+        )
+    return ok("cpu-count", text)
+
+
+def governor(found: tuple[str, ...]) -> Finding:
+    """Judge the frequency governors in use."""
+    if not found:
+        return ok("cpu-governor", "the kernel shows no frequency governor (usual in virtual machines)")
+    text = f"frequency governor {', '.join(found)}"
+    if set(found) <= set(_SETTLED):
+        return ok("cpu-governor", text)
+    return advice("cpu-governor", text, "For steadier times, as root: cpupower frequency-set -g performance")
+
+
+def turbo(allowed: bool | None) -> Finding:
+    """Judge whether clocks may rise above the base clock."""
+    if allowed is None:
+        return ok("cpu-boost", "the kernel does not tell whether CPUs boost")
+    if not allowed:
+        return ok("cpu-boost", "boost is off: clocks depend less on heat")
+    return ok("cpu-boost", "boost is on: clocks depend on heat and on the other cores; pairing takes that out")
+
+
+def load(before: HostSample, after: HostSample) -> Iterator[Finding]:
+    """Judge what others and the hypervisor took between two samples."""
+    capacity_s = max(1e-9, (after.clock_s - before.clock_s) * after.cpus)
+    foreign = (after.busy_s - before.busy_s - (after.own_s - before.own_s)) / capacity_s
+    steal = (after.steal_s - before.steal_s) / capacity_s
+    text = f"other processes take {max(0.0, foreign) * 100:.0f} % of {after.cpus} CPUs"
+    if foreign > FOREIGN_SHARE_LIMIT:
+        yield advice("cpu-load", text, "Wait until the machine is calm: repeats beside such a load are tainted.")
+    else:
+        yield ok("cpu-load", text)
+    text = f"the hypervisor took {max(0.0, steal) * 100:.0f} % of the CPU time"
+    if steal > STEAL_SHARE_LIMIT:
+        yield advice("cpu-steal", text, "Neighbours disturb: measure at another time, or on a dedicated machine.")
+    else:
+        yield ok("cpu-steal", text)
+
+
+def swap(total_bytes: int, free_bytes: int) -> Finding:
+    """Judge swapping."""
+    used = total_bytes - free_bytes
+    if not total_bytes:
+        return ok("swap", "there is no swap")
+    text = f"{_gib(used)} of {_gib(total_bytes)} swap in use"
+    if used > total_bytes / 10:
+        return advice("swap", text, "Free memory first: what is swapped in during a repeat taints it.")
+    return ok("swap", text)
+
+
+def available_memory(available_bytes: int, total_bytes: int) -> Finding:
+    """Judge the memory that a measuring process can have."""
+    text = f"{_gib(available_bytes)} of {_gib(total_bytes)} memory available"
+    if available_bytes < LEAST_MEMORY_BYTES:
+        return problem("memory", text, f"Free memory: two imports of TensorFlow need {_gib(LEAST_MEMORY_BYTES)}.")
+    if available_bytes < COMFORTABLE_MEMORY_BYTES:
+        return advice("memory", text, "Enough for models up to size m; larger ones are skipped with the reason.")
+    return ok("memory", text)
+
+
+def peak_counter(path: Path) -> Finding:
+    """Judge whether the kernel lets a process reset its high-water mark of memory."""
+    try:
+        path.write_text("5")
+    except OSError as error:
+        what = "Host peaks will be missing; allow writing to /proc/self/clear_refs, or use another container runtime."
+        return advice("host-peak", f"{path} cannot be written ({error.strerror})", what)
+    return ok("host-peak", "host peaks can be measured (/proc/self/clear_refs)")
+
+
+def _fields(path: Path) -> dict[str, int]:
+    """Return the fields of a file like /proc/meminfo, in bytes; {} where it cannot be read."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return {}
+    parts = (line.split() for line in lines)
+    return {part[0].rstrip(":"): int(part[1]) * 1024 for part in parts if len(part) > 1 and part[1].isdigit()}
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB"

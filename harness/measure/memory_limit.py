@@ -1,0 +1,24 @@
+"""How much memory one measuring process may hold before it is ended."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.measure.presets import Preset
+
+MEMORY_SHARE = 0.8
+"""Share of the memory available at a block's start that one measuring process may hold."""
+
+
+def memory_limit_bytes(preset: Preset) -> float:
+    """Return the limit in bytes: the preset's, or a share of what is available now where that is less."""
+    available = _available_bytes() * MEMORY_SHARE
+    return available if preset.memory_limit_gib is None else min(available, preset.memory_limit_gib * 2**30)
+
+
+def _available_bytes() -> float:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return float(line.split()[1]) * 1024
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

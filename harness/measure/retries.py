@@ -1,0 +1,94 @@
+"""Blocks that the machine disturbed: which they are, and how many may be measured once more.
+
+A block is spoilt where every repeat of an operation in a cell that gave numbers is tainted by something that passes:
+such rows then have no sample from this block. It is measured once more, as a further block under a number of its own:
+its records stay, its tainted repeats stay out of every sample, and the further block says whose place it takes. What
+counts is the taint, never the value, so that nothing is measured again until it pleases. An import alone is not worth
+a block.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.store.records import Record, complete_blocks, records_of_complete_blocks
+
+RETRY_SHARE = 0.25
+"""Further blocks per planned block, at least one: a machine that needs more is not fit, and waiting does not help."""
+
+PASSING = ("foreign-load", "steal", "swap-in", "throttle", "foreign-gpu", "governor")
+"""Kinds of taint that may be gone a block later. A page cache that cannot be emptied, or a disk that is full, would
+only spoil the next block as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """What a block lacks: how many operations of cells have only disturbed repeats, and the first reason."""
+
+    places: int
+    reason: str
+
+
+def spoilt_blocks(records: Iterable[Record]) -> dict[int, Spoilt]:
+    """Return the complete blocks in which an operation of a cell has only disturbed repeats, by number.
+
+    Failed and unsupported repeats do not spoil a block: another try would not change them.
+    """
+    repeats: dict[int, dict[tuple[object, ...], list[list[str]]]] = {}
+    for record in records_of_complete_blocks(records):
+        cell = record.get("cell")
+        if cell and record["status"] == "ok":
+            place = (record["subject"], *cell.values(), record["operation"], record.get("page_cache"))
+            taints = [taint for taint in record.get("taints") or () if taint.partition(":")[0] in PASSING]
+            repeats.setdefault(record["block"], {}).setdefault(place, []).append(taints)
+    found = {}
+    for block, places in sorted(repeats.items()):
+        without = [taints for taints in places.values() if all(taints)]
+        if without:
+            found[block] = Spoilt(len(without), without[0][0][0])
+    return found
+
+
+def stands_for(records: Iterable[Record]) -> dict[int, int]:
+    """Return whose place each further block takes, by its number; complete blocks only."""
+    kept = list(records)
+    completed = complete_blocks(kept)
+    return {
+        record["block"]: record["stands_for"]
+        for record in kept
+        if record["type"] == "block" and isinstance(record.get("stands_for"), int) and record["block"] in completed
+    }
+
+
+def next_retry(spoilt: Mapping[int, Spoilt], further: Mapping[int, int], planned: int) -> int | None:
+    """Return the block to be measured once more, None where none is to be or no further block is left.
+
+    Args:
+        spoilt: the spoilt blocks, further ones included.
+        further: whose place each further block takes.
+        planned: how many blocks the run wants.
+
+    A further block that is spoilt itself is tried again, after those that had no second chance yet.
+    """
+    if len(further) >= max(1, math.floor(planned * RETRY_SHARE)):
+        return None
+    settled = {original for block, original in further.items() if block not in spoilt}
+    tries = {original: list(further.values()).count(original) for original in spoilt}
+    waiting = [block for block in spoilt if block not in further and block not in settled]
+    return min(waiting, key=lambda block: (tries[block], block), default=None)
+
+
+def disturbance_text(spoilt: Mapping[int, Spoilt], further: Mapping[int, int]) -> str | None:
+    """Return one sentence on what the machine's disturbances cost a run, None where they cost nothing."""
+    if not spoilt:
+        return None
+    settled = {original for block, original in further.items() if block not in spoilt}
+    left = [block for block in spoilt if block not in settled and block not in further]
+    count = "1 block was" if len(spoilt) == 1 else f"{len(spoilt)} blocks were"
+    kinds = ", ".join(sorted({one.reason.partition(":")[0] for one in spoilt.values()}))
+    text = f"{count} disturbed so much that some rows have no calm repeat there ({kinds})"
+    if further:
+        text += f"; {len(further)} measured once more"
+    return text + (f"; {len(left)} without a calm second try" if left else "")

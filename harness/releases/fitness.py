@@ -1,0 +1,42 @@
+"""Can releases be installed here? Platform, Python, wheels, and hard links from uv's cache."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.machine.findings import Finding, advice, ok, problem
+from harness.machine.storage_fitness import existing
+from harness.releases.environments import FOLDER, choose_wheel, installable, obstacle, running_python_minor
+from harness.releases.manifest import read_manifest
+from harness.releases.uv_command import UvError, run_uv
+
+
+def release_findings(root: Path) -> Iterator[Finding]:
+    """Look at what the releases of a project need."""
+    releases = read_manifest(root / "releases.toml").releases
+    usable = installable(releases)
+    minor = running_python_minor()
+    text = f"Python {minor}: {len(usable)} of {len(releases)} releases can be installed"
+    missing = [reason for release in releases if (reason := obstacle(release))]
+    if not usable:
+        yield problem("releases", text, missing[0] if missing else "Add a release to releases.toml.")
+    elif missing:
+        yield advice("releases", text, missing[-1])
+    else:
+        yield ok("releases", text)
+    yield ok("wheel", f"{choose_wheel()} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)")
+    yield hard_links(root)
+
+
+def hard_links(root: Path) -> Finding:
+    """Judge whether uv can fill environments from its cache by hard links, which copy nothing."""
+    try:
+        cache = Path(run_uv(["cache", "dir"], root=root).strip())
+    except UvError as error:
+        return advice("hard-links", f"uv does not say where its cache is: {error}", "Run `make setup` again.")
+    environments = root / FOLDER
+    if existing(cache).stat().st_dev == existing(environments).stat().st_dev:
+        return ok("hard-links", "uv's cache and the environments share a file system: releases install in seconds")
+    what = f"Set UV_CACHE_DIR to a folder on the file system of {environments}: installing then copies nothing."
+    return advice("hard-links", f"uv's cache {cache} is on another file system than the environments", what)

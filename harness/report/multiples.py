@@ -1,0 +1,57 @@
+"""How far an operation is from what the hardware allows: "12.4x of a raw read", from the run's own floors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.verdict.rows import Row
+
+FLOOR_OF = {
+    "save_first_s": "write and fsync",
+    "save_later_s": "write and fsync",
+    "load_cold_s": "read, cold",
+    "load_warm_s": "read, warm",
+    "load_again_s": "read, warm",
+}
+"""Metric: the floor that moves the same bytes. A save does not wait for the disk (its clock holds no fsync), so it may
+take less than its floor."""
+
+SMALLEST_BYTES = 1 << 20
+"""Artifacts below this have no multiple: their floor is the latency of a few calls, which a rate does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multiple:
+    """One operation of the new side beside its floor."""
+
+    row: Row
+    floor: str
+    floor_s: float  # the time that moving the artifact's bytes takes at the floor's rate
+    times: float
+
+
+def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple[Multiple, ...]:
+    """Return, in the rows' order, every row that moves an artifact beside the time its bytes take at least.
+
+    Args:
+        rows: of a comparison; those of `artifact_bytes` give the bytes.
+        floors: as run.json holds them (`Floor.as_record`); those without a rate are left out.
+    """
+    rates = {floor["name"]: floor["rate_per_s"] for floor in floors if floor.get("rate_per_s")}
+    sizes = {_artifact(row): row.new for row in rows if row.metric == "artifact_bytes"}
+    found = []
+    for row in rows:
+        floor = FLOOR_OF.get(row.metric)
+        size, rate = sizes.get(_artifact(row)), rates.get(floor)
+        if floor is None or row.new is None or size is None or size < SMALLEST_BYTES or rate is None:
+            continue
+        floor_s = size / rate
+        found.append(Multiple(row, floor, floor_s, row.new / floor_s))
+    return tuple(found)
+
+
+def _artifact(row: Row) -> tuple[str, str, str]:
+    """Return which artifact a row is about: device, model and writer."""
+    return row.device, row.model, row.variant.partition("/")[0]

@@ -1,0 +1,67 @@
+"""Floors: what writing, reading, copying and computing take at least."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from stored_runs import store_run
+
+from harness.machine import floors
+from harness.measure import run_floors
+from harness.store.runs import load_run
+
+SIZE = 8 << 20
+
+
+def test_every_floor_is_measured_and_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floors, "COPY_BYTES", 16 << 20)
+    monkeypatch.setattr(floors, "MATRIX_SIZE", 128)
+    found = {floor.name: floor for floor in floors.measure_floors(tmp_path, SIZE + 5)}
+    assert list(found) == ["write and fsync", "read, cold", "read, warm", "copy in memory", "matrix product"]
+    assert list(tmp_path.iterdir()) == []
+    assert [found[name].amount for name in list(found)[:3]] == [SIZE + 5] * 3
+    assert found["matrix product"].amount == 2 * 128**3
+    for floor in found.values():
+        if floor.wall_s is None:
+            assert floor.name == "read, cold"
+            assert floor.reason
+        else:
+            assert floor.wall_s > 0
+            assert floor.rate == pytest.approx(floor.amount / floor.wall_s)
+    record = json.loads(json.dumps(found["read, warm"].as_record()))
+    assert (record["unit"], record["reason"]) == ("bytes", None)
+
+
+def test_a_read_whose_pages_stayed_is_not_called_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floors, "evict", lambda folder: None)
+    (cold,) = (floor for floor in floors._storage(tmp_path, SIZE) if floor.name == "read, cold")
+    assert (cold.wall_s, cold.rate) == (None, None)
+    assert cold.reason == "not-cold: 100% of the pages stayed resident on this file system"
+
+
+def test_a_run_keeps_its_floors_and_measures_them_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_floors, "SIZE_BYTES", SIZE)
+    monkeypatch.setattr(floors, "COPY_BYTES", 16 << 20)
+    stored = store_run(tmp_path, [])
+    run = run_floors.with_floors(stored, "compare")
+    assert [floor["name"] for floor in run.facts["floors"]][:2] == ["write and fsync", "read, cold"]
+    again = load_run(run.path)
+    assert again == run
+    assert run_floors.with_floors(run, "compare") is run
+    assert run_floors.with_floors(stored, "asv") is stored
+
+
+def test_a_disk_that_cannot_be_written_is_a_reason_not_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_floors, "measure_floors", full)
+    run = run_floors.with_floors(store_run(tmp_path, []), "run")
+    assert run.facts["floors"] == {"absent": "OSError: No space left on device"}
+
+
+def test_a_folder_that_is_not_there_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        floors.measure_floors(tmp_path / "missing", SIZE)

@@ -1,0 +1,72 @@
+"""Operations beside what the hardware allows for the same bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from harness.comparison import Comparison, SubjectFacts, compare_subjects
+from harness.machine.floors import Floor
+from harness.report.json_document import render_json
+from harness.report.multiples import multiples
+from harness.report.table import render_table
+from harness.verdict.margins import margin_table
+
+COLUMNS = ["run", "block", "subject", "device", "model", "variant", "metric", "unit", "value", "n", "tainted"]
+FLOORS = [
+    Floor("write and fsync", 0.5, 100e6, "bytes", "").as_record(),
+    Floor("read, cold", None, 100e6, "bytes", "", "not-cold: 100% of the pages stayed resident").as_record(),
+    Floor("read, warm", 0.01, 100e6, "bytes", "").as_record(),
+    Floor("matrix product", 0.01, 2e9, "operations", "").as_record(),
+]
+
+
+def comparison(artifact_bytes: float = 20e6, floors: list[dict[str, Any]] = FLOORS) -> Comparison:
+    rows = [
+        ("r1", block, subject, "cpu", "mlp-m", variant, metric, unit, value, 3, 0)
+        for block in range(4)
+        for subject in ("old", "new")
+        for metric, variant, unit, value in (
+            ("artifact_bytes", "tf-module", "bytes", artifact_bytes),
+            ("save_first_s", "tf-module", "seconds", 0.4),
+            ("load_cold_s", "tf-module/tf-load", "seconds", 0.3 + block / 1000),
+            ("load_warm_s", "tf-module/tf-load", "seconds", 0.2),
+            ("load_warm_s", "keras-export/tf-load", "seconds", 0.2),
+            ("first_call_s", "tf-module/tf-load", "seconds", 0.2),
+        )
+    ]
+    return compare_subjects(
+        pd.DataFrame(rows, columns=COLUMNS), None, SubjectFacts("old"), SubjectFacts("new"),
+        margins=margin_table(0.10), machine={"name": "desk"}, preset="quick", floors=floors,
+    )  # fmt: skip
+
+
+def test_what_moves_an_artifact_is_told_as_a_multiple_of_moving_its_bytes() -> None:
+    found = {one.row.metric: one for one in multiples(comparison().rows, FLOORS)}
+    # 20 MB at 200 MB/s take 0.1 s to write, at 10 GB/s 2 ms to read. Nothing could be read cold, and the artifact of
+    # the other writer has no size here.
+    assert list(found) == ["save_first_s", "load_warm_s"]
+    assert found["save_first_s"].times == pytest.approx(4.0)
+    assert found["load_warm_s"].times == pytest.approx(100.0)
+    assert found["load_warm_s"].row.variant == "tf-module/tf-load"
+
+
+def test_small_artifacts_have_no_multiple() -> None:
+    assert multiples(comparison(artifact_bytes=4096.0).rows, FLOORS) == ()
+
+
+def test_reports_say_it_in_words_and_in_json() -> None:
+    table = render_table(comparison())
+    assert "How far from what this hardware allows, moving the same bytes" in table
+    assert "4.0x of a raw write with fsync" in table
+    assert "100.0x of a raw read warm" in table
+    document = json.loads(render_json(comparison()))
+    assert [one["times"] for one in document["multiples"]] == [pytest.approx(4.0), pytest.approx(100.0)]
+    assert document["floors"][1]["rate_per_s"] is None
+
+
+def test_a_run_without_floors_says_nothing_about_them() -> None:
+    assert "hardware allows" not in render_table(comparison(floors=[]))
