@@ -19,7 +19,6 @@ from harness.releases.environments import prepare
 from harness.releases.manifest import read_manifest
 from harness.report.progress import progress_for
 
-
 NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA driver answers on this machine)"
 
 
@@ -30,7 +29,8 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
         UsageError: nothing is left to measure.
     """
     preset = read_preset(options.preset)
-    devices, absent = options.device, ()
+    devices = options.device
+    absent: tuple[str, ...] = ()
     if not gpu_present():
         if devices == ["gpu"]:
             raise UsageError("No NVIDIA GPU answers here (n/a: no-gpu): run with --device cpu, or on a GPU machine.")
@@ -48,8 +48,15 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
     return narrowed, absent
 
 
-def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[str], progress: Progress) -> Plan:
-    """Install what has to be installed and return the plan of a run.
+def plan_of(
+    root: Path,
+    options: argparse.Namespace,
+    kind: str,
+    names: Sequence[str],
+    progress: Progress,
+    looks: tuple[int, ...] = (),
+) -> Plan:
+    """Install what has to be installed and return the plan of a run; `looks` are those of a run that may stop early.
 
     Raises:
         UsageError: an option or a release's name is wrong.
@@ -71,6 +78,7 @@ def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[
         machine=describe_machine(options.machine),
         seed=options.seed,
         isolation=options.isolation,
+        looks=looks,
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.machine.identity import Machine
 from harness.measure.block import Block
 from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
+from harness.measure.limits import Limits
 from harness.measure.pinning import PINNED
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
@@ -55,6 +57,7 @@ class Plan:
     seed: int
     isolation: str
     absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
+    looks: tuple[int, ...] = ()  # blocks after which `Limits.review` says what goes on; empty: blocks are fixed
 
     def fingerprint_parts(self) -> dict[str, Any]:
         """Return everything that must be equal for blocks to belong to one run."""
@@ -69,16 +72,9 @@ class Plan:
             "worker version": WORKER_VERSION,
             "machine": self.machine.name,
             "boot": self.machine.boot_id,
+            # Runs that were never judged on the way keep the fingerprint they always had.
+            **({"looks": list(self.looks)} if self.looks else {}),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends before its preset's number of blocks, or goes on beyond it."""
-
-    budget_s: float | None = None  # fixes the number of blocks from the first block's duration
-    deadline: float | None = None  # time.monotonic(): no block starts that cannot end by then
-    extend: bool = False  # add the preset's number of blocks to a run of the same plan that has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +155,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "worker_version": WORKER_VERSION,
         "harness_version": harness.__version__,
         "fingerprint_parts": parts,
+        **({"looks": []} if plan.looks else {}),
     }
 
 
@@ -177,9 +174,13 @@ class _Sitting:
         self._before = len(self._done)
         self._failures = FailureCount(records_of_complete_blocks(records))
         extra = self._before if limits.extend and self._before >= plan.preset.blocks else 0
-        self._planned = plan.preset.blocks + extra
-        self._parts_s: list[float] | None = None
+        self._planned = plan.looks[-1] if plan.looks else plan.preset.blocks + extra
+        self._preset = plan.preset.with_cells(run.facts.get("open_cells"))
+        self._measured: tuple[list[float], Preset] | None = None  # parts of the block before, and what it measured
         self._started = time.monotonic()
+        self._deadline = limits.deadline
+        if plan.looks and limits.budget_s is not None:
+            self._deadline = min(self._started + limits.budget_s, limits.deadline or math.inf)
 
     def measure(self) -> Outcome:
         stopped_by = None
@@ -192,6 +193,10 @@ class _Sitting:
                     if stopped_by:
                         break
                     self._measure_block(number, writer)
+                    if len(self._done) in self._plan.looks and not self._goes_on_after_look():
+                        stopped_by = "no further block would settle another row"
+                        break
+            self._last_look()
         except KeyboardInterrupt:
             interrupted = True
         whole = len(self._done) >= self._planned or stopped_by is not None
@@ -202,7 +207,7 @@ class _Sitting:
     def _measure_block(self, number: int, writer: RecordWriter) -> None:
         plan = self._plan
         conditions = Conditions(
-            preset=plan.preset,
+            preset=self._preset,
             subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
             isolation=plan.isolation,
             seed=plan.seed,
@@ -213,22 +218,48 @@ class _Sitting:
         attempt = next_attempt(self._records, number)
         block = Block(conditions, number, attempt, writer, self._failures, self._progress, self._planned)
         started = time.monotonic()
-        self._parts_s = block.measure()
+        self._measured = (block.measure(), self._preset)
         self._done.add(number)
-        if self._limits.budget_s is not None and len(self._done) == self._before + 1:
+        if self._limits.budget_s is not None and not plan.looks and len(self._done) == self._before + 1:
             affordable = int(self._limits.budget_s / (time.monotonic() - started))
             self._planned = min(self._before + max(1, affordable), MOST_BLOCKS)
 
+    def _goes_on_after_look(self) -> bool:
+        """Note a look, ask what needs more blocks, and narrow the run to that."""
+        self._note_look()
+        if self._limits.review is None or len(self._done) >= self._planned:
+            return True
+        left_s = math.inf if self._deadline is None else self._deadline - time.monotonic()
+        cells = self._limits.review(self._run, left_s)
+        if cells is None:
+            return False
+        stay = [cell for cell in self._preset.cells if cell in cells]
+        self._run = self._run.updated(open_cells=[asdict(cell) for cell in stay])
+        self._preset = self._plan.preset.with_cells(self._run.facts["open_cells"])
+        return True
+
+    def _last_look(self) -> None:
+        """Let the end of the budget take the place of the next look: what is measured is also judged."""
+        looks = self._run.facts.get("looks", [])
+        if self._plan.looks and self._done and len(self._done) > max(looks, default=0):
+            self._note_look()
+
+    def _note_look(self) -> None:
+        self._run = self._run.updated(looks=[*self._run.facts.get("looks", []), len(self._done)])
+
     def _cannot_end_in_time(self, number: int) -> str | None:
         """Say why block `number` must not start, judging by the durations of the block before it."""
-        deadline = self._limits.deadline
-        if deadline is None or self._parts_s is None:
+        if self._deadline is None or self._measured is None:
             return None
-        import_s, *groups_s = self._parts_s
-        previous = [group for group in self._plan.preset.groups if group.is_in(number - 1)]
-        wanted = [s for s, group in zip(groups_s, previous, strict=False) if group.is_in(number)]
-        expected_s = (import_s + sum(wanted)) * 1.1
-        left_s = deadline - time.monotonic()
+        (import_s, *groups_s), before = self._measured
+        expected_s = import_s
+        measured = zip(before.groups, self._preset.groups, strict=True)
+        in_block = [(old, new) for old, new in measured if old.is_in(number - 1)]
+        for seconds, (old, new) in zip(groups_s, in_block, strict=False):
+            if new.is_in(number) and old.cells:
+                expected_s += seconds * len(new.cells) / len(old.cells)
+        expected_s *= 1.1
+        left_s = self._deadline - time.monotonic()
         if expected_s <= left_s:
             return None
         return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"
