@@ -137,7 +137,10 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--blocks", type=_positive, metavar="N", help="number of blocks (default: the preset's)")
     parser.add_argument("--repeats", type=_positive, metavar="K", help="repeats of each operation in a block")
     parser.add_argument(
-        "--budget", type=_duration_s, metavar="TIME", help="15m or 1h30m: as many blocks as fit, by the first's time"
+        "--budget",
+        type=_duration_s,
+        metavar="TIME",
+        help="15m or 1h30m; compare: looks after 5, 8, 12 and 20 blocks, settled cells stop; else: blocks that fit",
     )
     parser.add_argument(
         "--isolation", choices=("fork", "spawn"), default="fork", help="how repeats are kept apart (default: fork)"

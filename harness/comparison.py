@@ -104,6 +104,7 @@ def compare_subjects(
     notes: Sequence[str] = (),
     paired: bool | None = None,
     q_level: float = 0.05,
+    looks: Sequence[int] = (),
 ) -> Comparison:
     """Compare two subjects of the results.
 
@@ -121,10 +122,12 @@ def compare_subjects(
         notes: more to be said on top.
         paired: whether blocks pair the sides; by default they do if any block holds both.
         q_level: accepted false discovery rate.
+        looks: blocks after which one run was judged while it was measured, this time included; empty where the number
+            of blocks was fixed.
 
     A metric that `harness.metrics` does not know is shown, not judged.
     """
-    blocks = {key: number for number, key in enumerate(sorted(_blocks(samples)))}
+    blocks = _numbered(_blocks(samples))
     sides = {side.name: samples[samples["subject"] == side.name] for side in (old, new)}
     held = [_blocks(sides[side.name]) for side in (old, new)]
     is_paired = bool(held[0] & held[1]) if paired is None else paired
@@ -142,7 +145,7 @@ def compare_subjects(
         margin=margins.by_kind[Kind.TIME],
         blocks=len(held[0] & held[1]) if is_paired else min(len(held[0]), len(held[1])),
         paired=is_paired,
-        rows=judge([row for row in inputs if not _never_failed(row)], q_level=q_level),
+        rows=judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks),
         notes=(*_differences(old, new), *(() if is_paired else (_UNPAIRED,)), *notes),
         failures=_failures(failures, old, new),
         run_path=run_path,
@@ -170,6 +173,13 @@ _UNPAIRED = (
 
 def _blocks(samples: pd.DataFrame) -> set[tuple[str, int]]:
     return {(str(run), int(block)) for run, block in samples[_BLOCK].drop_duplicates().itertuples(index=False)}
+
+
+def _numbered(blocks: set[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """Number blocks of several runs through; those of a single run keep their numbers, which its looks refer to."""
+    if len({run for run, _ in blocks}) == 1:
+        return {key: key[1] for key in blocks}
+    return {key: number for number, key in enumerate(sorted(blocks))}
 
 
 def _by_row(side: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_Key, tuple[str, _Samples]]:

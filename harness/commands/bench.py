@@ -8,7 +8,8 @@ import time
 
 from harness.commands import compare, judging
 from harness.errors import UsageError
-from harness.measure.run import Limits, Outcome
+from harness.measure.limits import Limits
+from harness.measure.run import Outcome
 from harness.releases.commands import find_root
 from harness.releases.environments import installable, obstacle
 from harness.releases.manifest import read_manifest

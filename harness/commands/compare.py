@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from harness.commands import judging, measuring
+from harness.commands.budgeting import review_of
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
-from harness.measure.run import Limits, Outcome, measure
+from harness.measure.limits import Limits
+from harness.measure.run import Outcome, measure
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project
 from harness.store.runs import ResultsLock
 from harness.store.summary import render_summary, summary
+from harness.verdict.looks import PLANNED
 
 INTERRUPTED = 130
 
@@ -48,23 +52,39 @@ def compare(options: argparse.Namespace) -> int:
         old, new = (name if name in known else manifest.find(name).name for name in names)
         comparison = judging.compare_in_run(stored, old, new, options.operation)
     else:
-        outcome = measure_subjects(root, options, "compare", names, Limits(budget_s=options.budget))
+        if options.budget is not None and options.blocks is not None:
+            raise UsageError("A budget finds the number of blocks itself: give --budget or --blocks, not both.")
+        looks = () if options.budget is None else PLANNED
+        outcome = measure_subjects(root, options, "compare", names, Limits(budget_s=options.budget), looks)
         if outcome.interrupted:
             return INTERRUPTED
+        if outcome.stopped_by:
+            print(f"Ended after {outcome.blocks} blocks: {outcome.stopped_by}.", file=sys.stderr)
         old, new = (subject["name"] for subject in outcome.run.facts["subjects"])
         comparison = judging.compare_in_run(outcome.run, old, new, options.operation)
     judging.put_out(judging.render(comparison, options), options)
     return comparison.exit_code(options.require_decision)
 
 
-def measure_subjects(root: Path, options: argparse.Namespace, kind: str, names: list[str], limits: Limits) -> Outcome:
+def measure_subjects(
+    root: Path,
+    options: argparse.Namespace,
+    kind: str,
+    names: list[str],
+    limits: Limits,
+    looks: tuple[int, ...] = (),
+) -> Outcome:
     """Measure, project the records into asv's result files, and say how to go on if it was interrupted.
+
+    With `looks` the two subjects are judged after each of them, and what is settled is measured no longer.
 
     Raises:
         UsageError: no block could be completed.
     """
     progress = measuring.terminal_progress()
-    plan = measuring.plan_of(root, options, kind, names, progress)
+    plan = measuring.plan_of(root, options, kind, names, progress, looks)
+    if looks:
+        limits = replace(limits, review=review_of(options.operation, progress))
     outcome = measure(root, plan, limits, progress)
     if outcome.blocks:
         with ResultsLock(root):

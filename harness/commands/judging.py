@@ -15,7 +15,7 @@ from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
 from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
-from harness.store.records import Problem
+from harness.store.records import Problem, complete_blocks
 from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import margin_table
 
@@ -45,7 +45,7 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         samples = samples[samples["metric"].isin(wanted)]
         tainted = tainted[tainted["metric"].isin(wanted)]
     versions = _versions(run)
-    preset = run.facts["preset"]
+    preset, looks = run.facts["preset"], _looks(run)
     return compare_subjects(
         samples,
         failures_frame(repeats),
@@ -58,7 +58,11 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         exact_only=exact_only_cells(preset),
         tainted=tainted,
         floors=_floors(run),
-        notes=[f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason],
+        notes=[
+            *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
+            *_looks_note(looks),
+        ],
+        looks=looks,
     )
 
 
@@ -105,6 +109,23 @@ def terminal_width() -> int:
     import shutil
 
     return max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
+
+
+def _looks(run: RunDirectory) -> tuple[int, ...]:
+    """Return the blocks after which a budgeted run was judged; one that was broken off before is looked at now."""
+    if "looks" not in run.facts:
+        return ()
+    return tuple(run.facts["looks"]) or (max(1, len(complete_blocks(run.records()[0]))),)
+
+
+def _looks_note(looks: Sequence[int]) -> list[str]:
+    if not looks:
+        return []
+    after = " and ".join(filter(None, (", ".join(map(str, looks[:-1])), str(looks[-1]))))
+    return [
+        f"Measured within a budget and judged after {after} blocks, cells stopping when settled: p-values, intervals "
+        "and blocks needed are paid for up to four looks."
+    ]
 
 
 def _versions(run: RunDirectory) -> dict[str, dict[str, str]]:

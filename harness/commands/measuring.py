@@ -48,8 +48,15 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
     return narrowed, absent
 
 
-def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[str], progress: Progress) -> Plan:
-    """Install what has to be installed and return the plan of a run.
+def plan_of(
+    root: Path,
+    options: argparse.Namespace,
+    kind: str,
+    names: Sequence[str],
+    progress: Progress,
+    looks: tuple[int, ...] = (),
+) -> Plan:
+    """Install what has to be installed and return the plan of a run; `looks` are those of a run that may stop early.
 
     Raises:
         UsageError: an option or a release's name is wrong.
@@ -71,6 +78,7 @@ def plan_of(root: Path, options: argparse.Namespace, kind: str, names: Sequence[
         machine=describe_machine(options.machine),
         seed=options.seed,
         isolation=options.isolation,
+        looks=looks,
     )
 
 

@@ -6,9 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from harness.machine.identity import describe_machine
+from harness.measure.limits import Limits
 from harness.measure.presets import narrow, read_preset
 from harness.measure.progress import Silent
-from harness.measure.run import Limits, Plan, measure, name_subjects
+from harness.measure.run import Plan, measure, name_subjects
 from harness.releases.environments import describe
 from harness.releases.manifest import read_manifest
 from harness.store.records import Record, records_of_complete_blocks

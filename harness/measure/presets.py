@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -76,6 +76,14 @@ class Preset:
     def cells(self) -> tuple[Cell, ...]:
         """All cells, in the order in which a block measures them."""
         return tuple(cell for group in self.groups for cell in group.cells)
+
+    def with_cells(self, cells: Iterable[Mapping[str, str]] | None) -> Preset:
+        """Return the plan with only these cells (as `asdict` gives them), all where None; emptied groups stay."""
+        if cells is None:
+            return self
+        kept = {Cell(**cell) for cell in cells}
+        groups = (replace(group, cells=tuple(cell for cell in group.cells if cell in kept)) for group in self.groups)
+        return replace(self, groups=tuple(groups))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the whole plan as plain data for run.json."""

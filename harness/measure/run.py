@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.machine.nvml import Reading
 from harness.measure.block import Block
 from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
+from harness.measure.limits import Limits
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import PINNED, worker_environment
 from harness.measure.presets import Preset
@@ -57,6 +59,7 @@ class Plan:
     seed: int
     isolation: str
     absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
+    looks: tuple[int, ...] = ()  # blocks after which `Limits.review` says what goes on; empty: blocks are fixed
 
     def fingerprint_parts(self) -> dict[str, Any]:
         """Return everything that must be equal for blocks to belong to one run."""
@@ -71,16 +74,9 @@ class Plan:
             "worker version": WORKER_VERSION,
             "machine": self.machine.name,
             "boot": self.machine.boot_id,
+            # Runs that were never judged on the way keep the fingerprint they always had.
+            **({"looks": list(self.looks)} if self.looks else {}),
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When a run ends before its preset's number of blocks, or goes on beyond it."""
-
-    budget_s: float | None = None  # fixes the number of blocks from the first block's duration
-    deadline: float | None = None  # time.monotonic(): no block starts that cannot end by then
-    extend: bool = False  # add the preset's number of blocks to a run of the same plan that has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +157,17 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "worker_version": WORKER_VERSION,
         "harness_version": harness.__version__,
         "fingerprint_parts": parts,
+        **({"looks": []} if plan.looks else {}),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What the last block took: seconds of the imports and of each group, what it measured, in whose place."""
+
+    parts_s: list[float]
+    preset: Preset
+    number: int
 
 
 class _Sitting:
@@ -181,10 +187,13 @@ class _Sitting:
         self._failures = FailureCount(records_of_complete_blocks(records))
         ordinary = self._before - len(self._further)
         extra = ordinary if limits.extend and ordinary >= plan.preset.blocks else 0
-        self._planned = plan.preset.blocks + extra
-        self._parts_s: list[float] | None = None
-        self._last = 0  # whose groups these are the durations of
+        self._planned = plan.looks[-1] if plan.looks else plan.preset.blocks + extra
+        self._preset = plan.preset.with_cells(run.facts.get("open_cells"))
+        self._measured: _Measured | None = None
         self._started = time.monotonic()
+        self._deadline = limits.deadline
+        if plan.looks and limits.budget_s is not None:
+            self._deadline = min(self._started + limits.budget_s, limits.deadline or math.inf)
         self._gpu = _gpu_of(plan, run.path)
         if self._gpu.value is None and any(cell.device == "gpu" for cell in plan.preset.cells):
             progress.say(f"GPU cells have neither footprint nor guards: {self._gpu.reason}.")
@@ -200,7 +209,12 @@ class _Sitting:
                     if stopped_by:
                         break
                     self._measure_block(number, number, writer)
-                self._measure_again(writer)
+                    if len(self._done) in self._plan.looks and not self._goes_on_after_look():
+                        stopped_by = "no further block would settle another row"
+                        break
+                if not self._plan.looks:
+                    self._measure_again(writer)
+            self._last_look()
         except KeyboardInterrupt:
             interrupted = True
         whole = len(self._done) - len(self._further) >= self._planned or stopped_by is not None
@@ -234,14 +248,15 @@ class _Sitting:
 
     def _over_budget(self) -> bool:
         """Whether another block like the last one would go beyond the time that was given."""
-        budget_s, parts_s = self._limits.budget_s, self._parts_s
-        return budget_s is not None and time.monotonic() - self._started + sum(parts_s or ()) > budget_s
+        budget_s, last = self._limits.budget_s, self._measured
+        last_s = sum(last.parts_s) if last else 0.0
+        return budget_s is not None and time.monotonic() - self._started + last_s > budget_s
 
     def _measure_block(self, number: int, original: int, writer: RecordWriter) -> None:
         """Measure block `number`, in the place of block `original` where that is another one."""
         plan = self._plan
         conditions = Conditions(
-            preset=plan.preset,
+            preset=self._preset,
             subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
             isolation=plan.isolation,
             seed=plan.seed,
@@ -253,23 +268,49 @@ class _Sitting:
         blocks = max(self._planned, number + 1)
         block = Block(conditions, number, attempt, writer, self._failures, self._progress, blocks, original)
         started = time.monotonic()
-        self._parts_s, self._last = block.measure(), original
+        self._measured = _Measured(block.measure(), self._preset, original)
         self._done.add(number)
         self._look_back()
-        if self._limits.budget_s is not None and len(self._done) == self._before + 1:
+        if self._limits.budget_s is not None and not plan.looks and len(self._done) == self._before + 1:
             affordable = int(self._limits.budget_s / (time.monotonic() - started))
             self._planned = min(self._before + max(1, affordable), MOST_BLOCKS)
 
+    def _goes_on_after_look(self) -> bool:
+        """Note a look, ask what needs more blocks, and narrow the run to that."""
+        self._note_look()
+        if self._limits.review is None or len(self._done) >= self._planned:
+            return True
+        left_s = math.inf if self._deadline is None else self._deadline - time.monotonic()
+        cells = self._limits.review(self._run, left_s)
+        if cells is None:
+            return False
+        stay = [cell for cell in self._preset.cells if cell in cells]
+        self._run = self._run.updated(open_cells=[asdict(cell) for cell in stay])
+        self._preset = self._plan.preset.with_cells(self._run.facts["open_cells"])
+        return True
+
+    def _last_look(self) -> None:
+        """Let the end of the budget take the place of the next look: what is measured is also judged."""
+        looks = self._run.facts.get("looks", [])
+        if self._plan.looks and self._done and len(self._done) > max(looks, default=0):
+            self._note_look()
+
+    def _note_look(self) -> None:
+        self._run = self._run.updated(looks=[*self._run.facts.get("looks", []), len(self._done)])
+
     def _cannot_end_in_time(self, number: int) -> str | None:
         """Say why a block with the groups of block `number` must not start, judging by the last block's durations."""
-        deadline = self._limits.deadline
-        if deadline is None or self._parts_s is None:
+        if self._deadline is None or self._measured is None:
             return None
-        import_s, *groups_s = self._parts_s
-        previous = [group for group in self._plan.preset.groups if group.is_in(self._last)]
-        wanted = [s for s, group in zip(groups_s, previous, strict=False) if group.is_in(number)]
-        expected_s = (import_s + sum(wanted)) * 1.1
-        left_s = deadline - time.monotonic()
+        import_s, *groups_s = self._measured.parts_s
+        expected_s = import_s
+        pairs = zip(self._measured.preset.groups, self._preset.groups, strict=True)
+        in_block = [(old, new) for old, new in pairs if old.is_in(self._measured.number)]
+        for seconds, (old, new) in zip(groups_s, in_block, strict=False):
+            if new.is_in(number) and old.cells:
+                expected_s += seconds * len(new.cells) / len(old.cells)
+        expected_s *= 1.1
+        left_s = self._deadline - time.monotonic()
         if expected_s <= left_s:
             return None
         return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"

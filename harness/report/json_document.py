@@ -9,7 +9,8 @@ from typing import Any
 
 from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiples
-from harness.report.wording import reason_text
+from harness.report.wording import direction, reason_text
+from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Row
 
 SCHEMA = 1
@@ -37,6 +38,7 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "blocks": comparison.blocks,
             "paired": comparison.paired,
             "notes": list(comparison.notes),
+            "findings": [_finding(finding) for finding in findings(comparison.rows)],
             "rows": [_row(row) for row in comparison.rows],
             "failures": [asdict(failure) for failure in comparison.failures],
             "tainted": comparison.tainted,
@@ -47,6 +49,24 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
         }
     )
     return plain
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    """Return a finding: its rows by their keys, `least_ratio` to `most_ratio` by size of the change, the largest q."""
+    return {
+        "verdict": finding.verdict.value,
+        "metric": finding.metric,
+        "direction": direction(finding),
+        "least_ratio": finding.least_ratio,
+        "most_ratio": finding.most_ratio,
+        "q": finding.q,
+        "worst": _place(finding.worst),
+        "rows": [_place(row) for row in finding.rows],
+    }
+
+
+def _place(row: Row) -> dict[str, str]:
+    return {"device": row.device, "model": row.model, "variant": row.variant}
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.comparison import Comparison
 from harness.report.numbers import chance, change, count, interval, quantity
 from harness.report.sections import by_metric, failure_text, headline, origin, sections
-from harness.report.wording import Places, blocks_text, title, would_have_shown
+from harness.report.wording import Places, blocks_text, finding_text, title, would_have_shown
 from harness.verdict.rows import Row
 
 
@@ -26,6 +26,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     for note in comparison.notes:
         yield ""
         yield f"> **Note:** {_escape(note)}"
+    if parts.findings:
+        yield from ("", "### Findings", "")
+        yield from (f"- {_escape(finding_text(finding, parts.places))}" for finding in parts.findings)
     for heading, rows in (
         ("Changed exactly", parts.changed_exactly),
         ("Regressions beyond the margin", parts.regressions),

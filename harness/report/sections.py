@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.comparison import Comparison, Failure
 from harness.report.numbers import count, percent
 from harness.report.wording import Places
+from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Reason, Row, Verdict
 
 _EXACT = (Reason.CHANGED, Reason.CHANGED_WITHIN_MARGIN, Reason.EQUAL)
@@ -27,6 +28,7 @@ _OPEN_ORDER = (
 class Sections:
     """The rows by what is to be said of them; within a section they keep the comparison's order."""
 
+    findings: tuple[Finding, ...]
     changed_exactly: tuple[Row, ...]
     changed_within: tuple[Row, ...]
     equal: tuple[Row, ...]
@@ -50,6 +52,7 @@ def sections(comparison: Comparison) -> Sections:
     statistical = [row for row in judged if row.reason not in _EXACT]
     open_rows = [row for row in judged if row.verdict is Verdict.INCONCLUSIVE]
     return Sections(
+        findings=findings(comparison.rows),
         changed_exactly=_with(judged, Reason.CHANGED),
         changed_within=_with(judged, Reason.CHANGED_WITHIN_MARGIN),
         equal=_with(judged, Reason.EQUAL),

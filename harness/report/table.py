@@ -14,7 +14,7 @@ from harness.comparison import Comparison
 from harness.report.multiples import multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.sections import Sections, by_metric, failure_text, headline, origin, sections
-from harness.report.wording import Places, blocks_text, reason_text, title, would_have_shown
+from harness.report.wording import Places, blocks_text, finding_text, reason_text, title, would_have_shown
 from harness.verdict.rows import Row, Verdict
 
 _MOST_FAILURES = 12
@@ -33,9 +33,13 @@ def top(comparison: Comparison) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}", style="yellow")
     yield Text()
     yield Text(f"Answer: {headline(comparison)}", style="bold")
-    legend = sections(comparison).places.legend
-    if legend:
-        yield Text(legend, style="dim")
+    parts = sections(comparison)
+    if parts.places.legend:
+        yield Text(parts.places.legend, style="dim")
+    if parts.findings:
+        yield from _section("Findings (rows of one metric that moved together are one finding)")
+        for finding in parts.findings:
+            yield _indented(f"{finding_text(finding, parts.places)}.")
 
 
 def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableType]:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.metrics import CELL_FAILED, METRICS
-from harness.report.numbers import change, percent
-from harness.verdict.rows import Reason, Row
+from harness.metrics import CELL_FAILED, METRICS, Kind
+from harness.report.numbers import chance, change, count, interval, percent
+from harness.verdict.findings import Finding
+from harness.verdict.rows import Reason, Row, Verdict
 
 _TITLES = {name: metric.title for name, metric in (*METRICS.items(), (CELL_FAILED.name, CELL_FAILED))}
 
@@ -96,6 +97,33 @@ def reason_text(row: Row) -> str:
             return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"
         case Reason.NOT_JUDGED:
             return "shown, not judged"
+
+
+def finding_text(finding: Finding, places: Places) -> str:
+    """Return a finding as a sentence without its full stop.
+
+    Examples: "load, page cache warm: slower by +40.8 % in mlp-s (q <0.001)"; "load, page cache warm: slower in 7
+    models, +12.0 .. +40.8 %, most in conv-m (q 0.012)".
+    """
+    worst, rows, models = finding.worst, len(finding.rows), len(finding.models)
+    sure = "exact" if finding.q is None else f"q {chance(finding.q)}"
+    what = f"{title(finding.metric)}: {direction(finding)}"
+    if rows == 1:
+        by = f"by {change(worst.ratio)}" if worst.ratio is not None else "from 0"
+        return f"{what} {by} in {places.place(worst)} ({sure})"
+    where = count(models, "model") if models == rows else f"{count(rows, 'row')} of {count(models, 'model')}"
+    ratios = [ratio for ratio in (finding.least_ratio, finding.most_ratio) if ratio is not None]
+    span = f", {interval(min(ratios), max(ratios))}" if ratios else ""
+    return f"{what} in {where}{span}, most in {places.place(worst)} ({sure})"
+
+
+def direction(finding: Finding) -> str:
+    """Return "slower" or "faster" for times, "larger" or "smaller" for bytes, "more" or "fewer" for counts."""
+    unit = finding.rows[0].unit
+    sides = ("slower", "faster") if finding.kind is Kind.TIME else ("more", "fewer")
+    if unit in ("bytes", "ratio"):
+        sides = ("larger", "smaller")
+    return sides[finding.verdict is Verdict.IMPROVEMENT]
 
 
 def would_have_shown(row: Row) -> str:

@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.metrics import Kind
-from harness.verdict import exact, hypotheses, intervals, power
+from harness.verdict import exact, hypotheses, power
+from harness.verdict.looks import SHARES, Evidence, weigh
 from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
 
 EQUIVALENCE_LEVEL = 0.05
@@ -34,7 +35,7 @@ class _Case:
     row: Row
     settled: bool
     """The verdict stands whatever the other rows say."""
-    estimate: intervals.Estimate | None = None
+    evidence: Evidence | None = None
 
     @property
     def in_family(self) -> bool:
@@ -42,7 +43,12 @@ class _Case:
 
 
 def judge(
-    rows: Sequence[RowInput], *, q_level: float = 0.05, min_timed_blocks: int = 4, min_exact_blocks: int = 2
+    rows: Sequence[RowInput],
+    *,
+    q_level: float = 0.05,
+    min_timed_blocks: int = 4,
+    min_exact_blocks: int = 2,
+    looks: Sequence[int] = (),
 ) -> tuple[Row, ...]:
     """Judge all rows of a run together, and return them in the order given.
 
@@ -50,21 +56,25 @@ def judge(
     statistics. Rows compared exactly cannot be false discoveries and stay out of the Benjamini-Hochberg family: sure
     findings in it would loosen the bar for noisy ones. So do rows with under `min_timed_blocks` blocks, rows that are
     only shown, and the equivalence tests behind "same". `min_exact_blocks` equal samples a side verify determinism.
+    `looks` are the numbers of blocks after which a run that may stop early was judged, this time included: its p-values
+    are then paid for (`harness.verdict.looks`); empty for a run whose number of blocks was fixed.
     Never raises for the sake of a sample's value: what cannot be judged says why.
     """
-    cases = [_open(row, min_timed_blocks, min_exact_blocks) for row in rows]
+    cases = [_open(row, min_timed_blocks, min_exact_blocks, looks) for row in rows]
     family = [index for index, case in enumerate(cases) if case.in_family]
     adjusted = hypotheses.false_discovery_q([cases[index].row.p or 0.0 for index in family])
     q_values = dict(zip(family, adjusted, strict=True))
     called = sum(q <= q_level for q in adjusted)
     # Benjamini-Hochberg would call one row more at this p-value: the bar that a row had to pass in this run.
     level = q_level * min(1.0, (called + 1) / len(family)) if family else q_level
+    last_share = SHARES[-1] if looks else 1.0
     return tuple(
-        _close(case, q_values.get(index), q_level, level, min_timed_blocks) for index, case in enumerate(cases)
+        _close(case, q_values.get(index), q_level, level, min_timed_blocks, last_share)
+        for index, case in enumerate(cases)
     )
 
 
-def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int) -> _Case:
+def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Sequence[int]) -> _Case:
     """Answer questions 1 to 4 and prepare the test of the rest."""
     old, new = _finite(row.old), _finite(row.new)
     if not old or not new:
@@ -79,96 +89,101 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int) -> _Case:
         if not common:
             return _Case(_row(row, list(old.values()), list(new.values()), Reason.NO_COMMON_BLOCKS), settled=True)
         old, new = {block: old[block] for block in common}, {block: new[block] for block in common}
-    return _by_statistics(row, list(old.values()), list(new.values()), min_timed_blocks)
+    return _by_statistics(row, old, new, min_timed_blocks, looks)
 
 
-def _by_statistics(row: RowInput, old: list[float], new: list[float], min_timed_blocks: int) -> _Case:
+def _by_statistics(
+    row: RowInput, old_by_block: dict[int, float], new_by_block: dict[int, float], min_blocks: int, looks: Sequence[int]
+) -> _Case:
+    old, new = list(old_by_block.values()), list(new_by_block.values())
     if min(*old, *new) <= 0:
-        return _with_zeros(row, old, new, min_timed_blocks)
+        return _with_zeros(row, old, new, min_blocks, SHARES[len(looks) - 1] if looks else 1.0)
     if min(len(old), len(new)) < 2:
         few = _row(row, old, new, Reason.TOO_FEW_BLOCKS)
-        return _Case(replace(few, blocks_needed=min_timed_blocks), settled=True)
-    estimator = intervals.paired if row.paired else intervals.unpaired
-    estimate = estimator(np.asarray(old, dtype=np.float64), np.asarray(new, dtype=np.float64))
+        return _Case(replace(few, blocks_needed=min_blocks), settled=True)
+    margin = _statistical_margin(row, math.exp(float(np.log(old).mean())))
+    evidence = weigh(old_by_block, new_by_block, margin=margin, paired=row.paired, looks=looks, min_blocks=min_blocks)
+    estimate = evidence.estimate
     if estimate.error == 0:
         # A clock whose readings never vary is broken or too coarse; other quantities may well agree block by block.
         same = row.kind is not Kind.TIME and estimate.mean == 0
         plain = _row(row, old, new, Reason.EQUAL if same else Reason.ZERO_VARIANCE)
         return _Case(replace(plain, verdict=Verdict.SAME if same else Verdict.INCONCLUSIVE), settled=True)
-    margin = _statistical_margin(row, math.exp(float(np.log(old).mean())))
-    low, high = estimate.interval()
+    low, high = evidence.interval
     judged = replace(
         _row(row, old, new, Reason.TOO_NOISY),
         ratio=_ratio(estimate.mean),
         low=_ratio(low),
         high=_ratio(high),
-        p=hypotheses.beyond_margin(estimate, margin),
+        p=evidence.beyond,
         margin=margin,
         method=Method.PAIRED_T if row.paired else Method.WELCH_T,
         spread=estimate.spread,
     )
-    if estimate.blocks < min_timed_blocks:
-        return _Case(replace(judged, reason=Reason.TOO_FEW_BLOCKS), settled=True, estimate=estimate)
-    return _Case(judged, settled=False, estimate=estimate)
+    if estimate.blocks < min_blocks:
+        return _Case(replace(judged, reason=Reason.TOO_FEW_BLOCKS), settled=True, evidence=evidence)
+    return _Case(judged, settled=False, evidence=evidence)
 
 
-def _with_zeros(row: RowInput, old: list[float], new: list[float], min_timed_blocks: int) -> _Case:
+def _with_zeros(row: RowInput, old: list[float], new: list[float], min_blocks: int, share: float) -> _Case:
     """Handle samples of 0 (or less, which only a fault can give), whose logarithm does not exist.
 
     A time of 0 is a fault of the clock. A count (failed repeats) may be 0 on one side and vary on the other: that it
     appeared or vanished is then tested by complete separation.
     """
     plain = replace(_row(row, old, new, Reason.NON_POSITIVE), blocks_needed=None)
-    if row.kind is Kind.TIME or min(*old, *new) < 0 or min(len(old), len(new)) < min_timed_blocks:
+    if row.kind is Kind.TIME or min(*old, *new) < 0 or min(len(old), len(new)) < min_blocks:
         return _Case(plain, settled=True)
-    p = hypotheses.complete_separation(old, new)
+    p = min(1.0, hypotheses.complete_separation(old, new) / share)
     return _Case(replace(plain, p=p, method=Method.SEPARATION), settled=False)
 
 
-def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed_blocks: int) -> Row:
-    """Answer questions 5 to 8, and say what the run could have seen."""
-    row, estimate = replace(case.row, q=q), case.estimate
+def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed_blocks: int, last_share: float) -> Row:
+    """Answer questions 5 to 8, and say what the run could have seen and what another look could."""
+    row, evidence = replace(case.row, q=q), case.evidence
     if not case.settled and row.judged:
-        row = _decide(row, estimate, q_level)
+        row = _decide(row, evidence, q_level)
     elif not row.judged and row.reason is not Reason.NOT_MEASURED:
         row = replace(row, verdict=Verdict.INCONCLUSIVE, reason=Reason.NOT_JUDGED)
-    if estimate is None:
+    if evidence is None:
         return row
-    detectable = power.detectable_log_change(estimate.error, estimate.freedom, row.margin, level)
+    estimate = evidence.estimate
+    detectable = power.detectable_log_change(estimate.error, estimate.freedom, row.margin, level * evidence.share)
     row = replace(row, detectable_ratio=None if detectable is None else math.exp(detectable))
     if row.verdict is not Verdict.INCONCLUSIVE or not row.judged:
         return row
     at_least = max(min_timed_blocks, estimate.blocks + (row.reason is not Reason.TOO_FEW_BLOCKS))
-    low, high = estimate.interval()
+    low, high = evidence.interval
     needed = power.blocks_to_settle(
         # What may be no change at all is planned for as none: an estimate made of noise would plan by its noise.
         0.0 if low <= 0 <= high else estimate.mean,
         estimate.spread,
         row.margin,
-        level=level,
+        level=level * last_share,
+        same_level=EQUIVALENCE_LEVEL * last_share,
         freedom_per_block=estimate.freedom_per_block,
         at_least=at_least,
     )
     return replace(row, blocks_needed=needed)
 
 
-def _decide(row: Row, estimate: intervals.Estimate | None, q_level: float) -> Row:
+def _decide(row: Row, evidence: Evidence | None, q_level: float) -> Row:
     """Decide a judged row that is in the family, hence has p and q."""
     worse = row.new is not None and row.old is not None and row.new > row.old
     called = row.q is not None and row.q <= q_level
-    if estimate is None:
+    if evidence is None:
         if not called:
             reason = Reason.MULTIPLICITY if row.p is not None and row.p <= q_level else Reason.NON_POSITIVE
             return replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason)
         reason = Reason.APPEARED if worse else Reason.VANISHED
         return replace(row, verdict=Verdict.REGRESSION if worse else Verdict.IMPROVEMENT, reason=reason)
     if called:
-        verdict = Verdict.REGRESSION if estimate.mean > 0 else Verdict.IMPROVEMENT
+        verdict = Verdict.REGRESSION if evidence.estimate.mean > 0 else Verdict.IMPROVEMENT
         return replace(row, verdict=verdict, reason=Reason.BEYOND_MARGIN)
-    low, high = estimate.interval()
+    low, high = evidence.interval
     if low > math.log1p(row.margin) or high < -math.log1p(row.margin):
         return replace(row, verdict=Verdict.INCONCLUSIVE, reason=Reason.MULTIPLICITY)
-    if hypotheses.within_margin(estimate, row.margin) <= EQUIVALENCE_LEVEL:
+    if evidence.within <= EQUIVALENCE_LEVEL:
         return replace(row, verdict=Verdict.SAME, reason=Reason.WITHIN_MARGIN)
     # An interval that excludes "no change" but reaches over the margin: something moved, how far is open.
     moved = low > 0 or high < 0

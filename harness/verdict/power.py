@@ -49,12 +49,19 @@ def power_within(change: float, error: float, freedom: float, margin: float, lev
 
 
 def blocks_to_settle(
-    change: float, spread: float, margin: float, *, level: float, freedom_per_block: float = 1.0, at_least: int = 2
+    change: float,
+    spread: float,
+    margin: float,
+    *,
+    level: float,
+    same_level: float = 0.05,
+    freedom_per_block: float = 1.0,
+    at_least: int = 2,
 ) -> int | None:
     """Return the blocks, in all, that would settle the row with 80 % power if `change` is the truth.
 
     `change` is a log change, `spread` the standard deviation of one block's log difference. Settled means
-    beyond the margin (at `level`) where `change` is outside it, the same within it (at 5 %) where it is inside.
+    beyond the margin (at `level`) where `change` is outside it, the same within it (at `same_level`) where inside.
     None if 200 blocks would not do: the change sits at the margin, or the noise is too large.
     """
     outside = abs(change) > math.log1p(margin)
@@ -63,7 +70,7 @@ def blocks_to_settle(
         error, freedom = spread / math.sqrt(blocks), (blocks - 1) * freedom_per_block
         if outside:
             return power_beyond(change, error, freedom, margin, level) >= POWER
-        return power_within(change, error, freedom, margin) >= POWER
+        return power_within(change, error, freedom, margin, same_level) >= POWER
 
     low, high = max(2, at_least), MOST_BLOCKS
     if not settles(high):

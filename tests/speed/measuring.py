@@ -91,8 +91,9 @@ def _main(request: Path) -> None:
     """Measure; what it takes until the first block and after the last one is told to the caller."""
     from harness.machine.identity import describe_machine
     from harness.measure.host_phases import host_phase
+    from harness.measure.limits import Limits
     from harness.measure.progress import Silent
-    from harness.measure.run import Limits, Plan, measure, name_subjects
+    from harness.measure.run import Plan, measure, name_subjects
     from harness.releases.environments import describe
     from harness.releases.manifest import read_manifest
 

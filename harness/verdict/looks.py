@@ -1,0 +1,125 @@
+"""Looking at a run more than once, and paying for it.
+
+A run that is judged after every few blocks and stopped once it "shows" something finds more than there is: each look
+is one more chance of a false alarm. `--budget` therefore takes at most four looks, at numbers of blocks that were fixed
+before, and each look may spend only a share of the error rates:
+
+    share of look j = f(blocks at look j) - f(blocks at look j-1),   f(n) = (n / 20) ** 1.5
+
+f is the power-family spending function of Kim and DeMets (1987), "Design and analysis of group sequential tests based
+on the type I error spending rate function", Biometrika 74, with exponent 1.5: little for the first looks, half for the
+last. The spent shares are added up by Bonferroni: a row's paid p-value after its looks 1 .. J is
+
+    P = min over j <= J of  p_j / share_j        (at most 1)
+
+Under the null hypothesis P(P <= a) <= sum of share_j * a <= a: for every a, however the looks depend on one another,
+and whatever made the row's cell stop after look J (its own values, those of other rows, the clock). So P can go into
+Benjamini-Hochberg with the other rows' like any p-value; boundaries computed for one level, which would use the
+dependence between looks, could not. P never rises with another look, so what was called once stays called as long as
+the family of rows stays the same. "Same" is paid for in the same way. Intervals at look j have the confidence
+1 - 0.05 * share_j (repeated confidence intervals: Jennison and Turnbull (1989), "Interim analyses: the repeated
+confidence interval approach", J. R. Stat. Soc. B 51), so they agree with the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from harness.verdict import hypotheses, intervals
+from harness.verdict.intervals import Estimate
+
+PLANNED = (5, 8, 12, 20)
+"""Blocks after which a budgeted run is judged."""
+
+EXPONENT = 1.5
+"""Of the spending function. Simulated (docs/trust.md): 1 spends on looks that five blocks can hardly use, 3 leaves
+them nothing."""
+
+
+def _shares() -> tuple[float, ...]:
+    spent = [(blocks / PLANNED[-1]) ** EXPONENT for blocks in (0, *PLANNED)]
+    return tuple(after - before for before, after in pairwise(spent))
+
+
+SHARES = _shares()
+"""The share of the error rates that each look may spend; they add up to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a row's samples say against its margin, all looks paid for.
+
+    `beyond` and `within` are the paid p-values of "beyond the margin" and "within the margin"; `estimate` is that of
+    the row's last look, `share` what that look could spend (1 where there was a single look).
+    """
+
+    estimate: Estimate
+    beyond: float
+    within: float
+    share: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The interval of the log ratio at the last look: 95 % for a single look, wider where there were more."""
+        return self.estimate.interval(1 - (1 - intervals.CONFIDENCE) * self.share)
+
+
+def weigh(
+    old: Mapping[int, float],
+    new: Mapping[int, float],
+    *,
+    margin: float,
+    paired: bool = True,
+    looks: Sequence[int] = (),
+    min_blocks: int = 4,
+) -> Evidence:
+    """Weigh one row.
+
+    Args:
+        old, new: positive samples by block number (from 0); the same blocks where `paired`, at least two a side.
+        margin: a fraction.
+        paired: whether blocks pair the sides.
+        looks: blocks after which the run was judged, ascending, at most four; the last look is the one now taken.
+            Empty for a run that is judged once, whose number of blocks did not depend on its values.
+        min_blocks: a look at fewer blocks decides nothing, and is not counted.
+
+    Blocks after the last look are left out: they belong to the next one. A row whose cell stopped keeps the p-value of
+    its last look; a look without a new block is none.
+    """
+    if not looks:
+        estimate = _estimate(old, new, paired)
+        return Evidence(estimate, *_tests(estimate, margin), share=1.0)
+    if len(looks) > len(SHARES):
+        raise ValueError(f"{len(looks)} looks were taken and {len(SHARES)} can be paid for")
+    beyond = within = 1.0
+    found: tuple[Estimate, float] | None = None
+    seen = 0
+    for blocks, share in zip(looks, SHARES, strict=False):
+        sides = [{block: value for block, value in side.items() if block < blocks} for side in (old, new)]
+        size = min(map(len, sides))
+        if size < 2 or size == seen:
+            continue
+        seen = size
+        estimate = _estimate(sides[0], sides[1], paired)
+        found = (estimate, share)
+        if size >= min_blocks and estimate.error > 0:
+            p_beyond, p_within = _tests(estimate, margin)
+            beyond, within = min(beyond, p_beyond / share), min(within, p_within / share)
+    estimate, share = found or (_estimate(old, new, paired), SHARES[0])
+    return Evidence(estimate, beyond, within, share)
+
+
+def _estimate(old: Mapping[int, float], new: Mapping[int, float], paired: bool) -> Estimate:
+    estimator = intervals.paired if paired else intervals.unpaired
+    sides = [np.asarray([side[block] for block in sorted(side)], dtype=np.float64) for side in (old, new)]
+    return estimator(sides[0], sides[1])
+
+
+def _tests(estimate: Estimate, margin: float) -> tuple[float, float]:
+    if estimate.error == 0:
+        return 1.0, 1.0
+    return hypotheses.beyond_margin(estimate, margin), hypotheses.within_margin(estimate, margin)
