@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from harness.commands import judging, measuring
+from harness.commands import asv_project, judging, measuring
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
 from harness.measure.run import Limits, Outcome, measure
@@ -36,7 +36,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Measure two subjects, or take a run that has, and judge them."""
+    """Measure two subjects, or take a run or an asv directory that has, and judge them."""
+    if options.results is not None:
+        return asv_project.compare(options)
     root = find_root()
     names = [options.old, options.new]
     if options.dry_run:
