@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_bench(commands)
     _add_summary(commands)
+    _add_export(commands)
     rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
     rebuild.set_defaults(handler=_called("results", "rebuild"))
     doctor = commands.add_parser("doctor", help="print whether this machine is fit for measuring, with advice")
@@ -83,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_compare(commands: Any) -> None:
     parser = commands.add_parser("compare", help="measure two releases side by side and judge the difference")
-    parser.add_argument("old", metavar="OLD", help="the release to compare with: v2.20.0, 2.20, a name")
+    parser.add_argument(
+        "old", metavar="OLD", help="the release to compare with: v2.20.0, 2.20, a name; with --results a commit or tag"
+    )
     parser.add_argument("new", metavar="NEW", help="the release in question")
     _add_measuring(parser)
     _add_output(parser, ("table", "markdown", "json"))
@@ -93,6 +96,7 @@ def _add_compare(commands: Any) -> None:
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="judge the records of this run instead of measuring (results/…/<run>)"
     )
+    _add_results(parser, "judge two commits in the results of any asv project, measuring nothing")
     parser.set_defaults(handler=_called("compare", "compare"))
 
 
@@ -119,7 +123,26 @@ def _add_bench(commands: Any) -> None:
 def _add_summary(commands: Any) -> None:
     parser = commands.add_parser("summary", help="print metric, device and model over all releases in the results")
     _add_output(parser, ("table", "markdown", "json", "csv"))
+    _add_results(parser, "of any asv project: each series' latest value, its best, its course")
+    _add_machine(parser)
     parser.set_defaults(handler=_called("results", "show_summary"))
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser("export", help="write every sample as a tidy table (docs/export.md)")
+    parser.add_argument("--format", choices=("csv", "json", "parquet"), default="csv", help="default: csv")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
+    _add_results(parser, "the samples of any asv project")
+    _add_machine(parser)
+    parser.set_defaults(handler=_called("export", "export"))
+
+
+def _add_results(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--results", type=Path, metavar="DIR", help=f"{what} (DIR: asv's results_dir)")
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--machine", metavar="NAME", help="only the results of this machine (default: all)")
 
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:

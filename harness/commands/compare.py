@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from harness.commands import judging, measuring
+from harness.commands import asv_project, judging, measuring
 from harness.commands.budgeting import review_of
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
@@ -40,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Measure two subjects, or take a run that has, and judge them."""
+    """Measure two subjects, or take a run or an asv directory that has, and judge them."""
+    if options.results is not None:
+        return asv_project.compare(options)
     root = find_root()
     names = [options.old, options.new]
     if options.dry_run:

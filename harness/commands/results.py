@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from harness.commands import judging
+from harness.commands import asv_project, judging
 from harness.releases.commands import find_root
 from harness.store.asv_results import project
 from harness.store.records import Problem
@@ -14,9 +14,11 @@ from harness.store.summary import render_summary, summary
 
 
 def show_summary(options: argparse.Namespace) -> int:
-    """Print the medians of everything measured."""
+    """Print the medians of everything measured, or the state of the asv directory that `--results` names."""
+    if options.results is not None:
+        return asv_project.show_summary(options)
     problems: list[Problem] = []
-    table = summary(find_root(), problems=problems)
+    table = summary(find_root(), machine=options.machine, problems=problems)
     for problem in problems:
         print(problem, file=sys.stderr)
     judging.put_out(render_summary(table, options.format), options)

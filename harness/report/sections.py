@@ -21,6 +21,10 @@ _OPEN_ORDER = (
     Reason.NON_POSITIVE,
     Reason.ZERO_VARIANCE,
     Reason.NO_COMMON_BLOCKS,
+    Reason.FAILED,
+    Reason.OTHER_VERSION,
+    Reason.TOO_FEW_SAMPLES,
+    Reason.NO_SAMPLES,
 )
 
 
@@ -61,7 +65,7 @@ def sections(comparison: Comparison) -> Sections:
         same=tuple(row for row in statistical if row.verdict is Verdict.SAME),
         open={reason: rows for reason in _OPEN_ORDER if (rows := _with(open_rows, reason))},
         one_sided=_with(comparison.rows, Reason.NOT_MEASURED),
-        shown=_with(comparison.rows, Reason.NOT_JUDGED),
+        shown=tuple(row for row in comparison.rows if row.reason in (Reason.NOT_JUDGED, Reason.UNKNOWN_DIRECTION)),
         places=Places.of(comparison.rows),
     )
 

@@ -57,7 +57,7 @@ class Places:
             f"batch {batch}" if batch else "",
             f"({', '.join(others)})" if others else "",
         ]
-        return " ".join(word for word in words if word) or "all models"
+        return " ".join(word for word in words if word) or ("all models" if row.metric in _TITLES else "")
 
 
 def reason_text(row: Row) -> str:
@@ -97,6 +97,16 @@ def reason_text(row: Row) -> str:
             return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"
         case Reason.NOT_JUDGED:
             return "shown, not judged"
+        case Reason.NO_SAMPLES:
+            return "only asv's summary was kept: run asv with --record-samples"
+        case Reason.TOO_FEW_SAMPLES:
+            return f"too few samples ({row.blocks}) to judge"
+        case Reason.OTHER_VERSION:
+            return "the benchmark's version changed: the two sides measure different things"
+        case Reason.FAILED:
+            return f"failed on {'both sides' if row.old is None and row.new is None else 'one side'}"
+        case Reason.UNKNOWN_DIRECTION:
+            return "shown, not judged: nothing says whether less of this unit is better"
 
 
 def finding_text(finding: Finding, places: Places) -> str:

@@ -39,6 +39,12 @@ class Reason(StrEnum):
     NO_COMMON_BLOCKS = "no-common-blocks"
     NOT_MEASURED = "not-measured"
     NOT_JUDGED = "not-judged"
+    # inconclusive, of results that are read as another project's asv left them
+    NO_SAMPLES = "no-samples"
+    TOO_FEW_SAMPLES = "too-few-samples"
+    OTHER_VERSION = "other-version"
+    FAILED = "failed"
+    UNKNOWN_DIRECTION = "unknown-direction"
 
 
 class Method(StrEnum):

@@ -1,0 +1,166 @@
+"""The result directory of any asv project as tables: every machine, environment, commit, benchmark and parameter.
+
+Nothing here knows what was measured. Files that are cut off or foreign are named and skipped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.errors import UsageError
+from harness.store.asv_columns import Columns, cache_path, read_columns
+from harness.store.asv_file import Status
+from harness.store.records import Problem
+
+SERIES_KEY = ["machine", "environment", "benchmark", "version", "parameters"]
+"""The columns of `AsvHistory.values` that name a series: what asv draws as one line, if the version never changes."""
+
+STATUSES = {Status.OK: "ok", Status.FAILED: "failed", Status.NOT_APPLICABLE: "n/a", Status.UNUSABLE: "unusable"}
+
+_NOT_RESULTS = ("machine.json", "benchmarks.json")
+# What asv measures in, by the beginning of a benchmark's own name (asv_runner/benchmarks/*.py).
+_UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What benchmarks.json says of one benchmark today."""
+
+    unit: str
+    version: str
+    parameter_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AsvHistory:
+    """Everything in a result directory.
+
+    `values` has one row for each file and series, by machine, environment, date and commit: the columns of SERIES_KEY
+    and python, commit, date (UTC; the commit's), unit, value (in the unit; NaN unless status is "ok"), status (see
+    STATUSES), `first` and `count`. The row's samples are `samples[first : first + count]`; count is 0 where asv kept
+    only its summary, the value. `definitions` are today's benchmarks, empty where benchmarks.json cannot be read.
+    """
+
+    path: Path
+    values: pd.DataFrame
+    samples: NDArray[np.float64]
+    definitions: Mapping[str, Definition]
+    problems: tuple[Problem, ...]
+
+    def of_machine(self, machine: str | None) -> pd.DataFrame:
+        """Return the rows of one machine, all where None.
+
+        Raises:
+            UsageError: no result is of that machine.
+        """
+        if machine is None:
+            return self.values
+        rows = self.values[self.values["machine"] == machine]
+        if rows.empty:
+            known = ", ".join(sorted(self.values["machine"].unique()))
+            raise UsageError(f"{self.path} has no results of machine {machine}; it has those of {known}.")
+        return rows
+
+
+def read_asv_directory(path: Path, *, cached: bool = True) -> AsvHistory:
+    """Read asv's results_dir.
+
+    Args:
+        path: the directory that holds benchmarks.json and a folder for each machine; a machine's folder will do.
+        cached: read only files that have changed since the last call, and remember what was read.
+
+    Raises:
+        UsageError: there is no such directory, or no asv result file in it.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path} is no directory: give the results_dir of an asv.conf.json.")
+    files = [file for pattern in ("*.json", "*/*.json") for file in path.glob(pattern) if file.name not in _NOT_RESULTS]
+    columns = read_columns(path, files, cache=cache_path(path) if cached else None)
+    problems = [Problem(path / file.path, None, file.refusal) for file in columns.files if file.refusal is not None]
+    if len(problems) == len(columns.files):
+        raise UsageError(f"{path} holds no asv result file: give the results_dir of an asv.conf.json.")
+    problems += [Problem(path / file.path, None, flaw) for file in columns.files for flaw in file.flaws]
+    definitions: dict[str, Definition] = {}
+    for candidate in (path / "benchmarks.json", path.parent / "benchmarks.json"):
+        if candidate.exists():
+            definitions = _definitions(candidate, problems)
+            break
+    return AsvHistory(path, _values(columns, definitions), columns.samples, definitions, tuple(problems))
+
+
+def unit_of(benchmark: str, definitions: Mapping[str, Definition]) -> str:
+    """Return a benchmark's unit: as it is defined, else what asv measures in by its name, else ""."""
+    if benchmark in definitions:
+        return definitions[benchmark].unit
+    return _UNITS.get(benchmark.rpartition(".")[2].partition("_")[0], "")
+
+
+def _definitions(path: Path, problems: list[Problem]) -> dict[str, Definition]:
+    try:
+        document = json.loads(path.read_bytes())
+        return {
+            name: Definition(
+                unit=str(facts.get("unit") or ""),
+                version=str(facts.get("version") or ""),
+                parameter_names=tuple(str(given) for given in facts.get("param_names") or ()),
+            )
+            for name, facts in document.items()
+            if isinstance(facts, dict)
+        }
+    except (OSError, ValueError, AttributeError, TypeError):
+        problems.append(Problem(path, None, "is not asv's list of benchmarks: units are guessed by name"))
+        return {}
+
+
+def _values(columns: Columns, definitions: Mapping[str, Definition]) -> pd.DataFrame:
+    first = np.zeros(len(columns.count), dtype=np.int64)
+    np.cumsum(columns.count[:-1], out=first[1:])
+    latest = np.iinfo(np.int64).max
+    ranked = sorted(
+        range(len(columns.files)),
+        key=lambda place: (
+            columns.files[place].machine,
+            columns.files[place].environment,
+            latest if columns.files[place].date_ms is None else columns.files[place].date_ms,
+            columns.files[place].commit,
+        ),
+    )
+    rank = np.empty(len(columns.files), dtype=np.int32)
+    rank[ranked] = np.arange(len(ranked), dtype=np.int32)
+    order = np.argsort(rank[columns.file], kind="stable")
+    file, series = columns.file[order], columns.series[order]
+    dates = [np.datetime64("NaT") if f.date_ms is None else np.datetime64(f.date_ms, "ms") for f in columns.files]
+    by_file: dict[str, list[str]] = {
+        name: [getattr(one, name) for one in columns.files] for name in ("machine", "environment", "python", "commit")
+    }
+    by_series: dict[str, list[str]] = {
+        "benchmark": [benchmark for benchmark, _, _ in columns.names],
+        "version": [version for _, version, _ in columns.names],
+        "parameters": [values for _, _, values in columns.names],
+        "unit": [unit_of(benchmark, definitions) for benchmark, _, _ in columns.names],
+    }
+    table: dict[str, Any] = {
+        **{name: _category(texts, file) for name, texts in by_file.items()},
+        "date": pd.DatetimeIndex(np.array(dates, dtype="datetime64[ms]")[file]).tz_localize("UTC"),
+        **{name: _category(texts, series) for name, texts in by_series.items()},
+        "value": columns.value[order],
+        "status": pd.Categorical.from_codes(columns.status[order], categories=pd.Index(STATUSES.values())),
+        "first": first[order],
+        "count": columns.count[order],
+    }
+    return pd.DataFrame(table)
+
+
+def _category(texts: list[str], places: NDArray[np.int32]) -> Any:
+    """Return texts[places] as a categorical, whose memory is that of the places."""
+    known = {text: code for code, text in enumerate(sorted(set(texts)))}
+    codes = np.array([known[text] for text in texts], dtype=np.int32)
+    return pd.Categorical.from_codes(codes[places], categories=pd.Index(list(known), dtype="str"))

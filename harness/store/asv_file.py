@@ -1,0 +1,197 @@
+"""One asv result file, of any asv project, in either layout that asv has written: read with tolerance.
+
+asv itself refuses layout 1 ("Run `asv update`") and stops at the first key it does not know; here every benchmark that
+can be understood counts, and what cannot is named. Source of both layouts: `asv/results.py` of asv 0.6.6,
+`Results.load` and `Results.update_to_2`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+LAYOUTS = (1, 2)
+
+_LARGEST = 10**300  # a whole number beyond it is no float
+_YEAR_3000_MS = 32_503_680_000_000
+
+
+class Status(IntEnum):
+    """What asv kept for one benchmark and combination of parameters."""
+
+    OK = 0
+    FAILED = 1  # null: it raised, crashed or took too long
+    NOT_APPLICABLE = 2  # NaN: skipped, or not asked for
+    UNUSABLE = 3  # neither a finite number nor one of these
+
+
+class NotAsvResults(Exception):
+    """The content is no asv result file; the message says what it is instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One benchmark of a file: a value for each combination of its parameters.
+
+    `parameters` are the combinations in asv's order, as asv writes values ("10", "'csr'"), one empty combination where
+    there are none. `values` and `statuses` are as long; `samples` likewise, each a tuple that is empty where asv kept
+    none.
+    """
+
+    benchmark: str
+    version: str  # asv's version of the benchmark, "" where the file has none
+    parameters: tuple[tuple[str, ...], ...]
+    values: tuple[float, ...]
+    statuses: tuple[Status, ...]
+    samples: tuple[tuple[float, ...], ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """What one file says. `date_ms` is the commit's, in milliseconds since 1970; None where it has none."""
+
+    machine: str | None
+    environment: str
+    python: str
+    commit: str
+    date_ms: int | None
+    entries: tuple[Entry, ...]
+    flaws: tuple[str, ...]  # benchmarks that were left out, with the reason
+
+
+def parse_result_file(data: bytes) -> ResultFile:
+    """Parse the bytes of a result file.
+
+    Raises:
+        NotAsvResults: it is cut off, no JSON, of an unknown layout, or lacks its commit or its results.
+    """
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise NotAsvResults("is cut off or not JSON") from None
+    if not isinstance(document, dict):
+        raise NotAsvResults("is not an asv result file")
+    layout, commit, results = document.get("version"), document.get("commit_hash"), document.get("results")
+    if not isinstance(commit, str) or not commit or not isinstance(results, dict):
+        raise NotAsvResults("is not an asv result file: it lacks a commit_hash or results")
+    if layout not in LAYOUTS:
+        raise NotAsvResults(f"has asv's result layout {layout!r}; layouts 1 and 2 are known")
+    flaws: list[str] = []
+    entries = _second_layout(document, flaws) if layout == 2 else _first_layout(document, flaws)
+    parameters = document.get("params")
+    machine = parameters.get("machine") if isinstance(parameters, dict) else None
+    date: Any = document.get("date")
+    return ResultFile(
+        machine=machine if isinstance(machine, str) and machine else None,
+        environment=_text(document.get("env_name")) or _text(document.get("python")) or "unnamed",
+        python=_text(document.get("python")),
+        commit=commit,
+        date_ms=int(date) if type(date) in (int, float) and 0 <= date < _YEAR_3000_MS else None,
+        entries=tuple(entries),
+        flaws=tuple(flaws),
+    )
+
+
+def _second_layout(document: Mapping[str, Any], flaws: list[str]) -> Iterator[Entry]:
+    """Yield the benchmarks of layout 2: a row for each, its columns named once in `result_columns`."""
+    columns = document.get("result_columns")
+    if not isinstance(columns, list):
+        raise NotAsvResults("is not an asv result file: it lacks result_columns")
+    places = [columns.index(name) if name in columns else -1 for name in ("result", "params", "version", "samples")]
+    for benchmark, row in document["results"].items():
+        if not isinstance(row, list):
+            flaws.append(f"{benchmark} is no list of columns")
+            continue
+        # asv leaves out the columns at the end that hold nothing.
+        values, parameters, version, samples = (row[at] if 0 <= at < len(row) else None for at in places)
+        entry = _entry(benchmark, version, parameters, values, samples, flaws)
+        if entry is not None:
+            yield entry
+
+
+def _first_layout(document: Mapping[str, Any], flaws: list[str]) -> Iterator[Entry]:
+    """Yield the benchmarks of layout 1: a number, a list, or an object with result, params, samples and stats."""
+    versions = document.get("benchmark_version")
+    known = versions if isinstance(versions, dict) else {}
+    for benchmark, content in document["results"].items():
+        parts = content if isinstance(content, dict) else {"result": content}
+        if "result" not in parts:
+            flaws.append(f"{benchmark} has no result")
+            continue
+        values = parts["result"]
+        if not isinstance(values, list):
+            values = [values]
+        entry = _entry(benchmark, known.get(benchmark), parts.get("params"), values, parts.get("samples"), flaws)
+        if entry is not None:
+            yield entry
+
+
+def _entry(benchmark: str, version: Any, parameters: Any, values: Any, samples: Any, flaws: list[str]) -> Entry | None:
+    combinations = _combinations(parameters)
+    if combinations is None:
+        flaws.append(f"{benchmark} has parameters that are no lists")
+        return None
+    if values is None:  # asv shortens "all failed" to null
+        values = [None] * len(combinations)
+    if not isinstance(values, list) or len(values) != len(combinations):
+        held = len(values) if isinstance(values, list) else "no"
+        flaws.append(f"{benchmark} has {held} values for {len(combinations)} combinations of parameters")
+        return None
+    statuses = tuple(_status(value) for value in values)
+    return Entry(
+        benchmark=benchmark,
+        version=_text(version),
+        parameters=combinations,
+        values=tuple(
+            float(value) if status == Status.OK else math.nan for value, status in zip(values, statuses, strict=True)
+        ),
+        statuses=statuses,
+        samples=_samples(samples, len(combinations)),
+    )
+
+
+def _combinations(parameters: Any) -> tuple[tuple[str, ...], ...] | None:
+    """Return the combinations in asv's order (the last parameter varies fastest), None where this is no such list."""
+    if not parameters:
+        return ((),)
+    if not isinstance(parameters, list) or not all(isinstance(values, list) for values in parameters):
+        return None
+    return tuple(itertools.product(*([str(value) for value in values] for values in parameters)))
+
+
+def _status(value: Any) -> Status:
+    # type() instead of isinstance(): true and false are no measurements, and this runs once a value.
+    kind = type(value)
+    if kind is float:
+        if value - value == 0.0:
+            return Status.OK
+        return Status.NOT_APPLICABLE if value != value else Status.UNUSABLE
+    if value is None:
+        return Status.FAILED
+    return Status.OK if kind is int and abs(value) < _LARGEST else Status.UNUSABLE
+
+
+def _samples(samples: Any, combinations: int) -> tuple[tuple[float, ...], ...] | None:
+    """Return the samples of each combination; numbers that are not finite are left out, and what is no list."""
+    if not isinstance(samples, list):
+        return None
+    if combinations == 1 and samples and not isinstance(samples[0], list | type(None)):
+        samples = [samples]  # layout 1 kept the samples of a benchmark without parameters bare
+    if len(samples) != combinations:
+        return None
+    return tuple(_finite(some) for some in samples)
+
+
+def _finite(some: Any) -> tuple[float, ...]:
+    if not isinstance(some, Sequence) or isinstance(some, str):
+        return ()
+    return tuple(float(value) for value in some if _status(value) == Status.OK)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)

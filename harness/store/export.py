@@ -1,0 +1,173 @@
+"""Every sample as a tidy table, for pandas and whatever else reads CSV, JSON or Parquet (docs/export.md)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import UsageError
+from harness.store.asv_directory import AsvHistory
+from harness.store.frame import repeats_frame, samples_frame
+from harness.store.records import Problem
+from harness.store.runs import RunDirectory, runs_of
+
+FORMATS = ("csv", "json", "parquet")
+
+SAMPLE_COLUMNS = {
+    "run": "the run's id",
+    "created_at": "when the run began, UTC",
+    "reference": "true for a committed reference run",
+    "machine": "the machine's name",
+    "preset": "the plan that was measured",
+    "block": "number of the block, from 0; blocks pair the subjects of one run",
+    "subject": "what was measured: v2.21.0",
+    "release": "the subject's release",
+    "tensorflow": "version of TensorFlow",
+    "keras": "version of Keras",
+    "python": "version of Python",
+    "policy": "which dependencies the lock pins: today or at-release",
+    "wheel": "cpu or cuda",
+    "lock_digest": "digest of the release's lock",
+    "device": "cpu or gpu; - where the metric has none",
+    "model": "family and size: mlp-s; - where the metric has none",
+    "variant": "writer, reader and batch: tf-module/tf-load b32; - where the metric has none",
+    "metric": "name of the metric",
+    "unit": "of value: seconds, CPU seconds, bytes, files, nodes, functions, ratio, cells",
+    "value": "the sample, in unit: the median of the block's untainted repeats",
+    "n": "untainted repeats behind value",
+    "tainted": "repeats of this block that were left out",
+}
+"""Columns of `record_samples`, in order, with what they hold."""
+
+ASV_COLUMNS = {
+    "machine": "the machine's name",
+    "environment": "asv's environment",
+    "python": "version of Python",
+    "commit": "whole hash",
+    "date": "the commit's date, UTC",
+    "benchmark": "name of the benchmark",
+    "version": "asv's version of the benchmark; values of two versions measure different things",
+    "parameters": "values of the parameters, in order; empty where it has none",
+    "unit": "of value: seconds, bytes, or what a track_ benchmark says",
+    "status": "ok, failed (asv has null), n/a (NaN) or unusable",
+    "kind": "sample, or result where asv kept only its summary",
+    "number": "number of the sample, from 0",
+    "value": "in unit; empty unless status is ok",
+}
+"""Columns of `asv_samples`, in order, with what they hold."""
+
+
+def record_samples(root: Path, problems: list[Problem] | None = None) -> pd.DataFrame:
+    """Return every sample of every run and reference run (columns: SAMPLE_COLUMNS); complete blocks only.
+
+    Args:
+        root: the project root.
+        problems: what could not be read is appended here.
+    """
+    told = problems if problems is not None else []
+    parts = []
+    for reference in (False, True):
+        runs, found = runs_of(root, reference=reference)
+        told.extend(found)
+        for run in (one for one in runs if one.facts["kind"] != "speed"):  # those measure the harness itself
+            samples = samples_frame(repeats_frame([run.path], told))
+            if len(samples):
+                parts.append(samples.merge(_subjects(run), on="subject", how="left").assign(**_of_run(run)))
+    if not parts:
+        return pd.DataFrame(columns=list(SAMPLE_COLUMNS))
+    return pd.concat(parts, ignore_index=True)[list(SAMPLE_COLUMNS)]
+
+
+def asv_samples(history: AsvHistory, machine: str | None = None) -> pd.DataFrame:
+    """Return every sample of a result directory (columns: ASV_COLUMNS).
+
+    A result whose samples asv did not keep is one row of kind "result". A failed one or one that is n/a has such a row
+    without a value.
+    """
+    rows = history.of_machine(machine)
+    counts = rows["count"].to_numpy()
+    repeated = rows.loc[rows.index.repeat(np.maximum(counts, 1))]
+    places = _places(rows["first"].to_numpy(), np.maximum(counts, 1))
+    is_sample = np.repeat(counts > 0, np.maximum(counts, 1))
+    values = repeated["value"].to_numpy(copy=True)
+    values[is_sample] = history.samples[places[is_sample]]
+    table = repeated.assign(
+        kind=pd.Categorical.from_codes(is_sample.astype(np.int64), categories=pd.Index(["result", "sample"])),
+        number=places - repeated["first"].to_numpy(),
+        value=values,
+    )
+    return table[list(ASV_COLUMNS)].reset_index(drop=True)
+
+
+def write_samples(table: pd.DataFrame, form: str, output: Path | None) -> None:
+    """Write a table as one of FORMATS, to a file or to standard output.
+
+    Missing values are empty in CSV, null in JSON and Parquet.
+
+    Raises:
+        UsageError: the file cannot be written; Parquet without a file, or without the package that writes it.
+    """
+    if form == "parquet":
+        _write_parquet(table, output)
+        return
+    writers: dict[str, Callable[[IO[str]], Any]] = {
+        "csv": lambda file: table.to_csv(file, index=False),
+        "json": lambda file: table.to_json(file, orient="records", lines=False, date_format="iso", double_precision=15),
+    }
+    if output is None:
+        writers[form](sys.stdout)
+        print(end="" if form == "csv" else "\n")
+        return
+    try:
+        with output.open("w", encoding="utf-8", newline="") as file:
+            writers[form](file)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({error.strerror}): give another --output.") from error
+
+
+def _write_parquet(table: pd.DataFrame, output: Path | None) -> None:
+    if output is None:
+        raise UsageError("Parquet is no text for a terminal: name a file with --output samples.parquet.")
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "Parquet needs the package pyarrow: install savedmodel-bench[parquet], or choose --format csv."
+        ) from None
+    try:
+        table.to_parquet(output, engine="pyarrow", index=False)
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written ({error.strerror}): give another --output.") from error
+
+
+def _places(first: Sequence[int] | np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return first[0], first[0] + 1, … (counts[0] of them), then the same of the next row, in one array."""
+    starts = np.cumsum(counts) - counts
+    return np.repeat(np.asarray(first) - starts, counts) + np.arange(int(counts.sum()))
+
+
+def _of_run(run: RunDirectory) -> dict[str, Any]:
+    return {
+        "created_at": pd.Timestamp(run.facts["created_at"]),
+        "reference": run.is_reference,
+        "preset": run.facts.get("preset", {}).get("name"),
+    }
+
+
+def _subjects(run: RunDirectory) -> pd.DataFrame:
+    """Return what run.json says of each subject; what it does not know, the workers' own words where they have any."""
+    names = ("release", "tensorflow", "keras", "python", "policy", "wheel", "lock_digest")
+    rows = []
+    for subject in run.facts["subjects"]:
+        rows.append({"subject": subject["name"], **{name: subject.get(name) for name in names}})
+    if any(row[name] is None for row in rows for name in ("tensorflow", "keras")):
+        said = {record["subject"]: record["provenance"] for record in run.records()[0] if record.get("provenance")}
+        for row in rows:
+            told = said.get(row["subject"], {})
+            row.update({name: row[name] or told.get(name) for name in ("tensorflow", "keras", "python")})
+    return pd.DataFrame(rows, columns=["subject", *names]).astype("string").drop_duplicates("subject")
