@@ -39,6 +39,7 @@ class Guards:
         scratch: where artifacts are written.
 
     A look costs about 2 ms with a hundred processes, and 0.1 ms more with a GPU.
+    The open session keeps the driver loaded between repeats where persistence mode is off: for all subjects alike.
     """
 
     def __init__(self, gpu_uuid: str | None, scratch: Path) -> None:
