@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_run(commands)
     _add_bench(commands)
+    _add_calibrate(commands)
     _add_summary(commands)
     _add_export(commands)
     rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
@@ -118,6 +119,16 @@ def _add_bench(commands: Any) -> None:
         "--since", type=float, metavar="EPOCH", help="when the time began, in seconds since 1970 (default: now)"
     )
     parser.set_defaults(handler=_called("bench", "bench"))
+
+
+def _add_calibrate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "calibrate", help="measure a release against itself: this machine's noise, and how to plan around it"
+    )
+    parser.add_argument("subject", nargs="?", metavar="SUBJECT", help="a release (default: the newest stable one)")
+    _add_measuring(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write the report there instead of printing it")
+    parser.set_defaults(handler=_called("calibrate", "calibrate"))
 
 
 def _add_summary(commands: Any) -> None:

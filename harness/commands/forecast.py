@@ -6,12 +6,17 @@ import argparse
 import math
 import statistics
 from pathlib import Path
+from typing import Any
 
 from harness.commands import measuring
+from harness.machine.identity import describe_machine
 from harness.measure.presets import Preset
 from harness.releases.manifest import read_manifest
+from harness.store.calibrations import read_calibration
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
+from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
+from harness.verdict.looks import PLANNED
 from harness.verdict.power import planned_detectable_ratio
 
 ASSUMED_IMPORT_S = 8.0
@@ -44,12 +49,28 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
             print(f"  {cell.model} on {cell.device} by {cell.writer}, read by {cell.reader}")
     for reason in absent:
         print(f"{reason}.")
+    calibration = _calibration(root, options, preset)
     known = _run_to_learn_from(root, preset)
-    block_s, source = _block_seconds(preset, len(subjects), known)
+    block_s, source = _block_seconds(preset, len(subjects), known, calibration)
+    looks = options.command == "compare" and options.budget is not None
     blocks = preset.blocks if options.budget is None else max(1, int(options.budget / block_s))
+    if looks:
+        blocks = min(blocks, PLANNED[-1])
     print(f"Blocks: {blocks}, about {block_s / 60:.1f} min each, {blocks * block_s / 60:.0f} min in all ({source}).")
-    _print_detectable(preset, blocks, known)
+    if looks:
+        after = ", ".join(str(look) for look in PLANNED if look <= blocks) or "none"
+        print(f"Looks on the way after these blocks: {after}; cells that are settled stop, others get their time.")
+    _print_detectable(preset, blocks, known, calibration)
     return 0
+
+
+def _calibration(root: Path, options: argparse.Namespace, preset: Preset) -> dict[str, Any] | None:
+    """Return this machine's calibration of the very same plan, None where `calibrate` has not measured it."""
+    found = read_calibration(root, describe_machine(options.machine).name, preset.name, preset.digest())
+    if isinstance(found, Problem):
+        print(f"{found}.")
+        return None
+    return found
 
 
 def _run_to_learn_from(root: Path, preset: Preset) -> RunDirectory | None:
@@ -66,7 +87,11 @@ def _durations(run: RunDirectory) -> list[float]:
     return [record["duration_s"] for record in run.records()[0] if record["type"] == "block" and record["complete"]]
 
 
-def _block_seconds(preset: Preset, subjects: int, known: RunDirectory | None) -> tuple[float, str]:
+def _block_seconds(
+    preset: Preset, subjects: int, known: RunDirectory | None, calibration: dict[str, Any] | None
+) -> tuple[float, str]:
+    if calibration is not None:
+        return float(calibration["block_s"]) / 2 * subjects, f"by the calibration of run {calibration['run']}"
     if known is not None:
         per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
         return per_subject * subjects, f"as in run {known.run}"
@@ -75,13 +100,21 @@ def _block_seconds(preset: Preset, subjects: int, known: RunDirectory | None) ->
     return seconds, "a rough guess: this plan has not been measured here yet"
 
 
-def _print_detectable(preset: Preset, blocks: int, known: RunDirectory | None) -> None:
+def _print_detectable(
+    preset: Preset, blocks: int, known: RunDirectory | None, calibration: dict[str, Any] | None
+) -> None:
     """Print the smallest change in time that `blocks` blocks would call with 80 % power."""
     if blocks < FEWEST_TIMED_BLOCKS:
         print(f"Detectable: no change in time; a verdict takes {FEWEST_TIMED_BLOCKS} blocks, this plan has {blocks}.")
         return
-    spreads = _spreads(known) if known is not None else []
+    if calibration is not None:
+        spreads = [float(row["floor"]) for row in calibration["rows"] if row["floor"] > 0]
+        known = None
+    else:
+        spreads = _spreads(known) if known is not None else []
     source = f"the spread between blocks of run {known.run}" if known and spreads else "an assumed spread of 5 %"
+    if calibration is not None and spreads:
+        source = f"the calibration of run {calibration['run']}"
     spreads = spreads or [ASSUMED_SPREAD]
     typical = statistics.median(spreads)
     alone, among = (

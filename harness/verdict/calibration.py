@@ -1,0 +1,212 @@
+"""What a subject measured against itself says about the machine: noise by source, and how finely it can measure.
+
+The model, on the natural-log scale, for side s (both are the same release), block b and repeat k of one row:
+
+    y = mean + machine_b + process_sb + repeat_sbk
+
+`machine` is what moves both sides of a block and cancels in their difference; `process` is new with each import
+(address layout, hash seeds, what the machine did meanwhile); `repeat` is new with each fork. The components come from
+the mean squares of this nested design, by the method of moments: Searle, Casella and McCulloch (1992), "Variance
+components", chapter 3; estimates below zero are set to zero. A sample is the median of k repeats, so the log difference
+of a block has the variance
+
+    2 (process^2 + repeat^2 * median_variance(k))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import stats
+
+from harness.verdict import power
+
+FEWEST_BLOCKS = 4
+"""Fewer decide nothing about time, so no plan goes below."""
+
+MOST_REPEATS = 12
+
+_P90 = float(stats.norm.isf(0.10))
+
+
+class Source(StrEnum):
+    """Where a row's noise comes from: a stable code; the report has the words and what to do about it."""
+
+    PROCESS = "process"
+    REPEAT = "repeat"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """The untainted repeats of one row of a run against itself: (side 0 or 1, block, positive value)."""
+
+    metric: str
+    device: str
+    model: str
+    variant: str
+    margin: float
+    values: tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """The noise of one row: standard deviations on the log scale (0.02 is about 2 %).
+
+    `floor` is that of one block's difference of samples as it was measured, with `repeats` (the median number) a
+    sample; `machine`, `process` and `repeat` are the components, None where nothing tells them apart (a single repeat
+    a block, two blocks); `p` is the p-value of "the two sides differ", against a margin of 0.
+    """
+
+    metric: str
+    device: str
+    model: str
+    variant: str
+    margin: float
+    blocks: int
+    repeats: int
+    floor: float
+    machine: float | None
+    process: float | None
+    repeat: float | None
+    p: float | None
+
+    @property
+    def source(self) -> Source:
+        """The component that makes most of a block difference's noise."""
+        if self.process is None or self.repeat is None or self.floor == 0:
+            return Source.NONE
+        of_repeats = self.repeat**2 * median_variance(self.repeats)
+        return Source.REPEAT if of_repeats > self.process**2 else Source.PROCESS
+
+    def spread(self, repeats: int) -> float:
+        """Return the standard deviation of a block's log difference with so many repeats a sample."""
+        if self.process is None or self.repeat is None:
+            return self.floor
+        return math.sqrt(2 * (self.process**2 + self.repeat**2 * median_variance(repeats)))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A budget spent on `blocks` blocks of `repeats` repeats, and the log change that the median row then shows."""
+
+    blocks: int
+    repeats: int
+    seconds: float
+    detectable: float | None
+
+
+def median_variance(repeats: int) -> float:
+    """Return the variance of the median of `repeats` standard normal values, pi / (2 n + pi - 2).
+
+    Exact for one value and asymptotically, at most 2 % low for other odd numbers; for even numbers, whose median is an
+    average of two, up to a fifth high, which plans on the safe side. Kenney and Keeping (1962), "Mathematics of
+    statistics" 1, section 14.5, give the odd case.
+    """
+    return math.pi / (2 * repeats + math.pi - 2)
+
+
+def noise_of(row: Repeats) -> Noise | None:
+    """Estimate one row's noise; None with under two blocks that hold both sides, or where a value is not positive."""
+    found: dict[int, tuple[list[float], list[float]]] = {}
+    for side, block, value in row.values:
+        if value <= 0:
+            return None
+        found.setdefault(block, ([], []))[side].append(math.log(value))
+    blocks = [sides for sides in found.values() if all(sides)]
+    if len(blocks) < 2:
+        return None
+    samples = np.array([[np.median(side) for side in sides] for sides in blocks])
+    differences = samples[:, 1] - samples[:, 0]
+    floor = float(differences.std(ddof=1))
+    p = float(stats.ttest_1samp(differences, 0.0).pvalue) if floor > 0 else None
+    counts = [len(side) for sides in blocks for side in sides]
+    machine, process, repeat = _components(blocks)
+    return Noise(
+        row.metric,
+        row.device,
+        row.model,
+        row.variant,
+        row.margin,
+        blocks=len(blocks),
+        repeats=int(np.median(counts)),
+        floor=floor,
+        machine=machine,
+        process=process,
+        repeat=repeat,
+        p=p,
+    )
+
+
+def _components(blocks: Sequence[tuple[list[float], list[float]]]) -> tuple[float | None, float | None, float | None]:
+    """Return (machine, process, repeat) standard deviations; None each where repeats cannot be told from processes."""
+    groups = [side for sides in blocks for side in sides]
+    freedom = sum(len(group) - 1 for group in groups)
+    if freedom == 0:
+        return None, None, None
+    repeat = sum(float(np.var(group)) * len(group) for group in groups) / freedom
+    inverse = float(np.mean([1 / len(group) for group in groups]))
+    means = np.array([[np.mean(side) for side in sides] for sides in blocks])
+    process = max(0.0, float(np.var(means[:, 1] - means[:, 0], ddof=1)) / 2 - repeat * inverse)
+    machine = max(0.0, float(np.var(means.mean(axis=1), ddof=1)) - (process + repeat * inverse) / 2)
+    return math.sqrt(machine), math.sqrt(process), math.sqrt(repeat)
+
+
+def calls_spread(p50: Iterable[float], p90: Iterable[float]) -> float | None:
+    """Return the standard deviation of single calls on the log scale, from medians and 90th percentiles of windows.
+
+    The median over windows of ln(p90 / p50) / 1.2816, the normal distribution's 90th percentile: the upper half's
+    spread, which is the half that users wait for. None without a window.
+    """
+    spreads = [math.log(high / middle) / _P90 for middle, high in zip(p50, p90, strict=True) if middle > 0 < high]
+    return float(np.median(spreads)) if spreads else None
+
+
+def detectable(noise: Noise, blocks: int, repeats: int, rows: int = 1) -> float | None:
+    """Return the smallest true ratio that would be called with 80 % power, as `power.planned_detectable_ratio`."""
+    return power.planned_detectable_ratio(noise.spread(repeats), blocks, noise.margin, rows)
+
+
+def false_alarms(rows: Iterable[Noise], level: float = 0.05) -> tuple[int, int]:
+    """Return (rows whose sides differ at `level` against a margin of 0, rows that vary); chance gives `level`."""
+    p_values = [row.p for row in rows if row.p is not None]
+    return sum(p <= level for p in p_values), len(p_values)
+
+
+def best_split(
+    rows: Sequence[Noise], *, budget_s: float, block_s: float, repeat_s: float, at_least: int = FEWEST_BLOCKS
+) -> Split | None:
+    """Return the split of a budget between blocks and repeats that shows the smallest change in the median row.
+
+    Args:
+        rows: the noise of the rows that matter.
+        budget_s: seconds in all.
+        block_s: seconds of a block whatever its repeats (imports, saves): the price of a new process.
+        repeat_s: seconds that one more repeat of everything adds to a block.
+        at_least: blocks that a verdict needs.
+
+    None if the budget does not hold `at_least` blocks of one repeat, or without rows. Without the t distribution's
+    penalty for few blocks the answer would be Cochran's, repeats = sqrt(block_s / repeat_s) * repeat / process
+    (Cochran (1977), "Sampling techniques", section 10.6); trying every number includes that penalty.
+    """
+    best: Split | None = None
+    for repeats in range(1, MOST_REPEATS + 1):
+        seconds = block_s + repeats * repeat_s
+        blocks = min(int(budget_s / seconds), power.MOST_BLOCKS) if seconds > 0 else 0
+        if blocks < at_least:
+            break
+        shown = _median_detectable(rows, blocks, repeats)
+        if best is None or (shown is not None and (best.detectable is None or shown < best.detectable - 1e-9)):
+            best = Split(blocks, repeats, blocks * seconds, shown)
+    return best if rows else None
+
+
+def _median_detectable(rows: Sequence[Noise], blocks: int, repeats: int) -> float | None:
+    found = [detectable(row, blocks, repeats) for row in rows]
+    logs = sorted(math.inf if ratio is None else math.log(ratio) for ratio in found)
+    middle = logs[len(logs) // 2] if logs else math.inf
+    return middle if math.isfinite(middle) else None

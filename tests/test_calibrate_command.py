@@ -1,0 +1,92 @@
+"""From the records of a run against itself to the calibration that plans are made from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stored_runs import MACHINE, NEW, block_end, project_root, repeat, store_run
+
+from harness.commands import calibrate, forecast
+from harness.measure.presets import narrow, read_preset
+from harness.report.calibration import render_calibration
+from harness.store.calibrations import calibration_path, read_calibration, write_calibration
+from harness.store.records import Problem
+from harness.store.runs import RunDirectory
+
+PRESET = narrow(read_preset("quick"), devices=["cpu"])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    """Eight blocks of one release against itself: 3 % between processes, 2 % between repeats, imports of 8 s."""
+    random = np.random.default_rng(4)
+    records = []
+    for block in range(8):
+        machine = random.normal(0, 0.2)
+        for subject in (NEW, f"{NEW}#2"):
+            process = machine + random.normal(0, 0.03)
+            named = {"subject": subject, "block": block}
+            records.append(
+                repeat(4 * math.exp(process), metric="import_s", cell=None, operation="import", wall_s=8.0, **named)
+            )
+            for number in range(3):
+                value = 0.1 * math.exp(process + random.normal(0, 0.02))
+                taints = ["foreign-load: 1.2 cores"] if block == 0 and number == 0 else []
+                records.append(repeat(value, number=number, wall_s=1.0, taints=taints, **named))
+            calls = repeat(0.001, metric="infer_p50_s", operation="infer", batch=1, wall_s=1.0, **named)
+            calls["metrics"].append({"metric": "infer_p90_s", "value": 0.0012, "batch": 1})
+            records.append(calls)
+        records.append(block_end(block))
+    root = project_root(tmp_path)
+    stored = store_run(root, records, subjects=(NEW,), kind="calibrate", parts={"preset": PRESET.digest()})
+    facts = [stored.facts["subjects"][0], {**stored.facts["subjects"][0], "name": f"{NEW}#2"}]
+    return stored.updated(subjects=facts, preset=PRESET.as_dict())
+
+
+def test_a_run_against_itself_becomes_a_calibration(run: RunDirectory) -> None:
+    report = calibrate.report_of(run)
+    assert (report.subject, report.machine, report.blocks, report.called) == (NEW, MACHINE, 8, 0)
+    loads = next(row for row in report.rows if row.metric == "load_warm_s")
+    assert 0.005 < loads.floor < 0.1
+    assert loads.machine is not None
+    assert loads.machine > 0.08
+    assert report.taints == {"foreign-load": 2}
+    assert report.calls == {"cpu mlp-s tf-module/tf-load batch 1": pytest.approx(math.log(1.2) / 1.2816, rel=1e-3)}
+    document = json.loads(json.dumps(calibrate.document(run, report), allow_nan=False))
+    assert document["block_s"] == pytest.approx(2 * (8 + 3 + 1))
+    seen = document["rows"][-1]["detectable_ratio_by_blocks_and_repeats"]
+    assert set(seen) == {"5", "10", "20"}
+    text = render_calibration(report, width=100)
+    assert "load, page cache warm" in text
+    assert "stop them" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_dry_run_plans_from_it(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+    root = run.path.parents[3]
+    report = calibrate.report_of(run)
+    write_calibration(root, report.machine, "quick", calibrate.document(run, report))
+    options = argparse.Namespace(
+        command="compare", preset="quick", device=["cpu"], model=None, operation=None, blocks=None, repeats=None,
+        budget=None, machine=MACHINE,
+    )  # fmt: skip
+    forecast.describe_plan(root, options, ["v2.20.0", "v2.21.0"])
+    told = capsys.readouterr().out
+    assert "about 0.4 min each" in told
+    assert told.count(f"the calibration of run {run.run}") == 2
+
+
+def test_another_plan_or_a_broken_file_is_no_calibration(tmp_path: Path) -> None:
+    assert read_calibration(tmp_path, "m", "quick", "d") is None
+    path = write_calibration(tmp_path, "m", "quick", {"plan": "d", "rows": []})
+    assert path == calibration_path(tmp_path, "m", "quick")
+    assert read_calibration(tmp_path, "m", "quick", "other") is None
+    found = read_calibration(tmp_path, "m", "quick", "d")
+    assert isinstance(found, dict)
+    path.write_text('{"schema": 1')
+    assert isinstance(read_calibration(tmp_path, "m", "quick", "d"), Problem)
