@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands)
     _add_calibrate(commands)
     _add_summary(commands)
+    _add_history(commands)
     _add_export(commands)
     rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
     rebuild.set_defaults(handler=_called("results", "rebuild"))
@@ -137,6 +138,17 @@ def _add_summary(commands: Any) -> None:
     _add_results(parser, "of any asv project: each series' latest value, its best, its course")
     _add_machine(parser)
     parser.set_defaults(handler=_called("results", "show_summary"))
+
+
+def _add_history(commands: Any) -> None:
+    parser = commands.add_parser("history", help="what changed over releases and nights: since when, by how much")
+    _add_output(parser, ("table", "markdown", "json"))
+    _add_results(parser, "over the commits of any asv project")
+    _add_machine(parser)
+    parser.add_argument(
+        "--margin", type=_fraction, default=0.05, metavar="F", help="the change that does not matter (default: 0.05)"
+    )
+    parser.set_defaults(handler=_called("history", "history"))
 
 
 def _add_export(commands: Any) -> None:
@@ -212,6 +224,16 @@ def _duration_s(text: str) -> float:
     if total <= 0:
         raise argparse.ArgumentTypeError("it must be more than nothing")
     return total
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fraction from 0 to under 1 (0.05 is 5 %)")
+    return value
 
 
 def _positive(text: str) -> int:

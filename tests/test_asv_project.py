@@ -249,6 +249,15 @@ def test_every_format_of_the_summary_can_be_had(results: Path, form: str, capsys
         assert "▄▄▄" in told
 
 
+def test_environments_with_long_names_get_short_ones(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for environment in (ENVIRONMENT, "virtualenv-py3.12-numpy"):
+        write_results(results, 1, {TIME["name"]: [1.0]}, ALL, environment=environment)
+    assert main(["summary", "--results", str(results)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"E1 is {ENVIRONMENT}; E2 is virtualenv-py3.12-numpy." in told
+    assert "suite.time_solve E1 1 1.00 s" in told
+
+
 def test_a_directory_without_any_value_is_summarised_as_such(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_results(results, 1, {TIME["name"]: None}, ALL)
     assert summarised(capsys, results)["time_solve"]["results"] == 0

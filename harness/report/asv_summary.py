@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from harness.report.numbers import change, count, quantity
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_ROWS = 60
 """Rows of a table for people; the other formats hold all."""
+_LONGEST_NAME = 16
 
 _HEADINGS = ("benchmark", "where", "results", "latest", "best", "latest / best", "course")
 
@@ -40,7 +41,10 @@ def render_asv_summary(table: pd.DataFrame, form: str, *, title: str, width: int
         return json.dumps({"schema": 1, "title": title, "rows": rows}, indent=1)
     # What moved furthest from its best comes first; what cannot be compared, last.
     worst = table.sort_values("latest_to_best", ascending=False, na_position="last", kind="stable")
-    lines = list(_lines(worst.head(_MOST_ROWS), worst))
+    short = _short_names(table["environment"])
+    lines = list(_lines(worst.head(_MOST_ROWS), worst, short))
+    legend = [f"{name} is {environment}" for environment, name in short.items() if name != environment]
+    title = f"{title} {'; '.join(legend)}." if legend else title
     left_out = len(table) - len(lines)
     more = [f"… and {count(left_out, 'more series', 'more series')}: --format csv has all."] if left_out > 0 else []
     if form == "markdown":
@@ -59,11 +63,20 @@ def render_asv_summary(table: pd.DataFrame, form: str, *, title: str, width: int
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
 
 
-def _lines(rows: pd.DataFrame, everything: pd.DataFrame) -> Iterator[tuple[str, ...]]:
+def _short_names(environments: pd.Series[str]) -> dict[str, str]:
+    """Return a name for each environment: its own, or E1, E2, … where that would fill the table."""
+    known = sorted(set(environments.astype(str)))
+    if len(known) < 2 or max(map(len, known)) <= _LONGEST_NAME:
+        return {environment: environment for environment in known}
+    return {environment: f"E{number}" for number, environment in enumerate(known, start=1)}
+
+
+def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     parts = [name for name in ("machine", "environment") if everything[name].nunique() > 1]
     for row in rows.to_dict("records"):
         named = f"{row['benchmark']}({row['parameters']})" if row["parameters"] else str(row["benchmark"])
-        where = "/".join(str(row[name]) for name in parts)
+        named_place = {"machine": str(row["machine"]), "environment": environments[str(row["environment"])]}
+        where = "/".join(named_place[name] for name in parts)
         state = "" if row["state"] == "current" else f" ({row['state']})"
         failed = f", {row['failed']} failed" if row["failed"] else ""
         unit = "" if _missing(row["unit"]) else str(row["unit"])

@@ -1,0 +1,109 @@
+"""Courses over releases, nights and commits: from the results' tables to what changed, since when, in which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.verdict.course import Course, Finding, group_changes
+from harness.verdict.history import MARGIN, find_changes
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All findings, the newest first within each axis.
+
+    `groups` names what the parts of a finding's group are (machine, …, what is measured), `labels` the places of each
+    axis (release names, commits, nights), by the group's part before the last. `courses` were looked at.
+    """
+
+    groups: tuple[str, ...]
+    labels: Mapping[tuple[str, ...], Sequence[str]]
+    findings: tuple[Finding, ...]
+    courses: int
+    margin: float
+
+    def label(self, finding: Finding, place: int) -> str:
+        """Return what a place of a finding's axis is called."""
+        return self.labels[finding.group[:-1]][place]
+
+
+def find_history(
+    points: pd.DataFrame, *, axis: Sequence[str], measured: str, margin: float = MARGIN, q_level: float = 0.05
+) -> History:
+    """Find what changed in a table of points.
+
+    Args:
+        points: the columns of `axis` and `measured`, and row, unit, label and value (in the unit, positive). One row a
+            point, in the order of their axis; rows of one axis share its labels.
+        axis: columns that must agree for points to be on one axis: machine and environment, for example.
+        measured: the column that says what is measured; its rows that change together are one finding.
+        margin: the change that does not matter.
+        q_level: accepted false discovery rate over all courses.
+    """
+    labels: dict[tuple[str, ...], list[str]] = {}
+    courses = []
+    for found, part in points.groupby(list(axis), observed=True, sort=True):
+        names = tuple(str(name) for name in (found if isinstance(found, tuple) else (found,)))
+        codes, uniques = pd.factorize(part["label"])
+        labels[names] = [str(label) for label in uniques]
+        placed = part.assign(place=codes)
+        for (what, row, unit), course in placed.groupby([measured, "row", "unit"], observed=True, sort=True):
+            course = course.drop_duplicates("place", keep="last")
+            courses.append(
+                Course(
+                    group=(*names, str(what)),
+                    row=str(row),
+                    unit=str(unit),
+                    places=tuple(course["place"].tolist()),
+                    values=tuple(course["value"].astype(float).tolist()),
+                )
+            )
+    findings = group_changes(find_changes(courses, margin=margin, q_level=q_level))
+    return History((*axis, measured), labels, findings, len(courses), margin)
+
+
+def points_of_commits(values: pd.DataFrame) -> pd.DataFrame:
+    """Return the points of an asv project: `AsvHistory.values`, present versions only, with `row` and `label`.
+
+    Of units other than seconds and bytes nobody told which way is better; their courses change all the same.
+    """
+    good = values[(values["status"] == "ok") & (values["value"] > 0)]
+    return good.assign(row=good["parameters"], label=good["commit"].astype("object").str.slice(0, 8))
+
+
+def points_of_releases(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Return one point for each machine, environment, release and row: the median of its samples, by `order`.
+
+    Args:
+        samples: `store.export.record_samples`.
+        order: the releases by date; subjects that are not in it come first, by name.
+    """
+    places = {name: place for place, name in enumerate(order)}
+    table = _condensed(samples, ["subject"])
+    table = table.assign(at=[places.get(name, -1) for name in table["subject"].astype(str)], label=table["subject"])
+    return table.sort_values(["machine", "environment", "at", "label"], kind="stable")
+
+
+def points_of_nights(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return one point for each machine, environment, release, run and row, by time.
+
+    These show what changed under one and the same release. A release cannot change; its lock, the driver or the
+    machine can.
+    """
+    table = _condensed(samples, ["subject", "run", "created_at"])
+    table = table.assign(at=pd.to_datetime(table["created_at"], utc=True), label=table["run"].astype(str))
+    return table.sort_values(["machine", "environment", "subject", "at", "label"], kind="stable")
+
+
+def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    measured = samples[samples["value"] > 0]
+    parts = [measured[name].astype(str).where(measured[name] != "-", "") for name in ("device", "model", "variant")]
+    named = (parts[0] + " " + parts[1] + " " + parts[2]).str.split().str.join(" ") if len(measured) else parts[0]
+    environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-")
+    machine = measured["machine"].astype(str) + measured["reference"].map({True: " (reference)", False: ""})
+    rows = measured.assign(row=named, environment=environment, machine=machine)
+    grouped = rows.groupby(["machine", "environment", *by, "metric", "row", "unit"], observed=True, sort=True)
+    return grouped["value"].median().reset_index()
