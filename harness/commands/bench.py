@@ -32,7 +32,7 @@ def bench(options: argparse.Namespace) -> int:
     if len(usable) < len(stable):
         remaining = ", ".join(release.name for release in usable)
         print(
-            f"Python {running_python_minor()} can install {remaining}; the others need an older Python (releases list).",
+            f"Python {running_python_minor()} can install {remaining}; the others need an older Python.",
             file=sys.stderr,
         )
     old, new = (release.name for release in usable[-2:])
