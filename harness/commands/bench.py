@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.measure.run import Outcome
 from harness.releases.commands import find_root
-from harness.releases.environments import installable, obstacle
+from harness.releases.environments import installable, obstacle, running_python_minor
 from harness.releases.manifest import read_manifest
 from harness.report.narrative import render_narrative
 
@@ -30,6 +30,12 @@ def bench(options: argparse.Namespace) -> int:
     if len(usable) < 2:
         reasons = "; ".join(complaint for release in stable if (complaint := obstacle(release)))
         raise UsageError(f"Two releases are needed and fewer can be installed here: {reasons}")
+    if len(usable) < len(stable):
+        remaining = ", ".join(release.name for release in usable)
+        print(
+            f"Python {running_python_minor()} can install {remaining}; the others need an older Python.",
+            file=sys.stderr,
+        )
     old, new = (release.name for release in usable[-2:])
     print(f"Comparing {old} with {new}, at most {options.minutes:g} minutes in all.", file=sys.stderr)
     limits = Limits(budget_s=options.budget, deadline=deadline, extend=True)
@@ -40,6 +46,7 @@ def bench(options: argparse.Namespace) -> int:
     comparison = judging.compare_in_run(outcome.run, old, new)
     text = render_narrative(
         comparison,
+        settle_command=f"{judging.command_name()} compare {old} {new} --preset {comparison.preset}",
         next_commands=_next_commands(old, new, [release.name for release in usable]),
         width=judging.terminal_width(),
         colour=sys.stdout.isatty(),
@@ -57,10 +64,11 @@ def _say_blocks(outcome: Outcome) -> None:
 
 
 def _next_commands(old: str, new: str, usable: list[str]) -> list[tuple[str, str]]:
+    command = judging.command_name()
     commands = [("make bench", "adds blocks to this comparison")]
     if len(usable) > 2:
         earlier = usable[-3]
-        commands.append((f"savedmodel-bench compare {earlier} {new}", "another pair of releases"))
-    commands.append((f"savedmodel-bench compare {old} {new} --preset nightly --budget 1h", "more models, finer margin"))
-    commands.append(("savedmodel-bench summary", "all numbers so far, as a table"))
+        commands.append((f"{command} compare {earlier} {new}", "another pair of releases"))
+    commands.append((f"{command} compare {old} {new} --preset nightly --budget 1h", "more models, finer margin"))
+    commands.append((f"{command} summary", "all numbers so far, as a table"))
     return commands

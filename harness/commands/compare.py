@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     names = [subject["name"] for subject in outcome.run.facts["subjects"]]
     if len(names) > 1:
         where = outcome.run.path.relative_to(root)
-        print(f"To judge two of them: savedmodel-bench compare {names[-2]} {names[-1]} --run {where}", file=sys.stderr)
+        command = f"{judging.command_name()} compare {names[-2]} {names[-1]} --run {where}"
+        print(f"To judge two of them: {command}", file=sys.stderr)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -104,10 +105,14 @@ def load_named_run(path: Path) -> RunDirectory:
     return run
 
 
+def command_name() -> str:
+    """Return this command as the user would type it here: by its name where that is found, else by its path."""
+    name = Path(sys.argv[0]).name
+    return name if shutil.which(name) else _shown(Path(sys.argv[0]).absolute())
+
+
 def terminal_width() -> int:
     """Return the columns to write for: the terminal's, between 80 and 120, or 100 where there is none."""
-    import shutil
-
     return max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
 
 
