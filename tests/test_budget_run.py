@@ -16,9 +16,11 @@ from harness.commands.budgeting import block_seconds, review_of
 from harness.machine.identity import describe_machine
 from harness.measure import run as run_module
 from harness.measure.limits import Limits
+from harness.measure.plan import Plan
 from harness.measure.presets import Cell, Preset, narrow, read_preset
 from harness.measure.progress import Silent
-from harness.measure.run import Outcome, Plan, measure
+from harness.measure.run import measure
+from harness.measure.sitting import Outcome
 from harness.releases.environments import Environment
 from harness.releases.manifest import read_manifest
 from harness.verdict.looks import PLANNED

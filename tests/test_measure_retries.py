@@ -11,9 +11,11 @@ from stored_runs import block_end, repeat
 
 from harness.machine.identity import describe_machine
 from harness.measure import run as run_module
+from harness.measure.limits import Limits
+from harness.measure.plan import Plan
 from harness.measure.presets import Cell, Group, Preset
 from harness.measure.retries import Spoilt, disturbance_text, next_retry, spoilt_blocks, stands_for
-from harness.measure.run import Limits, Plan, measure
+from harness.measure.run import measure
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.runs import RunDirectory
 

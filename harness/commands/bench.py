@@ -9,7 +9,7 @@ import time
 from harness.commands import compare, judging
 from harness.errors import UsageError
 from harness.measure.limits import Limits
-from harness.measure.run import Outcome
+from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
 from harness.releases.environments import installable, obstacle, running_python_minor
 from harness.releases.manifest import read_manifest

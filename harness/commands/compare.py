@@ -12,7 +12,8 @@ from harness.commands.budgeting import review_of
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
 from harness.measure.limits import Limits
-from harness.measure.run import Outcome, measure
+from harness.measure.run import measure
+from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project

@@ -12,9 +12,9 @@ from rich.console import Console
 from harness.errors import UsageError
 from harness.machine.gpu import gpu_present
 from harness.machine.identity import describe_machine
+from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
-from harness.measure.run import Plan, name_subjects
 from harness.releases.environments import prepare
 from harness.releases.manifest import read_manifest
 from harness.report.progress import progress_for

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from harness.machine.identity import describe_machine
 from harness.measure.limits import Limits
+from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import narrow, read_preset
 from harness.measure.progress import Silent
-from harness.measure.run import Plan, measure, name_subjects
+from harness.measure.run import measure
 from harness.releases.environments import describe
 from harness.releases.manifest import read_manifest
 from harness.store.records import Record, records_of_complete_blocks

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import harness
-from harness.errors import UsageError
-from harness.machine.gpu_selection import tensorflow_gpu
-from harness.machine.identity import Machine
-from harness.machine.nvml import Reading
-from harness.measure.block import Block
-from harness.measure.conditions import Conditions, Subject
-from harness.measure.failures import FailureCount
 from harness.measure.limits import Limits
-from harness.measure.memory_limit import memory_limit_bytes
-from harness.measure.pinning import PINNED, worker_environment
-from harness.measure.presets import Preset
+from harness.measure.pinning import PINNED
+from harness.measure.plan import Plan
 from harness.measure.progress import Progress
-from harness.measure.retries import disturbance_text, next_retry, spoilt_blocks, stands_for
 from harness.measure.run_floors import with_floors
-from harness.releases.environments import Environment
-from harness.store.records import (
-    Record,
-    RecordWriter,
-    complete_blocks,
-    next_attempt,
-    records_of_complete_blocks,
-)
+from harness.measure.sitting import Outcome, Sitting
+from harness.store.records import Record, complete_blocks
 from harness.store.runs import (
     UNFINISHED,
     ResultsLock,
@@ -43,52 +23,6 @@ from harness.store.runs import (
     why_not_resumable,
 )
 from harness.worker import WORKER_VERSION
-
-MOST_BLOCKS = 100
-"""No budget buys more: the t distribution has long stopped changing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to measure, of what, under which name."""
-
-    kind: str  # compare, run, bench, asv or speed
-    preset: Preset
-    subjects: Mapping[str, Environment]
-    machine: Machine
-    seed: int
-    isolation: str
-    absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
-    looks: tuple[int, ...] = ()  # blocks after which `Limits.review` says what goes on; empty: blocks are fixed
-
-    def fingerprint_parts(self) -> dict[str, Any]:
-        """Return everything that must be equal for blocks to belong to one run."""
-        return {
-            "kind": self.kind,
-            "subjects": {name: environment.release.ident for name, environment in self.subjects.items()},
-            "environments": {name: environment.name for name, environment in self.subjects.items()},
-            "locks": {name: environment.lock_digest for name, environment in self.subjects.items()},
-            "preset": self.preset.digest(),
-            "seed": self.seed,
-            "isolation": self.isolation,
-            "worker version": WORKER_VERSION,
-            "machine": self.machine.name,
-            "boot": self.machine.boot_id,
-            # Runs that were never judged on the way keep the fingerprint they always had.
-            **({"looks": list(self.looks)} if self.looks else {}),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a run."""
-
-    run: RunDirectory
-    blocks: int  # complete ones, in all
-    blocks_before: int  # of these, those measured in earlier sittings
-    blocks_planned: int
-    interrupted: bool
-    stopped_by: str | None  # why fewer blocks than planned were measured
 
 
 def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outcome:
@@ -105,7 +39,7 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outco
     """
     with ResultsLock(root):
         run, records = _open(root, plan, limits, progress)
-        sitting = _Sitting(plan, limits, progress, with_floors(run, plan.kind), records)
+        sitting = Sitting(plan, limits, progress, with_floors(run, plan.kind), records)
         return sitting.measure()
 
 
@@ -159,183 +93,3 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "fingerprint_parts": parts,
         **({"looks": []} if plan.looks else {}),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """What the last block took: seconds of the imports and of each group, what it measured, in whose place."""
-
-    parts_s: list[float]
-    preset: Preset
-    number: int
-
-
-class _Sitting:
-    """One continuous stretch of a run."""
-
-    def __init__(
-        self, plan: Plan, limits: Limits, progress: Progress, run: RunDirectory, records: list[Record]
-    ) -> None:
-        self._plan = plan
-        self._limits = limits
-        self._progress = progress
-        self._run = run
-        self._records = records
-        self._look_back()
-        self._done = set(complete_blocks(records))
-        self._before = len(self._done)
-        self._failures = FailureCount(records_of_complete_blocks(records))
-        ordinary = self._before - len(self._further)
-        extra = ordinary if limits.extend and ordinary >= plan.preset.blocks else 0
-        self._planned = plan.looks[-1] if plan.looks else plan.preset.blocks + extra
-        self._preset = plan.preset.with_cells(run.facts.get("open_cells"))
-        self._measured: _Measured | None = None
-        self._started = time.monotonic()
-        self._deadline = limits.deadline
-        if plan.looks and limits.budget_s is not None:
-            self._deadline = min(self._started + limits.budget_s, limits.deadline or math.inf)
-        self._gpu = _gpu_of(plan, run.path)
-        if self._gpu.value is None and any(cell.device == "gpu" for cell in plan.preset.cells):
-            progress.say(f"GPU cells have neither footprint nor guards: {self._gpu.reason}.")
-
-    def measure(self) -> Outcome:
-        stopped_by = None
-        interrupted = False
-        try:
-            with self._run.writer() as writer:
-                while len(self._done) - len(self._further) < self._planned:
-                    number = self._free_number()
-                    stopped_by = self._cannot_end_in_time(number)
-                    if stopped_by:
-                        break
-                    self._measure_block(number, number, writer)
-                    if len(self._done) in self._plan.looks and not self._goes_on_after_look():
-                        stopped_by = "no further block would settle another row"
-                        break
-                if not self._plan.looks:
-                    self._measure_again(writer)
-            self._last_look()
-        except KeyboardInterrupt:
-            interrupted = True
-        whole = len(self._done) - len(self._further) >= self._planned or stopped_by is not None
-        state = "interrupted" if interrupted or not self._done else "complete" if whole else "interrupted"
-        disturbed = disturbance_text(self._spoilt, self._further)
-        self._run = self._run.updated(
-            state=state, blocks_planned=self._planned, blocks=len(self._done), disturbed=disturbed
-        )
-        return Outcome(self._run, len(self._done), self._before, self._planned, interrupted, stopped_by)
-
-    def _look_back(self) -> None:
-        """Read from the records which blocks were disturbed and which took another's place."""
-        records = self._run.records()[0]
-        self._spoilt, self._further = spoilt_blocks(records), stands_for(records)
-
-    def _measure_again(self, writer: RecordWriter) -> None:
-        """Measure disturbed blocks once more, while their budget and the time allow."""
-        while (original := next_retry(self._spoilt, self._further, self._planned)) is not None:
-            number = self._free_number()
-            why = self._spoilt[original]
-            lacking = "1 operation has" if why.places == 1 else f"{why.places} operations have"
-            said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no calm repeat there"
-            if self._cannot_end_in_time(original) or self._over_budget():
-                self._progress.say(f"{said}; no time is left to measure it once more.")
-                return
-            self._progress.say(f"{said}; it is measured once more.")
-            self._measure_block(number, original, writer)
-
-    def _free_number(self) -> int:
-        return next(block for block in range(len(self._done) + 1) if block not in self._done)
-
-    def _over_budget(self) -> bool:
-        """Whether another block like the last one would go beyond the time that was given."""
-        budget_s, last = self._limits.budget_s, self._measured
-        last_s = sum(last.parts_s) if last else 0.0
-        return budget_s is not None and time.monotonic() - self._started + last_s > budget_s
-
-    def _measure_block(self, number: int, original: int, writer: RecordWriter) -> None:
-        """Measure block `number`, in the place of block `original` where that is another one."""
-        plan = self._plan
-        conditions = Conditions(
-            preset=self._preset,
-            subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
-            isolation=plan.isolation,
-            seed=plan.seed,
-            memory_limit_bytes=memory_limit_bytes(plan.preset),
-            folder=self._run.path,
-            gpu_uuid=self._gpu.value,
-        )
-        attempt = next_attempt(self._records, number)
-        blocks = max(self._planned, number + 1)
-        block = Block(conditions, number, attempt, writer, self._failures, self._progress, blocks, original)
-        started = time.monotonic()
-        self._measured = _Measured(block.measure(), self._preset, original)
-        self._done.add(number)
-        self._look_back()
-        if self._limits.budget_s is not None and not plan.looks and len(self._done) == self._before + 1:
-            affordable = int(self._limits.budget_s / (time.monotonic() - started))
-            self._planned = min(self._before + max(1, affordable), MOST_BLOCKS)
-
-    def _goes_on_after_look(self) -> bool:
-        """Note a look, ask what needs more blocks, and narrow the run to that."""
-        self._note_look()
-        if self._limits.review is None or len(self._done) >= self._planned:
-            return True
-        left_s = math.inf if self._deadline is None else self._deadline - time.monotonic()
-        cells = self._limits.review(self._run, left_s)
-        if cells is None:
-            return False
-        stay = [cell for cell in self._preset.cells if cell in cells]
-        self._run = self._run.updated(open_cells=[asdict(cell) for cell in stay])
-        self._preset = self._plan.preset.with_cells(self._run.facts["open_cells"])
-        return True
-
-    def _last_look(self) -> None:
-        """Let the end of the budget take the place of the next look: what is measured is also judged."""
-        looks = self._run.facts.get("looks", [])
-        if self._plan.looks and self._done and len(self._done) > max(looks, default=0):
-            self._note_look()
-
-    def _note_look(self) -> None:
-        self._run = self._run.updated(looks=[*self._run.facts.get("looks", []), len(self._done)])
-
-    def _cannot_end_in_time(self, number: int) -> str | None:
-        """Say why a block with the groups of block `number` must not start, judging by the last block's durations."""
-        if self._deadline is None or self._measured is None:
-            return None
-        import_s, *groups_s = self._measured.parts_s
-        expected_s = import_s
-        pairs = zip(self._measured.preset.groups, self._preset.groups, strict=True)
-        in_block = [(old, new) for old, new in pairs if old.is_in(self._measured.number)]
-        for seconds, (old, new) in zip(groups_s, in_block, strict=False):
-            if new.is_in(number) and old.cells:
-                expected_s += seconds * len(new.cells) / len(old.cells)
-        expected_s *= 1.1
-        left_s = self._deadline - time.monotonic()
-        if expected_s <= left_s:
-            return None
-        return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"
-
-
-def _gpu_of(plan: Plan, scratch: Path) -> Reading[str]:
-    """Return the UUID of the GPU that the plan's workers will use, as their own variables choose it."""
-    if not plan.machine.gpus:
-        return Reading(None, "no-gpu")
-    return tensorflow_gpu(worker_environment(os.environ, scratch))
-
-
-def name_subjects(environments: Sequence[Environment]) -> dict[str, Environment]:
-    """Return the environments by subject name; the same release again becomes `v2.21.0#2` (a run against itself).
-
-    Raises:
-        UsageError: there are none.
-    """
-    if not environments:
-        raise UsageError("Name at least one release, as in `savedmodel-bench run v2.21.0`.")
-    named: dict[str, Environment] = {}
-    for environment in environments:
-        name, count = environment.release.name, 1
-        while name in named:
-            count += 1
-            name = f"{environment.release.name}#{count}"
-        named[name] = environment
-    return named

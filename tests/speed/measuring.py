@@ -92,8 +92,9 @@ def _main(request: Path) -> None:
     from harness.machine.identity import describe_machine
     from harness.measure.host_phases import host_phase
     from harness.measure.limits import Limits
+    from harness.measure.plan import Plan, name_subjects
     from harness.measure.progress import Silent
-    from harness.measure.run import Plan, measure, name_subjects
+    from harness.measure.run import measure
     from harness.releases.environments import describe
     from harness.releases.manifest import read_manifest
 

@@ -1,0 +1,62 @@
+"""What a run measures, of what, and which sittings belong to one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import UsageError
+from harness.machine.identity import Machine
+from harness.measure.presets import Preset
+from harness.releases.environments import Environment
+from harness.worker import WORKER_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure, of what, under which name."""
+
+    kind: str  # compare, run, bench, asv or speed
+    preset: Preset
+    subjects: Mapping[str, Environment]
+    machine: Machine
+    seed: int
+    isolation: str
+    absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
+    looks: tuple[int, ...] = ()  # blocks after which `Limits.review` says what goes on; empty: blocks are fixed
+
+    def fingerprint_parts(self) -> dict[str, Any]:
+        """Return everything that must be equal for blocks to belong to one run."""
+        return {
+            "kind": self.kind,
+            "subjects": {name: environment.release.ident for name, environment in self.subjects.items()},
+            "environments": {name: environment.name for name, environment in self.subjects.items()},
+            "locks": {name: environment.lock_digest for name, environment in self.subjects.items()},
+            "preset": self.preset.digest(),
+            "seed": self.seed,
+            "isolation": self.isolation,
+            "worker version": WORKER_VERSION,
+            "machine": self.machine.name,
+            "boot": self.machine.boot_id,
+            # Runs that were never judged on the way keep the fingerprint they always had.
+            **({"looks": list(self.looks)} if self.looks else {}),
+        }
+
+
+def name_subjects(environments: Sequence[Environment]) -> dict[str, Environment]:
+    """Return the environments by subject name; the same release again becomes `v2.21.0#2` (a run against itself).
+
+    Raises:
+        UsageError: there are none.
+    """
+    if not environments:
+        raise UsageError("Name at least one release, as in `savedmodel-bench run v2.21.0`.")
+    named: dict[str, Environment] = {}
+    for environment in environments:
+        name, count = environment.release.name, 1
+        while name in named:
+            count += 1
+            name = f"{environment.release.name}#{count}"
+        named[name] = environment
+    return named
