@@ -14,7 +14,7 @@ from stored_runs import MACHINE, NEW, OLD, PROJECT, project_root
 from harness.commands import judging
 from harness.commands.budgeting import block_seconds, review_of
 from harness.machine.identity import describe_machine
-from harness.measure import run as run_module
+from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan
 from harness.measure.presets import Cell, Preset, narrow, read_preset
@@ -79,7 +79,7 @@ def measured_cells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
                 }
             )  # fmt: skip
 
-    monkeypatch.setattr(run_module, "Block", MadeUpBlock)
+    monkeypatch.setattr(sitting_module, "Block", MadeUpBlock)
     return seen
 
 
@@ -129,7 +129,7 @@ def test_the_end_of_the_budget_takes_the_place_of_the_next_look(
     root: Path, measured_cells: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        run_module._Sitting,
+        sitting_module.Sitting,
         "_cannot_end_in_time",
         lambda self, number: "the budget is spent" if number == 6 else None,
     )
@@ -149,7 +149,7 @@ def test_an_interrupted_run_goes_on_with_the_cells_that_were_open(
         return None
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module._Sitting, "_cannot_end_in_time", interrupt)
+        patch.setattr(sitting_module.Sitting, "_cannot_end_in_time", interrupt)
         first = measure(root, plan(), Limits(budget_s=60, review=review_of(None, Silent())), Silent())
     assert (first.interrupted, first.run.facts["looks"]) == (True, [5])
     second = measure(root, plan(), Limits(budget_s=60, review=review_of(None, Silent())), Silent())

@@ -10,7 +10,7 @@ import pytest
 from stored_runs import block_end, repeat
 
 from harness.machine.identity import describe_machine
-from harness.measure import run as run_module
+from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan
 from harness.measure.presets import Cell, Group, Preset
@@ -126,7 +126,7 @@ def _sitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 self.writer.append(block_end(self.number, stands_for=original))
                 return [4.0, 6.0]
 
-        monkeypatch.setattr(run_module, "Block", Stand)
+        monkeypatch.setattr(sitting_module, "Block", Stand)
         preset = Preset("tiny", "tiny", 0.1, blocks, 10.0, None, (GROUP,))
         plan = Plan("speed", preset, {}, describe_machine("box"), 1, "fork")
         told = Told()
