@@ -217,8 +217,10 @@ def workers_below(root: Path) -> list[int]:
 
 
 def start(root: Path, log: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start a command as a terminal would: a background job of a script inherits that Ctrl-C is ignored."""
+    command = ["env", "--default-signal=INT", str(COMMAND), *arguments]
     with log.open("w") as output:
-        return subprocess.Popen([str(COMMAND), *arguments], cwd=root, stdout=output, stderr=output, text=True)
+        return subprocess.Popen(command, cwd=root, stdout=output, stderr=output, text=True)
 
 
 def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
