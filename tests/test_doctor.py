@@ -18,6 +18,8 @@ from harness.machine.floors import Floor
 from harness.machine.load import HostSample
 from harness.report.fitness import answer, render_fitness_json, render_fitness_table
 
+pytestmark = pytest.mark.slow
+
 GIB = 1 << 30
 
 

@@ -10,6 +10,8 @@ import pytest
 from harness.verdict.course import Change, Course, Shape, group_changes
 from harness.verdict.history import course_changes, find_changes
 
+pytestmark = pytest.mark.slow
+
 NIGHTS, RELEASES = 60, 12
 
 

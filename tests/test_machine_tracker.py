@@ -14,6 +14,8 @@ from harness.machine.gpu_energy import EnergyMark, energy_per_call
 from harness.machine.gpu_sampler import descends
 from harness.machine.nvml import Reading
 
+pytestmark = pytest.mark.slow
+
 PEAK = 5_000_000_000
 
 

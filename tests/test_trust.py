@@ -19,6 +19,8 @@ from harness.verdict.judge import judge
 from harness.verdict.looks import PLANNED
 from harness.verdict.rows import RowInput, Verdict
 
+pytestmark = pytest.mark.slow
+
 CALLED = (Verdict.REGRESSION, Verdict.IMPROVEMENT)
 MARGIN = 0.05
 
