@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 import harness
 from harness.errors import UsageError
-from harness.measure.presets import DEVICES, OPERATIONS
+from harness.measure.passes import OPERATIONS
+from harness.measure.presets import DEVICES
 from harness.releases import commands as releases
 from harness.releases.locks import WHEELS
 from harness.releases.manifest import POLICIES
@@ -178,7 +179,10 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", metavar="GLOB", help="only the preset's models that match, as in 'mlp-*'")
     parser.add_argument(
-        "--operation", type=_list_of(OPERATIONS), metavar="OPS", help="some of save,load,infer (default: all)"
+        "--operation",
+        type=_list_of(OPERATIONS),
+        metavar="OPS",
+        help=f"some of {','.join(OPERATIONS)} (default: all that the preset has)",
     )
     parser.add_argument("--blocks", type=_positive, metavar="N", help="number of blocks (default: the preset's)")
     parser.add_argument("--repeats", type=_positive, metavar="K", help="repeats of each operation in a block")

@@ -38,7 +38,7 @@ class Metric:
     unit: str
     kind: Kind
     scope: Scope
-    operation: str  # import, save, load or infer: the worker operation that reports it
+    operation: str  # import, or the worker's operation that reports it (harness/worker/operations.py)
     judged: bool
     title: str
 
@@ -65,12 +65,31 @@ def _host_peak(operation: str, scope: Scope) -> Metric:
     return Metric(f"{operation}_host_peak_bytes", "bytes", Kind.HOST_MEMORY, scope, operation, False, title)
 
 
+def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:
+    """Return what harness/worker/steady.py reports of one way to call; only the median is judged."""
+
+    def shown(part: str, title: str, unit: str = "seconds", judged: bool = False) -> Metric:
+        return Metric(f"{name}_{part}", unit, Kind.TIME, Scope.CALL, operation, judged, f"{what}, {title}")
+
+    return (
+        shown("p50_s", "median", judged=True),
+        shown("p90_s", "90th percentile"),
+        shown("p99_s", "99th percentile"),
+        shown("min_s", "fastest"),
+        shown("mad_s", "median absolute deviation"),
+        shown("item_s", "seconds an item"),
+        shown("cpu_s", "mean CPU", "CPU seconds"),
+        shown("settled_call", "call from which on it is steady", "calls"),
+    )
+
+
 _ALL = (
     *_time("import", Scope.SUBJECT, "import", "import TensorFlow"),
     *_time("device_init", Scope.DEVICE, "save", "device initialisation"),
     *_time("build", Scope.MODEL, "save", "build the model"),
     *_time("save_first", Scope.WRITER, "save", "save, first in the process"),
     *_time("save_later", Scope.WRITER, "save", "save, later ones"),
+    *_time("save_durable", Scope.WRITER, "save", "save, files and directories on the disk"),
     _host_peak("save", Scope.WRITER),
     _exact("artifact_bytes", "bytes", "artifact without fingerprint.pb"),
     _exact("artifact_graph_bytes", "bytes", "saved_model.pb"),
@@ -85,12 +104,12 @@ _ALL = (
     *_time("load_warm", Scope.READER, "load", "load, page cache warm"),
     *_time("load_again", Scope.READER, "load", "load, second in the process"),
     *_time("first_call", Scope.READER, "load", "first call after load"),
+    *_time("early_calls", Scope.READER, "load", "calls 2 to 10, mean"),
+    *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
     _host_peak("load", Scope.READER),
     _device_need("load", Scope.READER),
     Metric("device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"),
-    Metric("infer_p50_s", "seconds", Kind.TIME, Scope.CALL, "infer", True, "steady signature call, median"),
-    Metric("infer_p90_s", "seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, 90th percentile"),
-    Metric("infer_cpu_s", "CPU seconds", Kind.TIME, Scope.CALL, "infer", False, "steady signature call, mean CPU"),
+    *_steady("infer", "infer", "steady signature call"),
     _device_need("infer", Scope.CALL),
 )
 

@@ -88,7 +88,7 @@ def test_what_disturbances_cost_is_one_sentence() -> None:
 
 
 CELL = Cell("cpu", "mlp-s", "tf-module", "tf-load")
-GROUP = Group((CELL,), 1, 0, 0, 1, 0, (1,), 0.1, 2, False)  # in the first two blocks only
+GROUP = Group((CELL,), {"save": 1, "warm": 1}, 0, 0, (1,), 0.1, 2, False)  # in the first two blocks only
 
 
 class Told:

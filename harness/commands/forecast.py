@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.commands import measuring
 from harness.machine.identity import describe_machine
+from harness.measure.passes import PASSES
 from harness.measure.presets import Preset
 from harness.releases.manifest import read_manifest
 from harness.store.calibrations import read_calibration
@@ -41,10 +42,8 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     for group in preset.groups:
         of = "every block" if group.blocks is None else f"the first {group.blocks} blocks"
         judged = ", exact rows only" if group.exact_only else ""
-        print(
-            f"In {of}{judged}: {group.save_repeats} saves, {group.cold_repeats} cold and {group.warm_repeats} warm "
-            f"loads, {group.infer_repeats} with steady calls, of"
-        )
+        counts = (f"{group.repeats[name]} {each.title}" for name, each in PASSES.items() if group.repeats.get(name))
+        print(f"In {of}{judged}: {', '.join(counts)}, of")
         for cell in group.cells:
             print(f"  {cell.model} on {cell.device} by {cell.writer}, read by {cell.reader}")
     for reason in absent:
@@ -95,7 +94,7 @@ def _block_seconds(
     if known is not None:
         per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
         return per_subject * subjects, f"as in run {known.run}"
-    repeats = sum(group.repeats * len(group.cells) for group in preset.groups)
+    repeats = sum(group.repeats_in_all * len(group.cells) for group in preset.groups)
     seconds = subjects * (ASSUMED_IMPORT_S + ASSUMED_REPEAT_S * repeats)
     return seconds, "a rough guess: this plan has not been measured here yet"
 

@@ -15,6 +15,7 @@ from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
 from harness.measure.host_phases import host_phase
+from harness.measure.passes import PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
@@ -62,7 +63,7 @@ class Block:
         self._original = number if original is None else original
         self._groups = [group for group in conditions.preset.groups if group.is_in(self._original)]
         subjects = len(conditions.subjects)
-        self._steps = subjects * (1 + sum(group.repeats * len(group.cells) for group in self._groups))
+        self._steps = subjects * (1 + sum(group.repeats_in_all * len(group.cells) for group in self._groups))
         self._artifacts = conditions.folder / "artifacts"
         self._environment = worker_environment(os.environ, self._artifacts)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
@@ -147,12 +148,14 @@ class Block:
                 shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
 
     def _rounds(self, group: Group) -> Iterator[Operation]:
-        """Yield the cell's rounds: all saves, then loads cold and warm and steady calls in random order."""
-        for repeat in range(group.save_repeats):
-            yield Operation("save", None, repeat)
-        reads = [Operation("load", "cold", repeat) for repeat in range(group.cold_repeats)]
-        reads += [Operation("load", "warm", repeat) for repeat in range(group.warm_repeats)]
-        reads += [Operation("infer", "warm", repeat) for repeat in range(group.infer_repeats)]
+        """Yield the cell's rounds: all saves, then everything that reads in random order."""
+        rounds = [
+            Operation(each.operation, each.page_cache, repeat, each.spawned)
+            for name, each in PASSES.items()
+            for repeat in range(group.repeats.get(name, 0))
+        ]
+        yield from (operation for operation in rounds if operation.page_cache is None)
+        reads = [operation for operation in rounds if operation.page_cache is not None]
         self._random.shuffle(reads)
         yield from reads
 
@@ -176,7 +179,8 @@ class Block:
             result = _failed(blocked[subject.name][1])
         else:
             watch = Watch(self._guards, cell.device)
-            isolation, result = self._ask(subject, self._request(group, cell, operation, subject), key)
+            request = self._request(group, cell, operation, subject)
+            isolation, result = self._ask(subject, request, key, operation.spawned)
             result = watch.added_to(result)
             if result["status"] != "ok":
                 blocked[subject.name] = (result["status"], f"not-run: {operation.name}: {result['reason']}")
@@ -194,6 +198,7 @@ class Block:
             "artifact": str(artifact if operation.name != "save" or keep else artifact.with_name("repeated")),
             "keep": keep,
             "later_saves": group.later_saves,
+            "durable_saves": group.durable_saves,
             "page_cache": operation.page_cache,
             "again": operation.name == "load" and operation.page_cache == "warm",
             "batches": list(group.batches) if operation.name == "infer" else [],
@@ -205,10 +210,10 @@ class Block:
     def _artifact(self, subject: Subject, cell: Cell) -> Path:
         return self._artifacts / subject.name.replace(os.sep, "_") / f"{cell.device}-{cell.model}-{cell.writer}"
 
-    def _ask(self, subject: Subject, request: Message, key: tuple[str, ...]) -> tuple[str, Message]:
+    def _ask(self, subject: Subject, request: Message, key: tuple[str, ...], spawned: bool) -> tuple[str, Message]:
         """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
         Path(request["artifact"]).parent.mkdir(parents=True, exist_ok=True)
-        if self._conditions.isolation == "spawn":
+        if spawned or self._conditions.isolation == "spawn":
             return "spawn", self._ask_spawned(subject, request)
         result = self._ask_forked(subject, request)
         reason = result["reason"]
@@ -242,7 +247,9 @@ class Block:
         host: list[Message] = []
         try:
             imported = process.wait_for_import(IMPORT_TIMEOUT_S)
-            result = footprint.added_to(process.ask({"do": "here", **request}, footprint.read))
+            result = footprint.added_to(
+                process.ask({"do": "here", **request, "started": process.started}, footprint.read)
+            )
             result["phases"] = [dict(phase, kind="import") for phase in imported["phases"]] + result["phases"]
         except WorkerLost as error:
             result = _failed(str(error))

@@ -20,9 +20,10 @@ class Subject:
 class Operation:
     """One repeat's work in a cell."""
 
-    name: str  # save, load or infer
+    name: str  # of the worker's operation
     page_cache: str | None
     repeat: int
+    spawned: bool = False  # in a process of its own
 
 
 @dataclass(frozen=True, slots=True)

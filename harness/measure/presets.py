@@ -13,10 +13,10 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.formats.registry import READERS, WRITERS
+from harness.measure.passes import PASSES
 from harness.zoo.families import names as model_names
 
 SHIPPED = Path(__file__).parent.parent / "presets.toml"
-OPERATIONS = ("save", "load", "infer")
 DEVICES = ("cpu", "gpu")
 
 
@@ -40,11 +40,9 @@ class Group:
     """Cells that are measured alike: how many repeats of what, in how many of the run's blocks."""
 
     cells: tuple[Cell, ...]
-    save_repeats: int
+    repeats: Mapping[str, int]  # by pass, a cell, subject and block
     later_saves: int
-    cold_repeats: int
-    warm_repeats: int
-    infer_repeats: int
+    durable_saves: int
     batches: tuple[int, ...]
     window_s: float
     blocks: int | None
@@ -54,10 +52,14 @@ class Group:
         """Whether block number `block` (from 0) measures this group."""
         return self.blocks is None or block < self.blocks
 
+    def with_repeats(self, **counts: int) -> Group:
+        """Return the group with other numbers of repeats for some passes."""
+        return replace(self, repeats={**self.repeats, **counts})
+
     @property
-    def repeats(self) -> int:
+    def repeats_in_all(self) -> int:
         """Repeats a cell, subject and block."""
-        return self.save_repeats + self.cold_repeats + self.warm_repeats + self.infer_repeats
+        return sum(self.repeats.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,7 @@ def narrow(
             continue
         group = replace(group, cells=cells)
         if repeats is not None:
-            counts = {name: repeats for name in _REPEATS if getattr(group, name)}
-            group = replace(group, **counts)  # type: ignore[arg-type]
+            group = group.with_repeats(**{name: repeats for name, count in group.repeats.items() if count})
         groups.append(_limit_operations(group, operations))
     if not groups:
         raise UsageError(
@@ -152,21 +153,20 @@ def narrow(
     return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
 
 
-_REPEATS = ("save_repeats", "cold_repeats", "warm_repeats", "infer_repeats")
+_REPEATS = {f"{name}_repeats": name for name in PASSES}
 _CELL_FIELDS = ("devices", "models", "writer", "reader")
-_GROUP_FIELDS = (*_CELL_FIELDS, *_REPEATS, "later_saves", "batches", "window_s", "blocks", "exact_only")
+_COUNTS = ("later_saves", "durable_saves", "batches", "window_s", "blocks", "exact_only")
+_GROUP_FIELDS = (*_CELL_FIELDS, *_REPEATS, *_COUNTS)
 
 
 def _limit_operations(group: Group, operations: Sequence[str] | None) -> Group:
     if operations is None:
         return group
-    if "save" not in operations:
-        group = replace(group, save_repeats=1, later_saves=0)
-    if "load" not in operations:
-        group = replace(group, cold_repeats=0, warm_repeats=0)
-    if "infer" not in operations:
-        group = replace(group, infer_repeats=0)
-    return group
+    counts = {name: count for name, count in group.repeats.items() if PASSES[name].operation in operations}
+    if "save" in operations:
+        return replace(group, repeats=counts)
+    # Whatever reads needs an artifact.
+    return replace(group, repeats={"save": 1, **counts}, later_saves=0, durable_saves=0)
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -212,11 +212,9 @@ def _group(entry: dict[str, Any], where: str) -> Group:
     )
     return Group(
         cells=cells,
-        save_repeats=max(1, int(entry.get("save_repeats", 1))),
+        repeats={"save": 1} | {name: int(entry[field]) for field, name in _REPEATS.items() if entry.get(field)},
         later_saves=int(entry.get("later_saves", 0)),
-        cold_repeats=int(entry.get("cold_repeats", 0)),
-        warm_repeats=int(entry.get("warm_repeats", 0)),
-        infer_repeats=int(entry.get("infer_repeats", 0)),
+        durable_saves=int(entry.get("durable_saves", 0)),
         batches=tuple(int(batch) for batch in entry.get("batches", (1, 32))),
         window_s=float(entry.get("window_s", 0.8)),
         blocks=int(entry["blocks"]) if "blocks" in entry else None,

@@ -36,7 +36,7 @@ class WorkerProcess:
         self._log = log
         self._buffer = b""
         self._channel, theirs = socket.socketpair()
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         with theirs, log.open("ab") as output:
             self._log_start = output.tell()
             try:
@@ -64,7 +64,7 @@ class WorkerProcess:
         message = self._receive(timeout_s, None, "import")
         hello: Message = message["hello"]
         # The monotonic clock is the machine's, so the worker's reading continues ours.
-        start = named_phase("start the interpreter", "process", hello.pop("began") - self._started)
+        start = named_phase("start the interpreter", "process", hello.pop("began") - self.started)
         return dict(hello, phases=[start, *hello["phases"]])
 
     def ask(self, request: Message, on_hold: Callable[[Message], None] | None = None) -> Message:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any, Optional
 
-from harness.worker.recorder import Recorder, Unsupported
+from harness.worker.recorder import Interval, Recorder, Unsupported
 
 
-def initialise(tf: Any, device: str, recorder: Recorder) -> None:
-    """Initialise the runtime with only `device` ("cpu" or "gpu") in sight and run one operation on it."""
+def initialise(tf: Any, device: str, recorder: Recorder) -> Interval:
+    """Initialise the runtime with only `device` ("cpu" or "gpu") in sight, run one operation on it, return its time."""
     if device == "cpu":
         # Read by the CUDA driver when it is initialised, which no zygote ever does.
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -22,6 +22,7 @@ def initialise(tf: Any, device: str, recorder: Recorder) -> None:
     if device == "gpu" and not gpus:
         raise Unsupported("no-gpu")
     recorder.report_time("device_init", interval)
+    return interval
 
 
 def reset_need(tf: Any, device: str) -> Optional[int]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
 from harness.formats import registry
-from harness.worker import device, host_memory, outputs, page_cache
+from harness.worker import device, host_memory, outputs, page_cache, steady
 from harness.worker.recorder import Recorder
 from harness.worker.save import expected_path
 from harness.zoo import families
@@ -19,8 +18,8 @@ RESIDENT_ALLOWED = 0.01
 READ_ALLOWED = (0.9, 1.5, 1 << 20)
 """A cold load's bytes from storage: at least 0.9 times the artifact's, at most 1.5 times plus 1 MiB of
 readahead and of the release's own files."""
-WARM_UP_SHARE = 0.25
-FEWEST_CALLS = 10
+EARLY_CALLS = 9
+"""Calls 2 to 10."""
 
 
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
@@ -40,6 +39,8 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     with recorder.phase("compare output", "check"):
         outputs.require_equal(output.numpy(), np.load(expected_path(path)), request["device"], recorder)
     recorder.report_time("first_call", interval)
+    if request["operation"] == "load":
+        _early_calls(tf, call, batch_of_one, recorder)
     if request["again"]:
         del loaded, call, output
         with recorder.phase("collect garbage", "set-up"):
@@ -105,36 +106,22 @@ def _judge_page_cache(
         recorder.taints.append(f"not-cold: {read} bytes read from storage for an artifact of {size} bytes")
 
 
+def _early_calls(tf: Any, call: Callable[[Any], Any], values: Any, recorder: Recorder) -> None:
+    """Report the mean of calls 2 to 10, a barrier after each."""
+    with recorder.phase("calls 2 to 10") as interval:
+        for _ in range(EARLY_CALLS):
+            call(values)
+            tf.test.experimental.sync_devices()
+    recorder.report("early_calls_s", interval.wall_s / EARLY_CALLS)
+    recorder.report("early_calls_cpu_s", interval.cpu_s / EARLY_CALLS)
+
+
 def _steady(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str, Any], recorder: Recorder) -> None:
     """Report the latency of calls whose input lies on the device and whose output stays there, barrier included."""
-    sync = tf.test.experimental.sync_devices
-    window_ns = int(request["window_s"] * 1e9)
     values = tf.constant(families.inputs(request["model"], batch))
     need = device.reset_need(tf, request["device"])
-    with recorder.phase(f"warm-up, batch {batch}", "warm-up"):
-        output = _calls(call, values, sync, window_ns * WARM_UP_SHARE, FEWEST_CALLS // 2)[0]
-        outputs.require_plausible(output.numpy(), f"the output at batch {batch}")
-        gc.collect()
-    with recorder.phase(f"steady, batch {batch}") as interval:
-        _, durations = _calls(call, values, sync, window_ns, FEWEST_CALLS)
+    barrier = tf.test.experimental.sync_devices
+    output = steady.measure(recorder, "infer", lambda: call(values), barrier, request["window_s"], batch)
     device.report_need(tf, recorder, "infer_device_need_bytes", need, batch)
-    recorder.report("infer_p50_s", float(np.percentile(durations, 50)) / 1e9, batch)
-    recorder.report("infer_p90_s", float(np.percentile(durations, 90)) / 1e9, batch)
-    recorder.report("infer_cpu_s", interval.cpu_s / len(durations), batch)
-    recorder.evidence[f"calls_b{batch}"] = len(durations)
-
-
-def _calls(
-    call: Callable[[Any], Any], values: Any, sync: Callable[[], None], window_ns: float, fewest: int
-) -> Tuple[Any, List[int]]:
-    """Call until `window_ns` have passed and at least `fewest` calls were made; return the last output and all ns."""
-    clock = time.perf_counter_ns
-    durations: List[int] = []
-    sync()
-    end = clock() + window_ns
-    while len(durations) < fewest or clock() < end:
-        start = clock()
-        output = call(values)
-        sync()
-        durations.append(clock() - start)
-    return output, durations
+    with recorder.phase("look at the output", "check"):
+        outputs.require_plausible(output.numpy(), f"the output at batch {batch}")

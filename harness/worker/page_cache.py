@@ -16,6 +16,17 @@ def files(path: str) -> List[str]:
     return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 
+def make_durable(path: str) -> None:
+    """Have everything below `path`, and the directories that name it, written to the disk (fsync(2))."""
+    folders = [os.path.dirname(path)] + [folder for folder, _, _ in os.walk(path)]
+    for name in files(path) + folders:
+        descriptor = os.open(name, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def evict(path: str) -> None:
     """Ask the kernel to drop the pages of every file below `path`; they are written back first."""
     for name in files(path):

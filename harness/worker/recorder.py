@@ -21,7 +21,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.metrics: List[Dict[str, Any]] = []
-        self.absent: List[Dict[str, str]] = []
+        self.absent: List[Dict[str, Any]] = []
         self.phases: List[Dict[str, Any]] = []
         self.taints: List[str] = []
         self.evidence: Dict[str, Any] = {}
@@ -54,9 +54,12 @@ class Recorder:
         self.report(name + "_s", interval.wall_s)
         self.report(name + "_cpu_s", interval.cpu_s)
 
-    def report_absent(self, metric: str, reason: str) -> None:
+    def report_absent(self, metric: str, reason: str, batch: Optional[int] = None) -> None:
         """Say why a metric has no value here: absent is never zero."""
-        self.absent.append({"metric": metric, "reason": reason})
+        row: Dict[str, Any] = {"metric": metric, "reason": reason}
+        if batch is not None:
+            row["batch"] = batch
+        self.absent.append(row)
 
     def as_dict(self) -> Dict[str, Any]:
         """Return what the record holds of this repeat."""

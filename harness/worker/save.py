@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import shutil
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 import numpy as np
 
 from harness.formats import registry
-from harness.worker import artifact, device, host_memory, outputs
+from harness.worker import artifact, device, host_memory, outputs, page_cache
 from harness.worker.recorder import Recorder, Unsupported
 from harness.zoo import families
 
@@ -21,7 +21,7 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Measure one save repeat.
 
     request: device, model, writer, artifact (path to write), keep (leave the artifact and its expected output
-    for the load repeats, and report what lies on disk), later_saves.
+    for the load repeats, and report what lies on disk), later_saves, durable_saves.
     """
     writer, path = registry.WRITERS[request["writer"]], request["artifact"]
     device.initialise(tf, request["device"], recorder)
@@ -65,19 +65,30 @@ def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recor
     host_memory.report_peak(recorder, "save_host_peak_bytes", memory)
     device.report_need(tf, recorder, "save_device_need_bytes", need)
     recorder.report_time("save_first", interval)
-    later = []
-    for _ in range(request["later_saves"]):
+    for name, count in (("later", request["later_saves"]), ("durable", request["durable_saves"])):
+        _save_again(tf, lambda: writer.write(tf, prepared, path + ".later"), name, count, request, recorder)
+
+
+def _save_again(
+    tf: Any, write: Callable[[], None], name: str, count: int, request: Dict[str, Any], recorder: Recorder
+) -> None:
+    """Report the median of further saves; a durable one ends when files and directories are on the disk."""
+    path = request["artifact"] + ".later"
+    intervals = []
+    for _ in range(count):
         with recorder.phase("collect garbage", "set-up"):
             gc.collect()
-        with recorder.phase("save, later") as interval:
-            writer.write(tf, prepared, path + ".later")
+        with recorder.phase(f"save, {name}") as interval:
+            write()
             tf.test.experimental.sync_devices()
-        later.append(interval)
+            if name == "durable":
+                page_cache.make_durable(path)
+        intervals.append(interval)
         with recorder.phase("remove artifact", "set-up"):
-            shutil.rmtree(path + ".later")
-    if later:
-        recorder.report("save_later_s", float(np.median([interval.wall_s for interval in later])))
-        recorder.report("save_later_cpu_s", float(np.median([interval.cpu_s for interval in later])))
+            shutil.rmtree(path)
+    if intervals:
+        recorder.report(f"save_{name}_s", float(np.median([interval.wall_s for interval in intervals])))
+        recorder.report(f"save_{name}_cpu_s", float(np.median([interval.cpu_s for interval in intervals])))
 
 
 def expected_path(artifact_path: str) -> str:

@@ -31,14 +31,15 @@ def main(control: int) -> int:
     """Serve the host until it closes the socket. Return the exit status."""
     channel = socket.socket(fileno=control)
     stream = channel.makefile("rw", encoding="utf-8", newline="\n")
-    tf, hello = _import_tensorflow()
+    tf, hello, imported = _import_tensorflow()
     _send(stream, hello)
     for line in stream:
         request = json.loads(line)
         if request.get("do") == "fork":
             _send(stream, {"done": _in_child(tf, request, stream)})
         elif request.get("do") == "here":
-            _send(stream, {"done": _repeat(tf, request, stream)})
+            process = dict(imported, started=request["started"])
+            _send(stream, {"done": _repeat(tf, dict(request, process=process), stream)})
     return 0
 
 
@@ -47,19 +48,23 @@ def _send(stream: TextIO, message: Dict[str, Any]) -> None:
     stream.flush()
 
 
-def _import_tensorflow() -> Tuple[Any, Dict[str, Any]]:
-    """Import what every repeat needs without touching a device: a fork after that would inherit a dead context."""
+def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
+    """Import what every repeat needs without touching a device: a fork after that would inherit a dead context.
+
+    Returns TensorFlow, the message to the host, and the clocks of this process when TensorFlow was imported.
+    """
     began = time.monotonic()
     recorder = Recorder()
     with recorder.phase("import") as interval:
         import tensorflow as tf
+    imported = {"imported": time.monotonic(), "imported_cpu_s": time.process_time()}
     recorder.report_time("import", interval)
     with recorder.phase("import Keras and protocol buffers", "set-up"):
         keras = tf.keras
         import numpy
         from tensorflow.core.protobuf import saved_model_pb2  # noqa: F401
 
-        from harness.worker import load, save  # noqa: F401
+        from harness.worker import operations  # noqa: F401
 
         keras_version = _keras_version(keras)
     with recorder.phase("freeze garbage", "set-up"):
@@ -76,7 +81,8 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any]]:
         "python": sys.version.split()[0],
         "worker_version": WORKER_VERSION,
     }
-    return tf, {"hello": dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance, began=began)}
+    hello = dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance, began=began)
+    return tf, {"hello": hello}, imported
 
 
 def _keras_version(keras: Any) -> str:
@@ -167,7 +173,7 @@ def _failure(reason: str) -> Dict[str, Any]:
 
 def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one operation and return what its record will hold. Never raises for what the operation does."""
-    from harness.worker import load, save
+    from harness.worker.operations import OPERATIONS
 
     recorder = Recorder()
     status: str = "ok"
@@ -180,7 +186,7 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     if request["device"] == "gpu":
         request = dict(request, hold=hold)
     try:
-        (save if request["operation"] == "save" else load).run(tf, request, recorder)
+        OPERATIONS[request["operation"]](tf, request, recorder)
     except Unsupported as error:
         status, reason = "unsupported", str(error)
     except WrongOutput as error:

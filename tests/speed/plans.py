@@ -23,7 +23,7 @@ def quick(smoke: bool) -> Preset:
 def plain(smoke: bool) -> Preset:
     """Return what gives each metric of two models one value a block, two blocks: the samples of the plain suite."""
     whole = _of_models(quick(smoke), models(smoke))
-    once = replace(whole.groups[0], save_repeats=1, later_saves=1, cold_repeats=1, warm_repeats=1, infer_repeats=1)
+    once = replace(whole.groups[0], repeats=dict.fromkeys(whole.groups[0].repeats, 1))
     return replace(whole, name="plain", groups=(once,), blocks=2)
 
 
@@ -35,7 +35,7 @@ def _short(preset: Preset, smoke: bool, blocks: int) -> Preset:
     if not smoke:
         return whole
     first = _of_models(whole, SMOKE_MODELS).groups[0]
-    tiny = replace(first, save_repeats=2, cold_repeats=1, warm_repeats=1, window_s=0.1)
+    tiny = replace(first.with_repeats(save=2, cold=1, warm=1), window_s=0.1)
     return replace(whole, name=f"{preset.name}-smoke", groups=(tiny,))
 
 

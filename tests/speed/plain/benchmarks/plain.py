@@ -176,6 +176,20 @@ class FirstCall(WithArtifact):
         tf_load.callable_of(self.loaded)(self.values)
 
 
+class EarlyCalls(WithArtifact):
+    number = 9
+
+    def setup(self, artifacts, name):
+        tf = start()
+        self.loaded = tf_load.read(tf, artifacts[name]["path"])
+        self.values = tf.constant(families.inputs(name, 1))
+        self.call = tf_load.callable_of(self.loaded)
+        self.call(self.values)
+
+    def time_early_calls(self, artifacts, name):
+        self.call(self.values)
+
+
 class Infer(WithArtifact):
     params = (MODELS, BATCHES)
     param_names = ("model", "batch")

@@ -1,0 +1,36 @@
+"""The kinds of repeats that a plan can hold: which operation of the worker each asks for, and how often a preset says.
+
+To add one: a line here, a module in harness/worker/ named in its table of operations, and its metrics in
+harness/metrics.py. A group of a preset then takes `<name>_repeats`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One kind of repeat."""
+
+    name: str  # a preset's field is `<name>_repeats`
+    operation: str  # of the worker, and of the metrics that it reports
+    page_cache: str | None  # the state of the artifact's pages when it is read; None: nothing is read
+    title: str  # as forecasts say it, after a number
+    spawned: bool = False  # needs a process of its own from its start on, under `--isolation fork` too
+
+
+PASSES = {
+    each.name: each
+    for each in (
+        Pass("save", "save", None, "saves"),
+        Pass("cold", "load", "cold", "cold loads"),
+        Pass("warm", "load", "warm", "warm loads"),
+        Pass("infer", "infer", "warm", "with steady calls"),
+        Pass("first_result", "first-result", "warm", "new processes to their first result", spawned=True),
+    )
+}
+"""By name, in the order of their first use in a cell: what saves comes before what reads."""
+
+OPERATIONS = tuple(dict.fromkeys(each.operation for each in PASSES.values()))
+"""What `--operation` chooses from."""

@@ -1,0 +1,16 @@
+"""The operations a repeat can do, by name. To add one: a module like its neighbours, and a line here."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict
+
+from harness.worker import first_result, load, save
+from harness.worker.recorder import Recorder
+
+OPERATIONS: Dict[str, Callable[[Any, Dict[str, Any], Recorder], None]] = {
+    "save": save.run,
+    "load": load.run,
+    "infer": load.run,
+    "first-result": first_result.run,
+}
+"""Each takes TensorFlow, the request and the recorder to fill."""
