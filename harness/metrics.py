@@ -108,6 +108,8 @@ _ALL = (
     *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
     _host_peak("load", Scope.READER),
     _device_need("load", Scope.READER),
+    Metric("device_copy_floor_s", "seconds", Kind.TIME, Scope.WRITER, "floor", False, "raw copy to the device"),
+    Metric("device_matrix_floor_s", "seconds", Kind.TIME, Scope.WRITER, "floor", False, "matrix product on the device"),
     Metric("device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"),
     *_steady("infer", "infer", "steady signature call"),
     _device_need("infer", Scope.CALL),

@@ -80,6 +80,8 @@ def _storage(folder: Path, size_bytes: int) -> Iterator[Floor]:
         path = Path(scratch) / "bytes"
         times = [_seconds(lambda: _write(path, chunk, size_bytes)) for _ in range(REPEATS)]
         size = path.stat().st_size
+        yield Floor("write", statistics.median(times), size, "bytes", f"{_of(chunk)}, to the page cache")
+        times = [_seconds(lambda: _write(path, chunk, size_bytes, durable=True)) for _ in range(REPEATS)]
         yield Floor("write and fsync", statistics.median(times), size, "bytes", f"{_of(chunk)}, then fsync of the file")
         cold, resident = [], 0.0
         for _ in range(REPEATS):
@@ -120,12 +122,13 @@ def _of(chunk: bytes) -> str:
     return f"in pieces of {len(chunk) / 2**20:g} MiB"
 
 
-def _write(path: Path, chunk: bytes, size_bytes: int) -> None:
+def _write(path: Path, chunk: bytes, size_bytes: int, *, durable: bool = False) -> None:
     with path.open("wb", buffering=0) as file:
         left = size_bytes
         while left > 0:
             left -= file.write(chunk[:left])
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
 
 
 def _read(path: Path) -> None:

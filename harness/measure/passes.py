@@ -28,6 +28,7 @@ PASSES = {
         Pass("warm", "load", "warm", "warm loads"),
         Pass("infer", "infer", "warm", "with steady calls"),
         Pass("first_result", "first-result", "warm", "new processes to their first result", spawned=True),
+        Pass("floor", "floor", "warm", "floors of the device"),
     )
 }
 """By name, in the order of their first use in a cell: what saves comes before what reads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.comparison import Comparison
+from harness.report.multiples import Multiple, multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, quantity
 from harness.report.sections import by_metric, failure_text, headline, origin, sections
 from harness.report.wording import Places, blocks_text, finding_text, title, would_have_shown
@@ -47,6 +48,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield from _folded(f"{len(parts.same)} the same within the margin", _same(parts.same, parts.places))
     if parts.open_rows:
         yield from _folded(f"{len(parts.open_rows)} undecided", _open(parts.open_rows, parts.places))
+    moved = multiples(comparison.rows, comparison.floors)
+    if moved:
+        yield from _folded("How far from what this hardware allows", _multiples(moved, parts.places))
     if parts.one_sided:
         each = [f"- {_escape(title(row.metric))}: {_escape(parts.places.place(row))}" for row in parts.one_sided]
         yield from _folded(f"{len(each)} measured on one side only", each)
@@ -73,6 +77,13 @@ def _open(rows: Iterable[Row], places: Places) -> Iterator[str]:
     for row in rows:
         spans = (change(row.ratio), interval(row.low, row.high), would_have_shown(row), blocks_text(row))
         yield _table_row((title(row.metric), places.place(row), *spans, row.reason.value))
+
+
+def _multiples(found: Iterable[Multiple], places: Places) -> Iterator[str]:
+    yield from _table_head(("what", "where"), ("new", "floor", "times the floor"))
+    for one in found:
+        values = (quantity(one.row.new, one.row.unit), quantity(one.floor_s, "seconds"), multiple_text(one))
+        yield _table_row((title(one.row.metric), places.place(one.row), *values))
 
 
 def _table_head(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:

@@ -9,14 +9,17 @@ from typing import Any
 from harness.verdict.rows import Row
 
 FLOOR_OF = {
-    "save_first_s": "write and fsync",
-    "save_later_s": "write and fsync",
+    "save_first_s": "write",
+    "save_later_s": "write",
+    "save_durable_s": "write and fsync",
     "load_cold_s": "read, cold",
     "load_warm_s": "read, warm",
     "load_again_s": "read, warm",
 }
-"""Metric: the floor that moves the same bytes. A save does not wait for the disk (its clock holds no fsync), so it may
-take less than its floor."""
+"""Metric: the floor that moves the same bytes. A save does not wait for the disk, so its floor does not either."""
+
+DEVICE_FLOOR = "device_copy_floor_s"
+"""Metric that a worker measures with these very bytes: every load to a GPU copies them there."""
 
 SMALLEST_BYTES = 1 << 20
 """Artifacts below this have no multiple: their floor is the latency of a few calls, which a rate does not tell."""
@@ -40,16 +43,24 @@ def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple
         floors: as run.json holds them (`Floor.as_record`); those without a rate are left out.
     """
     rates = {floor["name"]: floor["rate_per_s"] for floor in floors if floor.get("rate_per_s")}
-    sizes = {_artifact(row): row.new for row in rows if row.metric == "artifact_bytes"}
+    sizes = {_artifact(row): row.new for row in rows if row.metric == "artifact_bytes" and row.new}
+    copies = {_artifact(row): row.new for row in rows if row.metric == DEVICE_FLOOR}
     found = []
     for row in rows:
-        floor = FLOOR_OF.get(row.metric)
-        size, rate = sizes.get(_artifact(row)), rates.get(floor)
-        if floor is None or row.new is None or size is None or size < SMALLEST_BYTES or rate is None:
+        floor, size = FLOOR_OF.get(row.metric), sizes.get(_artifact(row), 0.0)
+        if floor is None or row.new is None or size < SMALLEST_BYTES:
             continue
-        floor_s = size / rate
-        found.append(Multiple(row, floor, floor_s, row.new / floor_s))
+        if floor in rates:
+            found.append(Multiple(row, floor, size / rates[floor], row.new * rates[floor] / size))
+        copy_s = copies.get(_artifact(row))
+        if copy_s and floor.startswith("read"):
+            found.append(Multiple(row, "copy to the device", copy_s, row.new / copy_s))
     return tuple(found)
+
+
+def multiple_text(found: Multiple) -> str:
+    """Return "12.4x of a raw read, warm"."""
+    return f"{found.times:.1f}x of a raw {found.floor}"
 
 
 def _artifact(row: Row) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.comparison import Comparison
-from harness.report.multiples import multiples
+from harness.report.multiples import multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.sections import Sections, by_metric, failure_text, headline, origin, sections
 from harness.report.wording import Places, blocks_text, finding_text, reason_text, title, would_have_shown
@@ -161,12 +161,8 @@ def _multiples(comparison: Comparison) -> Iterator[RenderableType]:
     table = _table("what", "where", right=(comparison.new.name, "floor", "times the floor"))
     for one in found:
         what = (title(one.row.metric), places.place(one.row), quantity(one.row.new, one.row.unit))
-        table.add_row(*map(Text, (*what, quantity(one.floor_s, "seconds"), f"{one.times:.1f}x of {_raw(one.floor)}")))
+        table.add_row(*map(Text, (*what, quantity(one.floor_s, "seconds"), multiple_text(one))))
     yield from _section("How far from what this hardware allows, moving the same bytes", table)
-
-
-def _raw(floor: str) -> str:
-    return {"write and fsync": "a raw write with fsync"}.get(floor, f"a raw {floor.replace(',', '')}")
 
 
 def _failures(comparison: Comparison) -> Iterator[RenderableType]:
