@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
+from harness.commands.steady_note import unsettled_note
 from harness.worker import steady
 
 
@@ -67,3 +68,13 @@ def test_the_settled_call_is_the_first_after_which_all_are_as_fast() -> None:
     assert steady.settled_call([0.010] * 10, 0.010) == 1
     assert steady.settled_call([0.020] * 10, 0.010) is None
     assert steady.settled_call([0.010] * 3, 0.010) is None
+
+
+def test_a_report_says_where_calls_never_became_steady() -> None:
+    def record(settled: bool) -> dict[str, object]:
+        evidence = {"infer_b1": {"settled": True}, "infer_b32": {"settled": settled}, "resident_before": 1.0}
+        return {"type": "repeat", "cell": {"model": "conv-s", "device": "cpu"}, "evidence": evidence}
+
+    assert unsettled_note([record(True), {"type": "block"}]) == []
+    (note,) = unsettled_note([record(True), record(False), record(False)])
+    assert "in 2 of 6 windows, most often conv-s b32 on cpu (2 times)" in note

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.commands.steady_note import unsettled_note
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
 from harness.metrics import METRICS
@@ -62,6 +63,7 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         notes=[
             *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
             *_looks_note(looks),
+            *unsettled_note(record for record in run.records()[0] if record.get("subject") in (old, new)),
         ],
         looks=looks,
     )
