@@ -3,6 +3,7 @@
 import pytest
 from speed.accounting import LOST, account
 from speed.equality import harness_samples, plain_row, require_equal, wanted
+from speed.isolation import isolation_rows
 from speed.report import BEGIN, END, Target, write_docs
 
 CELL = {"device": "cpu", "model": "mlp-s", "writer": "tf-module", "reader": "tf-load"}
@@ -119,3 +120,17 @@ def test_docs_are_rewritten_between_the_marks_only(tmp_path):
     write_docs(page, ["newer"])
 
     assert page.read_text() == f"before\n{BEGIN}\n\nnewer\n\n{END}\nafter\n"
+
+
+def test_forks_and_spawned_processes_are_compared_row_by_row():
+    def record(seconds, batch=None):
+        metric = "infer_p50_s" if batch else "load_warm_s"
+        entries = [{"metric": metric, "value": seconds, "batch": batch}, {"metric": "infer_p90_s", "value": 1.0}]
+        return {"cell": {"model": "mlp-s", "writer": "tf-module"}, "operation": "load", "metrics": entries}
+
+    forked = [record(0.2), record(0.3), record(0.4), record(0.01, 1), record(0.1, 32), {"type": "block"}]
+    spawned = [record(0.15), record(0.01, 1), record(0.4, 32)]
+    assert isolation_rows(forked, spawned) == [
+        ("load_warm_s", "1", "0.50", "0.50", "0.50"),
+        ("infer_p50_s", "2", "2.00", "1.00", "4.00"),
+    ]

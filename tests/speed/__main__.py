@@ -17,6 +17,7 @@ from harness.store.runs import ResultsLock, write_json_atomically
 
 from .accounting import account
 from .equality import harness_samples, require_equal, wanted
+from .isolation import HEADER, isolation_rows
 from .measuring import Cost, measured
 from .plain_suite import run_plain_suite
 from .plans import PLANS, models
@@ -66,13 +67,13 @@ class Benchmark:
 
     def measure_spawning(self) -> None:
         """(c): the same plan with a process of its own for each repeat."""
-        costs = {}
+        costs, records = {}, {}
         for isolation in ("fork", "spawn"):
             work = self._work / isolation
             run = measured(self._root, work, "quick", self._names[-1:], isolation=isolation, smoke=self._smoke)
             # A p99 of too few calls is a value too: the reason why there is none.
             values = sum(len(record.get(kind) or []) for record in run.records for kind in ("metrics", "absent"))
-            costs[isolation] = run.cost, values
+            costs[isolation], records[isolation] = (run.cost, values), run.records
         if costs["fork"][1] != costs["spawn"][1]:
             raise AssertionError(f"forks gave {costs['fork'][1]} values and spawned processes {costs['spawn'][1]}")
         self._ratio("c", "spawning", 5, costs["spawn"][0], costs["fork"][0])
@@ -81,6 +82,10 @@ class Benchmark:
             f"One block of `quick`, {self._names[-1]}, on the CPU.",
             "",
             *table(("isolation", "wall s", "CPU s"), rows),
+            "",
+            "What the two ways read, one block each, one after the other:",
+            "",
+            *table(HEADER, isolation_rows(records["fork"], records["spawn"])),
         ]
         self._tell("Forking and spawning", lines)
         self.document["spawning"] = {name: asdict(cost) for name, (cost, _) in costs.items()}
