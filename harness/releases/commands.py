@@ -46,10 +46,15 @@ def list_releases(root: Path, *, style: str = "table", wheel: str = "auto", poli
         return 0
     table = Table(box=None, pad_edge=False)
     for title in ("release", "date", "keras", "environment", "state"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, no_wrap=title != "state")
     for row in rows:
         table.add_row(row["name"], row["date"], row["keras"] or "-", row["environment"], _state(row))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(table)
+    older = sorted({row["newest_python"] for row in rows if row["obstacle"] and row["newest_python"]})
+    if older:
+        ways = " or ".join(f"`make setup PYTHON=python{minor}`" for minor in older)
+        console.print(f"This is Python {running_python_minor()}; for older releases: {ways}.", soft_wrap=True)
     return 0
 
 
@@ -67,6 +72,7 @@ def _described(release: Release, root: Path, wheel: str, policy: str | None) -> 
         "wheel": environment.wheel,
         "policy": environment.policy,
         "python": environment.python_minor,
+        "newest_python": release.newest_python,
         "keras": environment.keras,
         "lock_digest": environment.lock_digest,
         "obstacle": obstacle(release),
@@ -75,7 +81,7 @@ def _described(release: Release, root: Path, wheel: str, policy: str | None) -> 
 
 def _state(row: dict[str, Any]) -> str:
     if row["obstacle"]:
-        return str(row["obstacle"])
+        return f"needs Python up to {row['newest_python']}" if row["newest_python"] else str(row["obstacle"])
     if row["installed"]:
         return "installed"
     return "no lock" if row["locked"] is False else "not installed"
