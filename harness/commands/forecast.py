@@ -22,8 +22,8 @@ from harness.verdict.power import planned_detectable_ratio
 
 ASSUMED_IMPORT_S = 4.0
 ASSUMED_REPEAT_S = 0.6
-"""Seconds of an import and of a repeat where this machine has no run to learn from. On two shared cores `quick` was seen
-to take 1.5 to 3.6 and 0.35 to 0.64; larger models take more, so this is an order of magnitude."""
+"""Seconds of an import and of a repeat where this machine has no run to learn from. On two shared cores `quick` was
+seen to take 1.5 to 3.6 and 0.35 to 0.64; larger models take more, so this is an order of magnitude."""
 ASSUMED_SPREAD = 0.05
 """Standard deviation of a block's log difference where nothing was measured here yet."""
 FEWEST_TIMED_BLOCKS = 4
