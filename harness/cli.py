@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands)
     _add_calibrate(commands)
     _add_summary(commands)
+    _add_promises(commands)
     _add_history(commands)
     _add_export(commands)
     rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
@@ -139,6 +140,14 @@ def _add_summary(commands: Any) -> None:
     _add_results(parser, "of any asv project: each series' latest value, its best, its course")
     _add_machine(parser)
     parser.set_defaults(handler=_called("results", "show_summary"))
+
+
+def _add_promises(commands: Any) -> None:
+    parser = commands.add_parser("promises", help="what SavedModel promises, and in which release it holds")
+    _add_output(parser, ("table", "markdown", "json"))
+    _add_machine(parser)
+    parser.add_argument("--run", type=Path, metavar="DIR", help="only this run's records")
+    parser.set_defaults(handler=_called("promises", "show_promises"))
 
 
 def _add_history(commands: Any) -> None:

@@ -25,8 +25,8 @@ class Scope(StrEnum):
     SUBJECT = "subject"  # device, model and variant are "-"
     DEVICE = "device"  # model and variant are "-"
     MODEL = "model"  # variant is "-"
-    WRITER = "writer"  # variant is the writer: "tf-module"
-    READER = "reader"  # variant is writer and reader: "tf-module/tf-load"
+    WRITER = "writer"  # variant is the writer: "tf-module", with the way where there are several
+    READER = "reader"  # variant is writer and reader: "tf-module/tf-load", likewise
     CALL = "call"  # as READER, with the batch: "tf-module/tf-load b32"
 
 
@@ -108,6 +108,17 @@ _ALL = (
     *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
     _host_peak("load", Scope.READER),
     _device_need("load", Scope.READER),
+    Metric("resume_broken_promises", "promises", Kind.EXACT, Scope.WRITER, "resume", True, "resume: promises not kept"),
+    *_time("resume_first_step", Scope.WRITER, "resume", "resume: restore and first step"),
+    Metric(
+        "custom_code_broken_promises",
+        "promises",
+        Kind.EXACT,
+        Scope.WRITER,
+        "custom-code",
+        True,
+        "loading without the original code: promises not kept",
+    ),
     Metric("device_copy_floor_s", "seconds", Kind.TIME, Scope.WRITER, "floor", False, "raw copy to the device"),
     Metric("device_matrix_floor_s", "seconds", Kind.TIME, Scope.WRITER, "floor", False, "matrix product on the device"),
     Metric("device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"),

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from harness.formats import keras_export, keras_save_tf, tf_load, tf_module
+from harness.formats import keras_export, keras_save_tf, tf_load, tf_module, tf_save
 
-WRITERS: Dict[str, Any] = {"tf-module": tf_module, "keras-save-tf": keras_save_tf, "keras-export": keras_export}
+WRITERS: Dict[str, Any] = {
+    "tf-module": tf_module,
+    "keras-save-tf": keras_save_tf,
+    "keras-export": keras_export,
+    "tf-save": tf_save,
+}
 READERS: Dict[str, Any] = {"tf-load": tf_load}
 
 MAY_BE_ABSENT = ("keras-save-tf", "keras-export")

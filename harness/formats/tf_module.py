@@ -12,7 +12,8 @@ def prepare(tf: Any, model: Any) -> Any:
     """Return the module and its signature; tracing happens in the first save."""
     module = tf.Module()
     module.variables_of_model = list(model.variables)
-    (source,) = model.inputs
+    # A subclassed model has no inputs of its own; what it is built around has.
+    (source,) = getattr(model, "inputs", None) or model.inner.inputs
     spec = tf.TensorSpec([None, *list(source.shape)[1:]], source.dtype, name="inputs")
 
     @tf.function(input_signature=[spec])  # type: ignore[untyped-decorator]

@@ -50,10 +50,13 @@ first call or the second load of such a repeat never read the artifact from the 
 _CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
 
 
-def row_key(metric: Metric, cell: Mapping[str, Any] | None, batch: int | None = None) -> tuple[str, str, str]:
+def row_key(
+    metric: Metric, cell: Mapping[str, Any] | None, batch: int | None = None, way: str | None = None
+) -> tuple[str, str, str]:
     """Return (device, model, variant) of a metric measured in a cell, "-" for what its scope leaves out.
 
-    Example: an `infer_p50_s` at batch 32 gives ("cpu", "mlp-s", "tf-module/tf-load b32").
+    Example: an `infer_p50_s` at batch 32 gives ("cpu", "mlp-s", "tf-module/tf-load b32"); one that was measured for a
+    way has that before the batch.
     """
     found = cell or {}
     device, model = found.get("device") or "-", found.get("model") or "-"
@@ -66,11 +69,11 @@ def row_key(metric: Metric, cell: Mapping[str, Any] | None, batch: int | None = 
         case Scope.MODEL:
             return device, model, "-"
         case Scope.WRITER:
-            return device, model, found.get("writer") or "-"
+            return device, model, _words(found.get("writer") or "-", way)
         case Scope.READER:
-            return device, model, variant
+            return device, model, _words(variant, way)
         case Scope.CALL:
-            return device, model, variant if batch is None else f"{variant} b{batch}"
+            return device, model, _words(variant, way, None if batch is None else f"b{batch}")
 
 
 def repeats_frame(paths: Iterable[Path], problems: list[Problem] | None = None) -> pd.DataFrame:
@@ -183,7 +186,7 @@ def _concerns(taint: str, name: str, metric: Metric | None) -> bool:
 def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> dict[str, Any]:
     """Return the row key and unit; a metric of a newer harness keeps its whole cell as the key, and no unit."""
     known = metric or Metric(entry["metric"], "", Kind.TIME, Scope.CALL, record["operation"], False, entry["metric"])
-    device, model, variant = row_key(known, record.get("cell"), entry.get("batch"))
+    device, model, variant = row_key(known, record.get("cell"), entry.get("batch"), entry.get("way"))
     return {"metric": known.name, "unit": known.unit, "device": device, "model": model, "variant": variant}
 
 
@@ -208,6 +211,10 @@ def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, An
 def _variant(cell: Mapping[str, Any]) -> str:
     writer, reader = cell.get("writer"), cell.get("reader")
     return "/".join(part for part in (writer, reader) if part) or "-"
+
+
+def _words(*parts: str | None) -> str:
+    return " ".join(filter(None, parts))
 
 
 def _failed_cells(complete: pd.DataFrame) -> pd.DataFrame:

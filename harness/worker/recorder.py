@@ -42,28 +42,30 @@ class Recorder:
             interval.cpu_s = (time.process_time_ns() - cpu) / 1e9
             self.phases.append({"name": name, "kind": kind, "wall_s": interval.wall_s, "cpu_s": interval.cpu_s})
 
-    def report(self, metric: str, value: float, batch: Optional[int] = None) -> None:
-        """Store one value of a metric of harness/metrics.py, in the metric's unit."""
-        row: Dict[str, Any] = {"metric": metric, "value": float(value)}
-        if batch is not None:
-            row["batch"] = batch
-        self.metrics.append(row)
+    def report(self, metric: str, value: float, batch: Optional[int] = None, way: Optional[str] = None) -> None:
+        """Store one value of a metric of harness/metrics.py, in the metric's unit, at a batch size and for a way."""
+        self.metrics.append(_placed({"metric": metric, "value": float(value)}, batch, way))
 
     def report_time(self, name: str, interval: Interval) -> None:
         """Store `<name>_s` and `<name>_cpu_s`."""
         self.report(name + "_s", interval.wall_s)
         self.report(name + "_cpu_s", interval.cpu_s)
 
-    def report_absent(self, metric: str, reason: str, batch: Optional[int] = None) -> None:
+    def report_absent(self, metric: str, reason: str, batch: Optional[int] = None, way: Optional[str] = None) -> None:
         """Say why a metric has no value here: absent is never zero."""
-        row: Dict[str, Any] = {"metric": metric, "reason": reason}
-        if batch is not None:
-            row["batch"] = batch
-        self.absent.append(row)
+        self.absent.append(_placed({"metric": metric, "reason": reason}, batch, way))
 
     def as_dict(self) -> Dict[str, Any]:
         """Return what the record holds of this repeat."""
         return {name: getattr(self, name) for name in ("metrics", "absent", "phases", "taints", "evidence")}
+
+
+def _placed(row: Dict[str, Any], batch: Optional[int], way: Optional[str]) -> Dict[str, Any]:
+    if batch is not None:
+        row["batch"] = batch
+    if way is not None:
+        row["way"] = way
+    return row
 
 
 class Unsupported(Exception):

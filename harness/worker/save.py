@@ -13,8 +13,8 @@ from harness.worker import artifact, device, host_memory, outputs, page_cache
 from harness.worker.recorder import Recorder, Unsupported
 from harness.zoo import families
 
-# What a Keras without an API raises when that API is called.
-_ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
+ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
+"""What a Keras without an API raises when that API is called."""
 
 
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
@@ -57,7 +57,7 @@ def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recor
             prepared = writer.prepare(tf, model)
             writer.write(tf, prepared, path)
             tf.test.experimental.sync_devices()
-    except _ABSENT_API as error:
+    except ABSENT_API as error:
         if request["writer"] not in registry.MAY_BE_ABSENT:
             raise
         first_line = (str(error).strip() or "no message").splitlines()[0]

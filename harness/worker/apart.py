@@ -1,0 +1,71 @@
+"""A step of a repeat in a process of its own, so that nothing of it but the files it writes reaches the next step."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import traceback
+from typing import Any, Callable, Dict
+
+from harness.worker.recorder import Recorder, Unsupported, WrongOutput
+
+_RAISED = {"Unsupported": Unsupported, "WrongOutput": WrongOutput}
+
+
+def run(step: Callable[[Recorder], None], recorder: Recorder) -> None:
+    """Fork, run `step` there with a recorder, and add what it recorded to `recorder`.
+
+    The calling process must not have touched a device: its context would not survive the fork.
+
+    Raises:
+        Unsupported, WrongOutput: as the step raised them.
+        RuntimeError: the step raised anything else, or its process died; the text says what.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(_outcome(step), pipe)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    _, wait_status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(wait_status):
+        raise RuntimeError("killed by " + signal.Signals(os.WTERMSIG(wait_status)).name)
+    if not text:
+        raise RuntimeError(f"exit status {os.WEXITSTATUS(wait_status)} without a result")
+    outcome = json.loads(text)
+    for name, values in outcome["recorded"].items():
+        kept = getattr(recorder, name)
+        if isinstance(kept, dict):
+            kept.update(values)
+        else:
+            kept.extend(values)
+    if outcome["raised"]:
+        raise _RAISED.get(outcome["raised"], RuntimeError)(outcome["reason"])
+
+
+def _outcome(step: Callable[[Recorder], None]) -> Dict[str, Any]:
+    recorder = Recorder()
+    raised, reason = None, None
+    try:
+        step(recorder)
+    except (Unsupported, WrongOutput) as error:
+        raised, reason = type(error).__name__, str(error)
+    except Exception as error:
+        traceback.print_exc()
+        raised, reason = type(error).__name__, describe(error)
+    return {"recorded": recorder.as_dict(), "raised": raised, "reason": reason}
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as one line, class first."""
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return f"{type(error).__name__}: {first_line}"[:500]

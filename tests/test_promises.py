@@ -1,0 +1,90 @@
+"""The promises of SavedModel: measured in real releases, one of them forgetful, and how they are told."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty_releases import add_release, around_load, make_project, tensorflow_python
+
+from harness.promises import State, promises
+from harness.report.promises import render_promises
+
+COMMAND = Path(sys.executable).with_name("savedmodel-bench")
+
+FORGETFUL = around_load("""
+    loaded = load(path)
+    for variable in getattr(loaded, "variables_of_optimizer", []):
+        variable.assign(variable * 0)
+    return loaded
+""")
+
+
+@pytest.mark.tensorflow
+def test_each_release_is_told_what_it_keeps(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    add_release(root, "keras-2", python=tensorflow_python("v2.15.1"))
+    add_release(root, "keras-3", python=tensorflow_python("v2.21.0"))
+    add_release(root, "forgetful", patch=FORGETFUL)
+    names = ("keras-2", "keras-3", "forgetful")
+    for arguments in (["run", *names, "--preset", "promises", "--blocks", "1"], ["promises", "--format", "json"]):
+        done = subprocess.run([COMMAND, *arguments], cwd=root, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+    told = {
+        (one["subject"], one["writer"], one["way"]): (one["state"], one["detail"])
+        for one in json.loads(done.stdout)["promises"]
+    }
+    for name in ("keras-2", "keras-3"):
+        assert told[name, "tf-module", "train-signature"] == ("kept", "")
+        assert told[name, "tf-save", "rebuilt-and-checkpoint"] == ("kept", "")
+        assert told[name, "keras-export", "signature"] == ("not kept", "iterations, slots, losses")
+        for writer in ("tf-module", "keras-export", "tf-save"):
+            for kind in ("layer", "model"):
+                assert told[name, writer, f"{kind}-signature"] == ("kept", "")
+    # The half-kept promise: the state is on disk, and load_model alone does not restore it.
+    assert told["keras-2", "keras-save-tf", "load-model"] == ("not kept", "iterations, slots, losses")
+    assert told["keras-2", "keras-save-tf", "load-model-and-checkpoint"] == ("kept", "")
+    state, reason = told["keras-3", "keras-save-tf", "-"]
+    assert state == "n/a"
+    assert "ValueError: The `save_format` argument is deprecated" in reason
+    # Outputs alone do not show it; slots, iterations and losses do.
+    assert told["forgetful", "tf-module", "train-signature"] == ("not kept", "iterations, slots, losses")
+    assert told["forgetful", "tf-save", "rebuilt-and-checkpoint"] == ("kept", "")
+
+
+def _record(subject: str, value: float | None, **more: Any) -> dict[str, Any]:
+    cell = {"device": "cpu", "model": "mlp-xs", "writer": "tf-module", "reader": "tf-load"}
+    entry = {"metric": "resume_broken_promises", "value": value, "way": "train-signature"}
+    return {
+        "type": "repeat", "subject": subject, "operation": "resume", "status": "ok", "cell": cell,
+        "metrics": [] if value is None else [entry], "absent": [], "evidence": {}, **more,
+    }  # fmt: skip
+
+
+def test_the_latest_record_counts() -> None:
+    (one,) = promises([_record("a", 0), _record("a", 2, evidence={"resume train-signature": {"broken": ["slots"]}})])
+    assert (one.state, one.detail) == (State.BROKEN, "slots")
+
+
+def test_what_cannot_be_saved_is_absent_in_every_way_and_said_once() -> None:
+    records = [_record("a", 0), _record("b", None, operation="save", status="unsupported", reason="no such API")]
+    text = render_promises(promises(records), ["a", "b"], "table")
+    assert text.splitlines()[1].split() == [
+        "training",
+        "goes",
+        "on",
+        "mlp-xs",
+        "tf-module",
+        "train-signature",
+        "kept",
+        "n/a",
+    ]
+    assert text.count("no such API") == 1
+
+
+def test_without_records_the_command_that_makes_some_is_named() -> None:
+    assert "--preset promises" in render_promises([], [], "table")
