@@ -33,12 +33,14 @@ class SubjectFacts:
     wheel: str | None = None
     python: str | None = None
     lock_digest: str | None = None
+    profile: str | None = None
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> SubjectFacts:
         """Return the facts of one entry of run.json's `subjects`; `python` becomes the minor version ("3.11")."""
         minor = re.match(r"\d+\.\d+", str(facts.get("python_minor") or facts.get("python") or ""))
-        text = {name: facts.get(name) for name in ("release", "tensorflow", "keras", "policy", "wheel", "lock_digest")}
+        names = ("release", "tensorflow", "keras", "policy", "wheel", "lock_digest", "profile")
+        text = {name: facts.get(name) for name in names}
         known = {name: str(value) for name, value in text.items() if value is not None}
         return cls(name=str(facts["name"]), python=minor.group() if minor else None, **known)
 
@@ -253,6 +255,7 @@ def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:
         ("lock policy", old.policy, new.policy, "a change may come from any dependency"),
         ("wheel", old.wheel, new.wheel, "the builds differ, not only the release"),
         ("Python", old.python, new.python, "a change may be Python's, not TensorFlow's"),
+        ("profile", old.profile or "none", new.profile or "none", "a change may come from its settings"),
     )
     return tuple(
         f"The sides differ in {what}: {before or 'none recorded'} before, {after or 'none recorded'} after; {meaning}."

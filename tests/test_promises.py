@@ -71,7 +71,10 @@ def test_the_latest_record_counts() -> None:
 
 
 def test_what_cannot_be_saved_is_absent_in_every_way_and_said_once() -> None:
-    records = [_record("a", 0), _record("b", None, operation="save", status="unsupported", reason="AttributeError: export")]
+    records = [
+        _record("a", 0),
+        _record("b", None, operation="save", status="unsupported", reason="AttributeError: export"),
+    ]
     text = render_promises(promises(records), ["a", "b"], "table")
     assert text.splitlines()[1].split() == [
         "training",

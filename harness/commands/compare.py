@@ -15,7 +15,6 @@ from harness.measure.limits import Limits
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
-from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project
 from harness.store.runs import ResultsLock
 from harness.store.summary import render_summary, summary
@@ -51,9 +50,8 @@ def compare(options: argparse.Namespace) -> int:
         return describe_plan(root, options, names)
     if options.run is not None:
         stored = judging.load_named_run(options.run)
-        manifest = read_manifest(root / "releases.toml")
         known = {subject["name"] for subject in stored.facts["subjects"]}
-        old, new = (name if name in known else manifest.find(name).name for name in names)
+        old, new = (name if name in known else measuring.subject_name(root, name) for name in names)
         comparison = judging.compare_in_run(stored, old, new, options.operation)
     else:
         if options.budget is not None and options.blocks is not None:

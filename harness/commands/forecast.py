@@ -12,7 +12,6 @@ from harness.commands import measuring
 from harness.machine.identity import describe_machine
 from harness.measure.passes import PASSES
 from harness.measure.presets import Preset
-from harness.releases.manifest import read_manifest
 from harness.store.calibrations import read_calibration
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.records import Problem
@@ -36,8 +35,7 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
         UsageError: an option or a release's name is wrong.
     """
     preset, absent = measuring.chosen_preset(options)
-    manifest = read_manifest(root / "releases.toml")
-    subjects = [manifest.find(name).name for name in names]
+    subjects = [measuring.subject_name(root, name) for name in names]
     print(f"Subjects: {', '.join(subjects)}; preset {preset.name}: {preset.title}.")
     for group in preset.groups:
         of = "every block" if group.blocks is None else f"the first {group.blocks} blocks"

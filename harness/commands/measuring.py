@@ -16,7 +16,8 @@ from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
 from harness.releases.environments import prepare
-from harness.releases.manifest import read_manifest
+from harness.releases.manifest import Release, read_manifest
+from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
 from harness.report.progress import progress_for
 
 NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA driver answers on this machine)"
@@ -65,11 +66,10 @@ def plan_of(
     preset, absent = chosen_preset(options)
     for reason in absent:
         progress.say(f"{reason}.")
-    manifest = read_manifest(root / "releases.toml")
-    releases = [manifest.find(name) for name in names]
-    environments = [
-        prepare(release, root, wheel=options.wheel, policy=options.policy, say=progress.say) for release in releases
-    ]
+    environments = []
+    for release, profile in chosen_subjects(root, names):
+        environment = prepare(release, root, wheel=options.wheel, policy=options.policy, say=progress.say)
+        environments.append(environment if profile is None else with_profile(environment, profile, root, progress.say))
     return Plan(
         kind=kind,
         preset=preset,
@@ -80,6 +80,26 @@ def plan_of(
         isolation=options.isolation,
         looks=looks,
     )
+
+
+def chosen_subjects(root: Path, names: Sequence[str]) -> list[tuple[Release, Profile | None]]:
+    """Return the releases and profiles that subjects' names mean: "2.21", "v2.21.0@xla".
+
+    Raises:
+        UsageError: there is no such release or profile.
+    """
+    manifest = read_manifest(root / "releases.toml")
+    found = []
+    for name in names:
+        release, profile = split_subject(name)
+        found.append((manifest.find(release), None if profile is None else find_profile(root, profile)))
+    return found
+
+
+def subject_name(root: Path, name: str) -> str:
+    """Return the full name of a subject that a user may have shortened: "2.21@xla" is "v2.21.0@xla"."""
+    ((release, profile),) = chosen_subjects(root, [name])
+    return release.name if profile is None else f"{release.name}@{profile.name}"
 
 
 def terminal_progress() -> Progress:

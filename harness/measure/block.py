@@ -133,7 +133,7 @@ class Block:
 
     def _start(self, subject: Subject) -> WorkerProcess:
         log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
-        return WorkerProcess(subject.python, self._environment, log, self._artifacts)
+        return WorkerProcess(subject.python, {**self._environment, **subject.variables}, log, self._artifacts)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         blocked: dict[str, tuple[str, str]] = {}  # subject: status and reason of what keeps it from going on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from harness.measure.presets import Preset
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is compared: a name and the interpreter that has the release."""
+    """What is compared: a name, the interpreter that has the release, and what its profile sets."""
 
     name: str
     python: Path
+    variables: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,11 @@ class Plan:
 
     def fingerprint_parts(self) -> dict[str, Any]:
         """Return everything that must be equal for blocks to belong to one run."""
+        profiles = {
+            name: {"variables": dict(environment.variables), "packages": dict(environment.packages)}
+            for name, environment in self.subjects.items()
+            if environment.profile is not None
+        }
         return {
             "kind": self.kind,
             "subjects": {name: environment.release.ident for name, environment in self.subjects.items()},
@@ -39,8 +44,9 @@ class Plan:
             "worker version": WORKER_VERSION,
             "machine": self.machine.name,
             "boot": self.machine.boot_id,
-            # Runs that were never judged on the way keep the fingerprint they always had.
+            # Runs that were never judged on the way, or know no profile, keep the fingerprint they always had.
             **({"looks": list(self.looks)} if self.looks else {}),
+            **({"profiles": profiles} if profiles else {}),
         }
 
 
@@ -54,9 +60,9 @@ def name_subjects(environments: Sequence[Environment]) -> dict[str, Environment]
         raise UsageError("Name at least one release, as in `savedmodel-bench run v2.21.0`.")
     named: dict[str, Environment] = {}
     for environment in environments:
-        name, count = environment.release.name, 1
+        name, count = environment.subject, 1
         while name in named:
             count += 1
-            name = f"{environment.release.name}#{count}"
+            name = f"{environment.subject}#{count}"
         named[name] = environment
     return named

@@ -83,6 +83,9 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
                 "wheel": environment.wheel,
                 "keras": environment.keras,
                 "tensorflow": environment.release.version,
+                "profile": environment.profile,
+                "variables": dict(environment.variables),
+                "packages": dict(environment.packages),
             }
             for name, environment in plan.subjects.items()
         ],

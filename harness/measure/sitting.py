@@ -136,7 +136,9 @@ class Sitting:
         plan = self._plan
         conditions = Conditions(
             preset=self._preset,
-            subjects=tuple(Subject(name, environment.python) for name, environment in plan.subjects.items()),
+            subjects=tuple(
+                Subject(name, environment.python, environment.variables) for name, environment in plan.subjects.items()
+            ),
             isolation=plan.isolation,
             seed=plan.seed,
             memory_limit_bytes=memory_limit_bytes(plan.preset),

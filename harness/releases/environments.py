@@ -16,8 +16,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
@@ -52,6 +52,14 @@ class Environment:
     lock_digest: str | None
     keras: str | None
     installed: bool
+    profile: str | None = None  # as everything below, set by `harness.releases.profiles.with_profile`
+    variables: Mapping[str, str] = field(default_factory=dict)  # for the worker, on top of what is pinned
+    packages: Mapping[str, str] = field(default_factory=dict)  # versions of what the profile needs beside the lock
+
+    @property
+    def subject(self) -> str:
+        """The name of what is measured: the release's, with the profile's."""
+        return self.release.name if self.profile is None else f"{self.release.name}@{self.profile}"
 
 
 def running_python_minor() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,6 +34,8 @@ SAMPLE_COLUMNS = {
     "policy": "which dependencies the lock pins: today or at-release",
     "wheel": "cpu or cuda",
     "lock_digest": "digest of the release's lock",
+    "profile": "the profile it was measured under; missing without one",
+    "variables": "what the profile sets, as JSON; what every run pins stands in run.json",
     "device": "cpu or gpu; - where the metric has none",
     "model": "family and size: mlp-s; - where the metric has none",
     "variant": "writer, reader and batch: tf-module/tf-load b32; - where the metric has none",
@@ -162,12 +165,15 @@ def _of_run(run: RunDirectory) -> dict[str, Any]:
 def _subjects(run: RunDirectory) -> pd.DataFrame:
     """Return what run.json says of each subject; what it does not know, the workers' own words where they have any."""
     names = ("release", "tensorflow", "keras", "python", "policy", "wheel", "lock_digest")
+    profiled = ("profile", "variables")
     rows = []
     for subject in run.facts["subjects"]:
-        rows.append({"subject": subject["name"], **{name: subject.get(name) for name in names}})
+        variables = json.dumps(subject["variables"], sort_keys=True) if subject.get("variables") else None
+        known = {name: subject.get(name) for name in (*names, "profile")}
+        rows.append({"subject": subject["name"], **known, "variables": variables})
     if any(row[name] is None for row in rows for name in ("tensorflow", "keras")):
         said = {record["subject"]: record["provenance"] for record in run.records()[0] if record.get("provenance")}
         for row in rows:
             told = said.get(row["subject"], {})
             row.update({name: row[name] or told.get(name) for name in ("tensorflow", "keras", "python")})
-    return pd.DataFrame(rows, columns=["subject", *names]).astype("string").drop_duplicates("subject")
+    return pd.DataFrame(rows, columns=["subject", *names, *profiled]).astype("string").drop_duplicates("subject")

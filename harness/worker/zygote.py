@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -22,6 +23,9 @@ from typing import Any, Dict, List, Optional, TextIO, Tuple
 
 from harness.worker import WORKER_VERSION
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput
+
+SETTINGS = ("TF_", "XLA_", "KERAS_", "NVIDIA_TF32", "CUDA_", "OMP_")
+"""Beginnings of the variables that change what is measured: stored as the worker sees them."""
 
 MEMORY_POLL_S = 0.25
 """How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
@@ -80,19 +84,16 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
         "numpy": numpy.__version__,
         "python": sys.version.split()[0],
         "worker_version": WORKER_VERSION,
+        "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith(SETTINGS)},
     }
     hello = dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance, began=began)
     return tf, {"hello": hello}, imported
 
 
 def _keras_version(keras: Any) -> str:
-    """Return the version of the Keras that `tf.keras` is; in 2.15 only the package itself tells."""
-    version = getattr(keras, "__version__", None)
-    if version is None:
-        import keras as package
-
-        version = package.__version__
-    return str(version)
+    """Return the version of the package that `tf.keras` comes from: keras, or tf_keras under TF_USE_LEGACY_KERAS."""
+    package = importlib.import_module(keras.layers.Layer.__module__.partition(".")[0])
+    return str(package.__version__)
 
 
 def _in_child(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
