@@ -98,6 +98,12 @@ def points_of_nights(samples: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["machine", "environment", "subject", "at", "label"], kind="stable")
 
 
+def row_key(metric: str, row: str) -> tuple[str, str, str, str]:
+    """Return (metric, device, model, variant) of a course's row over releases or nights: "cpu mlp-s tf-module b1"."""
+    device, model, variant = [*row.split(" ", 2), "", "", ""][:3]
+    return metric, device or "-", model or "-", variant or "-"
+
+
 def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     measured = samples[samples["value"] > 0]
     parts = [measured[name].astype(str).where(measured[name] != "-", "") for name in ("device", "model", "variant")]
