@@ -160,7 +160,7 @@ def test_a_paired_run_of_both_sides_settles_a_finding(
     slower: tuple[Path, str, str], ratio: float, noise: float, standing: str, code: int,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    root, old, new = slower
+    _, old, new = slower
     asked = []
 
     def measured(project: Path, options: Any, kind: str, names: list[str], limits: Any, looks: Any) -> Any:
@@ -199,7 +199,8 @@ def test_findings_of_another_project_say_how_its_owner_confirms_them(
 ) -> None:
     (finding,) = told(capsys, "--results", str(results))["commits"]["findings"]
     measured, judged = finding["command"].split(" && ")
-    assert measured.startswith("asv continuous --interleave-rounds") and measured.endswith(commit(12)[:8])
+    assert measured.startswith("asv continuous --interleave-rounds")
+    assert measured.endswith(commit(12)[:8])
     assert f"compare --results {results} {commit(11)[:8]} {commit(12)[:8]}" in judged
     assert main(["history", "--results", str(results), "--confirm"]) == 3
 

@@ -109,7 +109,7 @@ def checks(root: Path, history: History, samples: pd.DataFrame, options: argpars
         sides = sides_of(history, finding)
         reason = failed.get(sides)
         if sides.machine != here:
-            reason = f"it was found on {sides.machine}, and only there it can be measured again (SAVEDMODEL_BENCH_MACHINE names a machine)"
+            reason = f"it was found on {sides.machine}, not on this machine ({here})"
         found.append(_check(root, finding, rechecks.get(sides), options, reason))
     return found
 
@@ -132,7 +132,9 @@ def of_commits(history: History, results: Path) -> list[Check]:
         if finding.shape is Shape.TREND:
             old, new = new, history.label(finding, max(one.until for one in finding.changes))
         bench = f"^{re.escape(finding.group[-1])}(\\(|$)"
-        measured = shlex.join(["asv", "continuous", "--interleave-rounds", "-a", "rounds=10", "--bench", bench, old, new])
+        measured = shlex.join(
+            ["asv", "continuous", "--interleave-rounds", "-a", "rounds=10", "--bench", bench, old, new]
+        )
         judged = shlex.join([judging.command_name(), "compare", "--results", str(results), old, new])
         found.append(Check(Standing.UNCONFIRMED, command=f"{measured} && {judged}"))
     return found

@@ -117,9 +117,7 @@ def _print_detectable(
         source = f"the calibration of run {calibration['run']}"
     spreads = spreads or [ASSUMED_SPREAD]
     typical = statistics.median(spreads)
-    alone, among = (
-        _change(planned_detectable_ratio(typical, blocks, margin, rows)) for rows in (1, len(spreads))
-    )
+    alone, among = (_change(planned_detectable_ratio(typical, blocks, margin, rows)) for rows in (1, len(spreads)))
     many = f", {among} if it is the only one among {len(spreads)}" if len(spreads) > 1 else ""
     print(
         f"Detectable: in a row of typical noise a change in time of {alone} if it were judged alone{many} "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+import pandas as pd
+
 from harness.commands import asv_project, confirming, judging
 from harness.errors import UsageError
 from harness.history import find_history, points_of_commits, points_of_nights, points_of_releases
@@ -26,7 +28,10 @@ def history(options: argparse.Namespace) -> int:
     """
     if options.results is not None and options.confirm is not None:
         raise UsageError("The commits of another project are not measured from here: leave out --confirm.")
-    sections = _of_commits(options) if options.results is not None else _of_records(options)
+    problems: list[Problem] = []
+    sections = _of_commits(options) if options.results is not None else of_records(options, problems)[1]
+    for problem in problems:
+        print(problem, file=sys.stderr)
     judging.put_out(render_history(sections, options.format), options)
     return int(options.confirm is not None and any(section.is_worse for section in sections))
 
@@ -38,25 +43,22 @@ def _of_commits(options: argparse.Namespace) -> list[HistorySection]:
     return [HistorySection("commits", found, tuple(confirming.of_commits(found, options.results)))]
 
 
-def _of_records(options: argparse.Namespace) -> list[HistorySection]:
+def of_records(options: argparse.Namespace, problems: list[Problem]) -> tuple[pd.DataFrame, list[HistorySection]]:
+    """Return the points over releases, and the sections; what could not be read is appended to `problems`."""
     root = find_root()
-    problems: list[Problem] = []
     # What confirms or refutes a finding must not be part of it.
     samples = record_samples(root, problems, without=("speed", confirming.KIND))
-    for problem in problems:
-        print(problem, file=sys.stderr)
     if options.machine is not None:
         samples = samples[samples["machine"] == options.machine]
     if samples.empty:
         raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
     order = [release.name for release in read_manifest(root / "releases.toml").releases]
     judged = samples[samples["metric"].isin([name for name, metric in METRICS.items() if metric.judged])]
-    releases = find_history(
-        points_of_releases(judged, order), axis=("machine", "environment"), measured="metric", margin=options.margin
-    )
+    points = points_of_releases(judged, order)
+    releases = find_history(points, axis=("machine", "environment"), measured="metric", margin=options.margin)
     nights = find_history(
         points_of_nights(judged), axis=("machine", "environment", "subject"), measured="metric", margin=options.margin
     )
     of_nights = tuple(Check(Standing.UNCONFIRMED, reason=confirming.SAME_RELEASE) for _ in nights.findings)
     of_releases = tuple(confirming.checks(root, releases, judged, options))
-    return [HistorySection("releases", releases, of_releases), HistorySection("nights", nights, of_nights)]
+    return points, [HistorySection("releases", releases, of_releases), HistorySection("nights", nights, of_nights)]

@@ -135,9 +135,7 @@ def narrow(
     groups = []
     for group in preset.groups:
         cells = tuple(
-            cell
-            for cell in group.cells
-            if (devices is None or cell.device in devices) and _matches(cell.model, models)
+            cell for cell in group.cells if (devices is None or cell.device in devices) and _matches(cell.model, models)
         )
         if not cells:
             continue

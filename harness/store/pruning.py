@@ -1,7 +1,7 @@
 """Old runs made small without losing anything: `records.jsonl` becomes `records.jsonl.gz`, about an eighth of it.
 
-Nothing is thrown away. Phases and evidence are most of a record and no sample, but the only copy of where the seconds of
-that night went and of what made a repeat tainted, so they are packed and not dropped.
+Nothing is thrown away. Phases and evidence are most of a record and no sample, but the only copy of where the seconds
+of that night went and of what made a repeat tainted, so they are packed and not dropped.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def prunable(root: Path, older_than_days: float, now: datetime.datetime | None =
 def pack(run: RunDirectory) -> tuple[int, int]:
     """Pack a run's records and return (bytes before, bytes after).
 
-    The plain file goes only after the packed one is on the disk and was read back equal; a reader sees either, and where
-    a crash leaves both, the plain one counts. Call it with the results' lock held.
+    The plain file goes only after the packed one is on the disk and was read back equal; a reader sees either, and
+    where a crash leaves both, the plain one counts. Call it with the results' lock held.
 
     Raises:
         OSError: the disk is full, or does not give back what was written; the plain file is still there then.

@@ -201,7 +201,8 @@ def targets(rows: list[tuple[str, float, float, str]]) -> list[Target]:
 
 def _shown(rows: list[tuple[str, float, float, str]]) -> list[str]:
     cells = [
-        (job, f"{seconds:.2f}", "" if peak != peak else f"{peak / 2**20:.0f}", note) for job, seconds, peak, note in rows
+        (job, f"{seconds:.2f}", "" if peak != peak else f"{peak / 2**20:.0f}", note)
+        for job, seconds, peak, note in rows
     ]
     return table(("job", "wall s", "peak MiB", ""), cells)
 
