@@ -16,7 +16,8 @@ from harness.errors import UsageError
 from harness.history import History, row_key
 from harness.machine.identity import describe_machine
 from harness.measure.limits import Limits
-from harness.measure.presets import OPERATIONS, read_preset
+from harness.measure.passes import OPERATIONS
+from harness.measure.presets import read_preset
 from harness.metrics import METRICS
 from harness.report.history import Check
 from harness.store.runs import RunDirectory, runs_of
