@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_promises(commands)
     _add_history(commands)
     _add_export(commands)
+    _add_prune(commands)
     rebuild = commands.add_parser("rebuild", help="write asv's result files anew from the records")
     rebuild.set_defaults(handler=_called("results", "rebuild"))
     doctor = commands.add_parser("doctor", help="print whether this machine is fit for measuring, with advice")
@@ -99,6 +100,12 @@ def _add_compare(commands: Any) -> None:
     )
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="judge the records of this run instead of measuring (results/…/<run>)"
+    )
+    parser.add_argument(
+        "--margin",
+        type=_fraction,
+        metavar="F",
+        help="the change in time that does not matter (default: the preset's; with --results 0.1)",
     )
     _add_results(parser, "judge two commits in the results of any asv project, measuring nothing")
     parser.set_defaults(handler=_called("compare", "compare"))
@@ -158,6 +165,15 @@ def _add_history(commands: Any) -> None:
     parser.add_argument(
         "--margin", type=_fraction, default=0.05, metavar="F", help="the change that does not matter (default: 0.05)"
     )
+    parser.add_argument(
+        "--confirm",
+        type=_duration_s,
+        nargs="?",
+        const=1200.0,
+        metavar="TIME",
+        help="measure both sides of each finding over releases again, side by side, TIME for each pair of releases "
+        "(default: 20m); ends with 1 if something got worse for sure",
+    )
     parser.set_defaults(handler=_called("history", "history"))
 
 
@@ -168,6 +184,15 @@ def _add_export(commands: Any) -> None:
     _add_results(parser, "the samples of any asv project")
     _add_machine(parser)
     parser.set_defaults(handler=_called("export", "export"))
+
+
+def _add_prune(commands: Any) -> None:
+    parser = commands.add_parser("prune", help="pack the records of old runs; nothing is lost, all commands read them")
+    parser.add_argument(
+        "--older-than", type=_positive, default=90, metavar="DAYS", help="only runs that began before (default: 90)"
+    )
+    parser.add_argument("--apply", action="store_true", help="do it (default: say what would be done)")
+    parser.set_defaults(handler=_called("prune", "prune"))
 
 
 def _add_results(parser: argparse.ArgumentParser, what: str) -> None:
@@ -186,7 +211,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", type=_list_of(DEVICES), metavar="D", help="cpu, gpu or cpu,gpu (default: all found)"
     )
-    parser.add_argument("--model", metavar="GLOB", help="only the preset's models that match, as in 'mlp-*'")
+    parser.add_argument("--model", metavar="GLOB", help="only the preset's models that match, as in 'mlp-*,conv-s'")
     parser.add_argument(
         "--operation",
         type=_list_of(OPERATIONS),

@@ -10,6 +10,9 @@ import pandas as pd
 from harness.verdict.course import Course, Finding, group_changes
 from harness.verdict.history import MARGIN, find_changes
 
+COURSE = 12
+"""How many of the newest values a standing shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -96,6 +99,30 @@ def points_of_nights(samples: pd.DataFrame) -> pd.DataFrame:
     table = _condensed(samples, ["subject", "run", "created_at"])
     table = table.assign(at=pd.to_datetime(table["created_at"], utc=True), label=table["run"].astype(str))
     return table.sort_values(["machine", "environment", "subject", "at", "label"], kind="stable")
+
+
+def standings(points: pd.DataFrame) -> pd.DataFrame:
+    """Return where each row of `points_of_releases` stands: its newest release against the best so far.
+
+    Returns:
+        machine, environment, metric, row, unit, `releases` (how many have a value), `latest` and `latest_release`,
+        `best` (the least: less is better for every metric) and `best_release`, their ratio `latest_to_best` and
+        `course` (the last COURSE values, oldest first). Ordered by machine, environment and metric.
+    """
+    key = ["machine", "environment", "metric", "row", "unit"]
+    grouped = points.groupby(key, observed=True, sort=True)
+    table = grouped.agg(releases=("value", "size"), latest=("value", "last"), latest_release=("subject", "last"))
+    best = points.sort_values("value", kind="stable").drop_duplicates(key).set_index(key)
+    table = table.assign(best=best["value"], best_release=best["subject"])
+    table["latest_to_best"] = table["latest"] / table["best"]
+    table["course"] = grouped["value"].agg(lambda values: tuple(values.tail(COURSE)))  # type: ignore[type-var]
+    return table.reset_index()
+
+
+def row_key(metric: str, row: str) -> tuple[str, str, str, str]:
+    """Return (metric, device, model, variant) of a course's row over releases or nights: "cpu mlp-s tf-module b1"."""
+    device, model, variant = [*row.split(" ", 2), "", "", ""][:3]
+    return metric, device or "-", model or "-", variant or "-"
 
 
 def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from asv_directories import MACHINE, benchmark, commit, write_benchmarks, write_results
+from stored_runs import MACHINE as CALM
 from stored_runs import NEW, OLD, blocks, project_root, store_run
 
-from harness.cli import main
+from harness.cli import _parser, main
+from harness.commands import compare
+from harness.measure.sitting import Outcome
 from harness.releases.manifest import read_manifest
 
 GRID = benchmark("suite.Grid.time_fill", [[10, 20, 30]])
@@ -117,6 +121,88 @@ def test_nights_show_what_changed_under_one_release(root: Path, capsys: pytest.C
     (finding,) = sections["nights"]["findings"]
     assert (finding["subject"], finding["since"], finding["previous"]) == (NEW, runs[7], runs[6])
     assert sections["releases"]["findings"] == []
+
+
+@pytest.fixture(name="slower")
+def _slower(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, str]:
+    """A project whose newest three releases load twice as slowly, on this machine; the releases around the step."""
+    monkeypatch.setenv("SAVEDMODEL_BENCH_MACHINE", CALM)
+    releases = [release.name for release in read_manifest(root / "releases.toml").releases]
+    random = np.random.default_rng(2)
+    levels = {name: 2.0 if place >= len(releases) - 3 else 1.0 for place, name in enumerate(releases)}
+    series = {
+        name: [float(value) for value in level * np.exp(random.normal(0, 0.01, 3))] for name, level in levels.items()
+    }
+    store_run(root, blocks(series), subjects=releases)
+    return root, releases[-4], releases[-3]
+
+
+def test_an_unconfirmed_finding_prints_the_command_that_would_confirm_it(
+    slower: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, old, new = slower
+    (finding,) = told(capsys)["releases"]["findings"]
+    assert finding["standing"] == "unconfirmed"
+    arguments = shlex.split(finding["command"])[1:]
+    options = _parser().parse_args(arguments)
+    assert (options.command, options.old, options.new, options.preset) == ("compare", old, new, "quick")
+    assert (options.device, options.model, options.operation) == (["cpu"], "mlp-s", ["load"])
+    assert (options.wheel, options.policy, options.margin, options.budget) == ("cpu", "today", 0.05, 1200)
+    assert main(["history"]) == 0
+    assert f"compare {old} {new} --preset quick" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ratio", "noise", "standing", "code"),
+    [(2.0, 0.01, "confirmed", 1), (1.0, 0.01, "refuted", 0), (1.05, 0.3, "undecided", 0)],
+)
+def test_a_paired_run_of_both_sides_settles_a_finding(
+    slower: tuple[Path, str, str], ratio: float, noise: float, standing: str, code: int,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    _, old, new = slower
+    asked = []
+
+    def measured(project: Path, options: Any, kind: str, names: list[str], limits: Any, looks: Any) -> Any:
+        """Stand in for minutes of TensorFlow: the run that such a measurement leaves behind."""
+        asked.append((kind, names, options.model, limits.budget_s))
+        random = np.random.default_rng(4)
+        sides = {
+            name: [float(value) for value in level * np.exp(random.normal(0, noise, 6))]
+            for name, level in ((old, 1.0), (new, ratio))
+        }
+        run = store_run(project, blocks(sides), subjects=names, kind=kind)
+        return Outcome(run, 6, 0, 6, interrupted=False, stopped_by=None)
+
+    monkeypatch.setattr(compare, "measure_subjects", measured)
+    assert main(["history", "--confirm", "5m"]) == code
+    shown = capsys.readouterr().out
+    assert asked == [("confirm", [old, new], "mlp-s", 300.0)]
+    assert f"{standing} side by side in {int(standing == 'confirmed')} of 1 row" in shown
+    # What is known is not measured again, and stays known.
+    (finding,) = (one for one in told(capsys)["releases"]["findings"] if one["since"] == new)
+    assert (finding["standing"], len(finding["paired_rows"])) == (standing, 1)
+    main(["history", "--confirm", "5m"])
+    assert len(asked) == (2 if standing == "undecided" else 1)
+
+
+def test_a_finding_of_another_machine_is_not_measured_here(
+    slower: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SAVEDMODEL_BENCH_MACHINE", "elsewhere")
+    assert main(["history", "--confirm"]) == 0
+    assert f"unconfirmed: it was found on {CALM}" in capsys.readouterr().out
+
+
+def test_findings_of_another_project_say_how_its_owner_confirms_them(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (finding,) = told(capsys, "--results", str(results))["commits"]["findings"]
+    measured, judged = finding["command"].split(" && ")
+    assert measured.startswith("asv continuous --interleave-rounds")
+    assert measured.endswith(commit(12)[:8])
+    assert f"compare --results {results} {commit(11)[:8]} {commit(12)[:8]}" in judged
+    assert main(["history", "--results", str(results), "--confirm"]) == 3
 
 
 def test_without_results_a_sentence_says_what_to_do(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,8 +77,7 @@ def test_a_step_is_found_where_it_is_and_as_large_as_it_is(
                 near.append(change)
             else:
                 others += 1
-    # Where neighbouring nights resemble each other, a step's place and size are told less surely.
-    assert len(near) >= (15 if noise is correlated else 18)
+    assert len(near) >= 18
     assert others <= 2
     assert np.median([change.ratio for change in near]) == pytest.approx(1.3, abs=0.03)
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from stored_runs import MACHINE, NEW, OLD, blocks, project_root, store_run
 
+from harness.cli import main
 from harness.errors import UsageError
 from harness.store.records import Problem
 from harness.store.summary import SUMMARY_INDEX, render_summary, summary
@@ -115,3 +116,25 @@ def test_every_form_says_the_same(root: Path) -> None:
     assert plain[2].split()[-2:] == ["0.1", "0.1234"] or plain[2].split()[-2:] == ["0.1", "0.1235"]
     with pytest.raises(UsageError, match="choose one of table"):
         render_summary(table, "html")
+
+
+def test_the_command_says_where_each_row_stands_and_what_changed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    store_run(root, blocks({"v2.15.1": [1.2], OLD: [0.1], NEW: [0.15]}), subjects=("v2.15.1", OLD, NEW))
+    assert main(["summary", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    (standing,) = document["standings"]
+    assert (standing["latest"], standing["latest_release"]) == (0.15, NEW)
+    assert (standing["best"], standing["best_release"]) == (0.1, OLD)
+    assert standing["latest_to_best"] == pytest.approx(1.5)
+    assert standing["course"] == [1.2, 0.1, 0.15]
+    assert [section["axis"] for section in document["history"]] == ["releases", "nights"]
+    for form in ("table", "markdown"):
+        assert main(["summary", "--format", form]) == 0
+        shown = capsys.readouterr().out
+        assert f"150 ms in {NEW}" in shown
+        assert f"100 ms in {OLD}" in shown
+        assert "+50.0 %" in shown
+        assert "Over releases: no finding" in shown

@@ -52,7 +52,7 @@ def compare(options: argparse.Namespace) -> int:
         stored = judging.load_named_run(options.run)
         known = {subject["name"] for subject in stored.facts["subjects"]}
         old, new = (name if name in known else measuring.subject_name(root, name) for name in names)
-        comparison = judging.compare_in_run(stored, old, new, options.operation)
+        comparison = judging.compare_in_run(stored, old, new, options.operation, margin=options.margin)
     else:
         if options.budget is not None and options.blocks is not None:
             raise UsageError("A budget finds the number of blocks itself: give --budget or --blocks, not both.")
@@ -63,7 +63,7 @@ def compare(options: argparse.Namespace) -> int:
         if outcome.stopped_by:
             print(f"Ended after {outcome.blocks} blocks: {outcome.stopped_by}.", file=sys.stderr)
         old, new = (subject["name"] for subject in outcome.run.facts["subjects"])
-        comparison = judging.compare_in_run(outcome.run, old, new, options.operation)
+        comparison = judging.compare_in_run(outcome.run, old, new, options.operation, margin=options.margin)
     judging.put_out(judging.render(comparison, options), options)
     return comparison.exit_code(options.require_decision)
 
@@ -86,7 +86,7 @@ def measure_subjects(
     progress = measuring.terminal_progress()
     plan = measuring.plan_of(root, options, kind, names, progress, looks)
     if looks:
-        limits = replace(limits, review=review_of(options.operation, progress))
+        limits = replace(limits, review=review_of(options.operation, progress, options.margin))
     outcome = measure(root, plan, limits, progress)
     if outcome.blocks:
         with ResultsLock(root):

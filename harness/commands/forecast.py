@@ -57,7 +57,8 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     if looks:
         after = ", ".join(str(look) for look in PLANNED if look <= blocks) or "none"
         print(f"Looks on the way after these blocks: {after}; cells that are settled stop, others get their time.")
-    _print_detectable(preset, blocks, known, calibration)
+    margin = vars(options).get("margin")
+    _print_detectable(preset.time_margin if margin is None else margin, blocks, known, calibration)
     return 0
 
 
@@ -98,7 +99,7 @@ def _block_seconds(
 
 
 def _print_detectable(
-    preset: Preset, blocks: int, known: RunDirectory | None, calibration: dict[str, Any] | None
+    margin: float, blocks: int, known: RunDirectory | None, calibration: dict[str, Any] | None
 ) -> None:
     """Print the smallest change in time that `blocks` blocks would call with 80 % power."""
     if blocks < FEWEST_TIMED_BLOCKS:
@@ -114,13 +115,11 @@ def _print_detectable(
         source = f"the calibration of run {calibration['run']}"
     spreads = spreads or [ASSUMED_SPREAD]
     typical = statistics.median(spreads)
-    alone, among = (
-        _change(planned_detectable_ratio(typical, blocks, preset.time_margin, rows)) for rows in (1, len(spreads))
-    )
+    alone, among = (_change(planned_detectable_ratio(typical, blocks, margin, rows)) for rows in (1, len(spreads)))
     many = f", {among} if it is the only one among {len(spreads)}" if len(spreads) > 1 else ""
     print(
         f"Detectable: in a row of typical noise a change in time of {alone} if it were judged alone{many} "
-        f"(80 % power beyond the margin of {preset.time_margin:.0%}; from {source})."
+        f"(80 % power beyond the margin of {margin:.0%}; from {source})."
     )
 
 

@@ -22,13 +22,16 @@ from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import margin_table
 
 
-def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None) -> Comparison:
+def compare_in_run(
+    run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None, *, margin: float | None = None
+) -> Comparison:
     """Judge two subjects of one run.
 
     Args:
         run: the run.
         old, new: names of its subjects.
         operations: only rows of these operations; all where None.
+        margin: the change in time that does not matter; that of the run's preset where None.
 
     Raises:
         UsageError: the run has no such subject.
@@ -53,7 +56,7 @@ def compare_in_run(run: RunDirectory, old: str, new: str, operations: Sequence[s
         failures_frame(repeats),
         SubjectFacts.of({**facts[old], **versions.get(old, {})}),
         SubjectFacts.of({**facts[new], **versions.get(new, {})}),
-        margins=margin_table(preset["time_margin"]),
+        margins=margin_table(preset["time_margin"] if margin is None else margin),
         machine=run.facts["machine"],
         preset=preset["name"],
         run_path=_shown(run.path),

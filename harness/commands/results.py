@@ -6,23 +6,37 @@ import argparse
 import sys
 
 from harness.commands import asv_project, judging
+from harness.commands.history import of_records
+from harness.history import standings
 from harness.releases.commands import find_root
+from harness.report.standing import render_records
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
 from harness.store.summary import render_summary, summary
+from harness.verdict.history import MARGIN
 
 
 def show_summary(options: argparse.Namespace) -> int:
-    """Print the medians of everything measured, or the state of the asv directory that `--results` names."""
+    """Print medians, standings and findings, or the state of the asv directory that `--results` names."""
     if options.results is not None:
         return asv_project.show_summary(options)
     problems: list[Problem] = []
     table = summary(find_root(), machine=options.machine, problems=problems)
     for problem in problems:
         print(problem, file=sys.stderr)
-    judging.put_out(render_summary(table, options.format), options)
+    text = render_summary(table, options.format)
+    if not table.empty and options.format != "csv":
+        text = _with_standings(text, options)
+    judging.put_out(text, options)
     return 0
+
+
+def _with_standings(medians: str, options: argparse.Namespace) -> str:
+    """Return the medians followed by where each row stands and what changed."""
+    asked = argparse.Namespace(machine=options.machine, margin=MARGIN, confirm=None)
+    points, sections = of_records(asked, problems=[])  # they were told above
+    return render_records(medians, standings(points), sections, options.format)
 
 
 def rebuild(options: argparse.Namespace) -> int:

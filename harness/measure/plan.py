@@ -17,7 +17,7 @@ from harness.worker import WORKER_VERSION
 class Plan:
     """What to measure, of what, under which name."""
 
-    kind: str  # compare, run, bench, asv or speed
+    kind: str  # compare, confirm, run, bench, calibrate, asv or speed
     preset: Preset
     subjects: Mapping[str, Environment]
     machine: Machine

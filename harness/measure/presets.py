@@ -127,7 +127,7 @@ def narrow(
     blocks: int | None = None,
     repeats: int | None = None,
 ) -> Preset:
-    """Return the preset limited to devices, a glob of models and operations, with other numbers where given.
+    """Return the preset limited to devices, models (globs with commas between) and operations, with other numbers.
 
     Without save there still is one save a cell and block: the load repeats need its artifact.
     Raises UsageError where nothing is left to measure.
@@ -135,9 +135,7 @@ def narrow(
     groups = []
     for group in preset.groups:
         cells = tuple(
-            cell
-            for cell in group.cells
-            if (devices is None or cell.device in devices) and (models is None or fnmatchcase(cell.model, models))
+            cell for cell in group.cells if (devices is None or cell.device in devices) and _matches(cell.model, models)
         )
         if not cells:
             continue
@@ -151,6 +149,10 @@ def narrow(
             f"{', '.join(dict.fromkeys(cell.model for cell in preset.cells))}."
         )
     return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
+
+
+def _matches(model: str, globs: str | None) -> bool:
+    return globs is None or any(fnmatchcase(model, glob.strip()) for glob in globs.split(","))
 
 
 _REPEATS = {f"{name}_repeats": name for name in PASSES}

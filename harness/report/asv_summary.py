@@ -83,10 +83,10 @@ def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[s
         best = "" if _missing(row["best"]) else f"{quantity(row['best'], unit)} at {str(row['best_commit'])[:8]}"
         ratio = "" if _missing(row["latest_to_best"]) else change(row["latest_to_best"])
         latest = "n/a" if _missing(row["latest"]) else quantity(row["latest"], unit)
-        yield (named + state, where, f"{row['results']}{failed}", latest, best, ratio, _bars(_numbers(row["course"])))
+        yield (named + state, where, f"{row['results']}{failed}", latest, best, ratio, bars(_numbers(row["course"])))
 
 
-def _bars(values: Sequence[float]) -> str:
+def bars(values: Sequence[float]) -> str:
     """Return a course as bars from its least to its greatest value; one that moves under 1 % is level."""
     if not values:
         return ""

@@ -34,7 +34,7 @@ from harness.store.runs import RunDirectory, results_path, runs_of
 PRESET_WIDTHS = ("asv", "quick", "nightly", "full")
 """Presets from the narrowest to the widest; one of another name counts as the narrowest."""
 
-_NOT_OF_RELEASES = ("speed",)  # kinds of run that measure the harness itself
+_NOT_OF_RELEASES = ("speed", "confirm")  # these measure the harness itself, or a few rows of a release once more
 
 _NOT_MEASURED = math.nan  # asv shows n/a; its None means failed
 

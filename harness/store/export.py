@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -65,19 +65,22 @@ ASV_COLUMNS = {
 """Columns of `asv_samples`, in order, with what they hold."""
 
 
-def record_samples(root: Path, problems: list[Problem] | None = None) -> pd.DataFrame:
+def record_samples(
+    root: Path, problems: list[Problem] | None = None, *, without: Collection[str] = ("speed",)
+) -> pd.DataFrame:
     """Return every sample of every run and reference run (columns: SAMPLE_COLUMNS); complete blocks only.
 
     Args:
         root: the project root.
         problems: what could not be read is appended here.
+        without: kinds of run to leave out; those of kind "speed" measure the harness itself.
     """
     told = problems if problems is not None else []
     parts = []
     for reference in (False, True):
         runs, found = runs_of(root, reference=reference)
         told.extend(found)
-        for run in (one for one in runs if one.facts["kind"] != "speed"):  # those measure the harness itself
+        for run in (one for one in runs if one.facts["kind"] not in without):
             samples = samples_frame(repeats_frame([run.path], told))
             if len(samples):
                 parts.append(samples.merge(_subjects(run), on="subject", how="left").assign(**_of_run(run)))

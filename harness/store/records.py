@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +84,7 @@ class RecordWriter:
 
 
 def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
-    """Read all records of a file that can be read.
+    """Read all records of a file that can be read; one whose name ends in ".gz" is unpacked.
 
     Returns:
         The records in file order, and what could not be used: a cut or foreign line, a record of another layout,
@@ -90,10 +92,14 @@ def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
     """
     try:
         data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        return [], [Problem(path, None, f"cannot be read: {error.strerror}")]
+        return [], [Problem(path, None, f"cannot be read: {error.strerror or error}")]
+    except (EOFError, zlib.error) as error:
+        return [], [Problem(path, None, f"cannot be unpacked: {error}")]
     records, problems = [], []
     lines = data.split(b"\n")
     for number, line in enumerate(lines, start=1):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import fcntl
+import gzip
 import hashlib
 import json
 import os
@@ -103,17 +104,28 @@ class RunDirectory:
         return self.path / "records.jsonl"
 
     @property
+    def packed_path(self) -> Path:
+        """The file of its records once `harness.store.pruning` packed them; the plain file counts where both exist."""
+        return self.path / "records.jsonl.gz"
+
+    @property
     def logs_path(self) -> Path:
         """The folder of its workers' logs."""
         return self.path / "logs"
 
     def writer(self) -> RecordWriter:
-        """Open its record file for appending."""
+        """Open its record file for appending, unpacked where it was packed."""
+        if self.packed_path.exists() and not self.records_path.exists():
+            temporary = self.path / f".records.{os.getpid()}"
+            temporary.write_bytes(gzip.decompress(self.packed_path.read_bytes()))
+            temporary.replace(self.records_path)
+        self.packed_path.unlink(missing_ok=True)
         return RecordWriter(self.records_path)
 
     def records(self) -> tuple[list[Record], list[Problem]]:
         """Read its records; see `read_records`."""
-        return read_records(self.records_path)
+        packed = self.packed_path.exists() and not self.records_path.exists()
+        return read_records(self.packed_path if packed else self.records_path)
 
     def updated(self, **facts: Any) -> RunDirectory:
         """Write changed facts (`state="complete"`) to run.json, atomically, and return the run with them."""

@@ -5,6 +5,9 @@ Everything happens on the log scale, where noise adds. In this order:
 1. Steps are placed by asv's own detection, `asv.step_detect.detect_steps`: a least-absolute-deviation fit of levels
    with a penalty for each jump (the Potts functional; Friedrich et al. (2008), "Complexity penalized M-estimation",
    J. Comput. Graph. Stat. 17). A level that one value alone holds is an outlier: it is taken out, the fit repeated.
+   asv takes a step for a slow wandering where neighbouring values resemble each other, so every level is also split
+   once more where its two parts fit best (binary segmentation: Scott and Knott (1974), "A cluster analysis method for
+   grouping means in the analysis of variance", Biometrics 30), for the test of 2. to keep or to drop.
 2. asv reports every jump. Here a jump stays only if a t test finds its two levels further apart than the margin, paid
    for having looked at every place (Bonferroni); the least sure jump goes first, until all that remain hold.
 3. A straight line is fitted beside the steps. Where it explains the course better (Schwarz (1978), "Estimating the
@@ -38,6 +41,8 @@ MARGIN = 0.05
 FEWEST_FOR_STEPS = 5
 _SHORT = 24
 """One value alone is an outlier until a second one agrees with it; in a course longer than this, until a third does."""
+_FEWEST_IN_SPLIT = 5
+"""Values on either side of a split that asv did not see: among fewer, two outliers would pass for a level."""
 _MOST_PASSES = 8
 _OUTLIERS = 0.1  # of a course, at most
 _MOST_AT_ONCE = 1000
@@ -49,7 +54,12 @@ _Floats = NDArray[np.float64]
 
 
 def find_changes(
-    courses: Sequence[Course], *, margin: float = MARGIN, q_level: float = 0.05, trends: bool = True
+    courses: Sequence[Course],
+    *,
+    margin: float = MARGIN,
+    q_level: float = 0.05,
+    trends: bool = True,
+    splits: bool = True,
 ) -> tuple[Change, ...]:
     """Return the changes of all courses that hold when all are looked at together.
 
@@ -58,11 +68,12 @@ def find_changes(
         margin: the change that does not matter, a fraction.
         q_level: accepted false discovery rate.
         trends: whether to look for slow trends beside steps.
+        splits: whether to try steps where asv sees none; docs/trust.md has what that gains.
     """
     candidates: list[Change] = []
     p_values: list[float] = []
     for course in courses:
-        found = course_changes(course, margin=margin, trends=trends)
+        found = course_changes(course, margin=margin, trends=trends, splits=splits)
         candidates += found
         # A course without a candidate was looked at as well.
         p_values += [change.p for change in found] or [1.0]
@@ -71,7 +82,7 @@ def find_changes(
     return tuple(change for change in judged if change.q <= q_level)
 
 
-def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True) -> list[Change]:
+def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
     """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
     usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
     if len(usable) < FEWEST_FOR_STEPS:
@@ -80,6 +91,8 @@ def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = Tru
     logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
     places, logs, bounds = _levels(places, logs)
     bounds, p_values = _significant(logs, bounds, margin)
+    if splits:
+        bounds, p_values = _split_further(logs, bounds, p_values, margin)
     reach = math.log1p(margin)
     if trends:
         whole = steady_trend(logs, reach)
@@ -183,6 +196,34 @@ def _significant(logs: _Floats, bounds: list[int], margin: float) -> tuple[list[
             return bounds, p_values
         bounds = [*bounds[: weakest + 1], *bounds[weakest + 2 :]]
     return bounds, []
+
+
+def _split_further(
+    logs: _Floats, bounds: list[int], p_values: list[float], margin: float
+) -> tuple[list[int], list[float]]:
+    """Split levels where they fall into two best, as long as the test keeps a split; return bounds and p-values."""
+    for _ in range(_MOST_PASSES):
+        splits = [_best_split(logs, left, right) for left, right in itertools.pairwise(bounds)]
+        tried = sorted({*bounds, *(split for split in splits if split is not None)})
+        kept, kept_p = _significant(logs, tried, margin)
+        if len(kept) <= len(bounds):
+            break
+        bounds, p_values = kept, kept_p
+    return bounds, p_values
+
+
+def _best_split(logs: _Floats, left: int, right: int) -> int | None:
+    """Return the place that leaves the least squares around two means, tails pulled in; None in too short a level."""
+    fewest, length = _FEWEST_IN_SPLIT, right - left
+    if length < 2 * fewest:
+        return None
+    level = logs[left:right]
+    level = _without_tails(level, _MAD_TO_DEVIATION * float(np.median(np.abs(level - np.median(level)))))
+    sums = np.cumsum(level)
+    counts = np.arange(fewest, length - fewest + 1)
+    before, after = sums[counts - 1], sums[-1] - sums[counts - 1]
+    gained = before**2 / counts + after**2 / (length - counts)
+    return left + int(counts[int(np.argmax(gained))])
 
 
 def _jumps_judged(logs: _Floats, bounds: Sequence[int], reach: float) -> tuple[list[float], list[float]]:

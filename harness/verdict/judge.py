@@ -24,6 +24,7 @@ from harness.metrics import Kind
 from harness.verdict import exact, hypotheses, power
 from harness.verdict.looks import SHARES, Evidence, weigh
 from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
+from harness.verdict.undecided import undecided
 
 EQUIVALENCE_LEVEL = 0.05
 
@@ -78,8 +79,7 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
     """Answer questions 1 to 4 and prepare the test of the rest."""
     old, new = _finite(row.old), _finite(row.new)
     if not old or not new:
-        missing = _row(row, list(old.values()), list(new.values()), Reason.NOT_MEASURED)
-        return _Case(replace(missing, judged=False, blocks=0), settled=True)
+        return _Case(_row(row, list(old.values()), list(new.values()), Reason.NOT_MEASURED), settled=True)
     if row.kind is not Kind.TIME:
         sides = [list(old.values()), list(new.values())]
         if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):
@@ -214,34 +214,8 @@ def _exact_row(row: RowInput, old: list[float], new: list[float]) -> Row:
 
 
 def _row(row: RowInput, old: list[float], new: list[float], reason: Reason) -> Row:
-    """Return an inconclusive row with the centres of both sides and, where it exists, their ratio."""
-    old_centre, new_centre = _centre(old), _centre(new)
-    positive = old_centre is not None and new_centre is not None and old_centre > 0 and new_centre >= 0
-    return Row(
-        metric=row.metric,
-        unit=row.unit,
-        kind=row.kind,
-        device=row.device,
-        model=row.model,
-        variant=row.variant,
-        old=old_centre,
-        new=new_centre,
-        ratio=new_centre / old_centre if positive and old_centre and new_centre is not None else None,
-        low=None,
-        high=None,
-        p=None,
-        q=None,
-        verdict=Verdict.INCONCLUSIVE,
-        reason=reason,
-        judged=row.judged,
-        margin=row.margin,
-        blocks=min(len(old), len(new)),
-        tainted=row.tainted,
-        detectable_ratio=None,
-        blocks_needed=None,
-        method=Method.NONE,
-        spread=None,
-    )
+    """Return an inconclusive row with the centres of both sides; `old` and `new` are the samples that count."""
+    return undecided(row, _centre(old), _centre(new), reason, blocks=min(len(old), len(new)))
 
 
 def _finite(samples: tuple[tuple[int, float], ...]) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""Rows that are not judged, for a reason that is known before any statistics."""
+"""Where every row begins: both sides' values, no verdict yet, and the reason why it may stay so."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ _SAYS_NOTHING = (Reason.NOT_MEASURED, Reason.UNKNOWN_DIRECTION)
 """Reasons that leave nothing to decide; for all others a verdict was wanted and is open."""
 
 
-def undecided(row: RowInput, old: float | None, new: float | None, reason: Reason) -> Row:
-    """Return an inconclusive row that shows what either side has.
+def undecided(row: RowInput, old: float | None, new: float | None, reason: Reason, *, blocks: int | None = None) -> Row:
+    """Return an inconclusive row that shows what either side has and, where it exists, their ratio.
 
     Args:
-        row: what is compared; its samples count, their values do not.
+        row: what is compared.
         old, new: the values to show, in the row's unit; None where there is none.
         reason: why it is not judged. Where one side is missing, or nobody knows which way is better, the row counts
             as shown only; else as judged and open, so that `--require-decision` sees it.
+        blocks: how many of the smaller side's samples count; all where None.
     """
     positive = old is not None and new is not None and old > 0 and new >= 0
     return Row(
@@ -36,7 +37,7 @@ def undecided(row: RowInput, old: float | None, new: float | None, reason: Reaso
         reason=reason,
         judged=row.judged and reason not in _SAYS_NOTHING,
         margin=row.margin,
-        blocks=min(len(row.old), len(row.new)),
+        blocks=min(len(row.old), len(row.new)) if blocks is None else blocks,
         tainted=row.tainted,
         detectable_ratio=None,
         blocks_needed=None,

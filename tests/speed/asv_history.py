@@ -1,9 +1,9 @@
 """A long history of an imaginary asv project, and how long it takes to read, to search for changes and to publish.
 
-    python -m tests.speed.asv_history --files 5000 --series 200 --publish
+    python -m tests.speed.asv_history --publish --write-docs
 
 makes a git repository with a commit for each result file, the result files as asv 0.6.6 writes them, and prints a
-table: wall time and peak memory of each job, each in a process of its own.
+table: wall time and peak memory of each job, each in a process of its own. No time ever fails it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from harness.machine.identity import describe_machine
+
+from .report import Target, table, targets_table, write_docs
+
+BEGIN = "<!-- numbers: written by `python -m tests.speed.asv_history --publish --write-docs`, from here -->"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
+
+FIRST, SECOND, CHANGES = "reading, first time", "reading, second time", "all change points"
+
 _MACHINE, _ENVIRONMENT = "desk", "virtualenv-py3.11-numpy"
 _DAY_S = 86_400
 _START_S = 1_300_000_000
@@ -30,10 +39,10 @@ _COLUMNS = [
 
 _READ = "from harness.store.asv_directory import read_asv_directory as read; history = read(path)\n"
 _JOBS = {
-    "reading, first time": _READ + "note = f'{len(history.values)} values'",
-    "reading, second time": _READ + "note = 'nothing is new'",
+    FIRST: _READ + "note = f'{len(history.values)} values'",
+    SECOND: _READ + "note = 'nothing is new'",
     "reading, 1 % new files": _READ + "note = ''",
-    "all change points": _READ
+    CHANGES: _READ
     + (
         "from harness.history import find_history, points_of_commits\n"
         "from harness.store.asv_summary import present_versions\n"
@@ -178,26 +187,50 @@ def _definition(name: str, combinations: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(rows: list[tuple[str, float, float, str]]) -> str:
-    lines = ["| job | wall | peak memory | |", "|---|---:|---:|---|"]
-    for job, seconds, peak, note in rows:
-        memory = "" if peak != peak else f"{peak / 2**20:.0f} MiB"
-        lines.append(f"| {job} | {seconds:.2f} s | {memory} | {note} |")
-    return "\n".join(lines)
+def targets(rows: list[tuple[str, float, float, str]]) -> list[Target]:
+    """Return what 5,000 files of 200 series should take on two cores, beside what these took."""
+    found = {job: (seconds, peak) for job, seconds, peak, _ in rows}
+    first, second, changes = found[FIRST], found[SECOND], found[CHANGES]
+    return [
+        Target(FIRST, "wall time", first[0], 10, True, "s"),
+        Target(FIRST, "peak memory", first[1] / 2**20, 1536, True, "MiB"),
+        Target(SECOND, "of the first reading's wall time", 100 * second[0] / first[0], 50, True, "%"),
+        Target(CHANGES, "wall time", changes[0], 60, True, "s"),
+    ]
+
+
+def _shown(rows: list[tuple[str, float, float, str]]) -> list[str]:
+    cells = [
+        (job, f"{seconds:.2f}", "" if peak != peak else f"{peak / 2**20:.0f}", note)
+        for job, seconds, peak, note in rows
+    ]
+    return table(("job", "wall s", "peak MiB", ""), cells)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure, print, and write the document where that was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.speed.asv_history", description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=5000, help="result files, one a commit (default: 5000)")
     parser.add_argument("--series", type=int, default=200, help="series in each file (default: 200)")
     parser.add_argument("--samples", type=int, default=0, help="samples kept of each value (default: 0, as asv run)")
     parser.add_argument("--publish", action="store_true", help="time asv publish on the same directory as well")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="make the history there and leave it")
+    parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/speed.md")
     options = parser.parse_args()
+    whole = (options.files, options.series, options.samples, options.publish) == (5000, 200, 0, True)
+    if options.write_docs and not whole:
+        parser.error("--write-docs takes the whole history: leave out --files, --series and --samples, give --publish")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         rows = measure(folder, options.files, options.series, options.samples, options.publish)
-    print(_shown(rows))
+    print("\n".join([*_shown(rows), "", *targets_table(targets(rows))]))
+    if options.write_docs:
+        machine = describe_machine()
+        where = (
+            f"{options.files:,} files of {options.series} series, on {machine.cpu}, {machine.usable_cpus} CPUs, "
+            f"{machine.memory_bytes / 2**30:.0f} GiB."
+        )
+        write_docs(DOCUMENT, [where, "", *targets_table(targets(rows)), "", *_shown(rows)], BEGIN)
 
 
 if __name__ == "__main__":

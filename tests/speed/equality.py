@@ -1,8 +1,9 @@
 """What "the same samples" means when the harness is compared with a plain asv suite.
 
-Metrics: every judged metric of harness/metrics.py that the preset `quick` gives on a CPU, and the host peaks of save
-and load. Left out, to plain asv's advantage: CPU seconds, percentiles and whatever else a steady window tells beside
-its median (asv would need further benchmarks for them; the harness gives them in passing).
+Metrics: every judged metric of harness/metrics.py that the preset `quick` gives on a CPU, the host peaks of save and
+load, and the artifact's bytes per parameter byte. Left out, to plain asv's advantage: CPU seconds, percentiles and
+whatever else a steady window tells beside its median (asv would need further benchmarks for them; the harness gives
+them in passing).
 
 Samples: one number of one block (harness; the median, where a block has more than one reading) or of one process and
 round (asv). Two blocks on one side are two rounds on the other. asv takes rounds of `time_` alone; a second reading of
@@ -27,7 +28,8 @@ Row = tuple[str, str, int | None]
 
 Samples = dict[Row, list[float]]
 
-_HOST_PEAKS = ("save_host_peak_bytes", "load_host_peak_bytes")
+_SHOWN = ("save_host_peak_bytes", "load_host_peak_bytes", "artifact_bytes_per_parameter_byte")
+"""Not judged, yet given by both sides."""
 _OPERATIONS = ("import", "save", "load", "infer")
 _NOT_IN_QUICK = ("save_durable_s",)
 
@@ -37,7 +39,7 @@ def compared_metrics() -> tuple[Metric, ...]:
     return tuple(
         metric
         for metric in METRICS.values()
-        if metric.name in _HOST_PEAKS or (metric.judged and metric.kind is not Kind.ALLOCATOR)
+        if metric.name in _SHOWN or (metric.judged and metric.kind is not Kind.ALLOCATOR)
         if metric.operation in _OPERATIONS and metric.name not in _NOT_IN_QUICK
     )
 

@@ -17,12 +17,12 @@ END = "<!-- numbers: to here -->"
 class Target:
     """One thing that was measured, and what it should be."""
 
-    part: str  # a, b, c or d
+    part: str  # a, b, c or d; the job, of the history
     title: str
     value: float
     limit: float
     at_most: bool  # else at least
-    unit: str  # "%" or "x"
+    unit: str  # "%", "x", "s" or "MiB"
 
     @property
     def met(self) -> bool:
@@ -86,11 +86,11 @@ def account_document(found: Account) -> dict[str, Any]:
     }
 
 
-def write_docs(path: Path, lines: Sequence[str]) -> None:
-    """Put the lines between the marks of docs/speed.md."""
+def write_docs(path: Path, lines: Sequence[str], begin: str = BEGIN) -> None:
+    """Put the lines between the mark `begin` of docs/speed.md and the next END."""
     text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
+    before, _, rest = text.partition(begin)
     _, found, after = rest.partition(END)
     if not found:
-        raise ValueError(f"{path} lacks the lines {BEGIN!r} and {END!r}, between which the numbers stand")
-    path.write_text("\n".join([before + BEGIN, "", *lines, "", END]) + after, encoding="utf-8")
+        raise ValueError(f"{path} lacks the lines {begin!r} and {END!r}, between which the numbers stand")
+    path.write_text("\n".join([before + begin, "", *lines, "", END]) + after, encoding="utf-8")

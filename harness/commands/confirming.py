@@ -1,0 +1,213 @@
+"""`history --confirm`: both sides of a finding measured again, side by side, before anybody is woken."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from harness.commands import compare, judging
+from harness.errors import UsageError
+from harness.history import History, row_key
+from harness.machine.identity import describe_machine
+from harness.measure.limits import Limits
+from harness.measure.passes import OPERATIONS
+from harness.measure.presets import read_preset
+from harness.metrics import METRICS
+from harness.report.history import Check
+from harness.store.runs import RunDirectory, runs_of
+from harness.verdict.confirmation import Standing, confirm
+from harness.verdict.course import Finding, Shape
+from harness.verdict.looks import PLANNED
+
+KIND = "confirm"
+BUDGET_S = 20 * 60.0
+
+SAME_RELEASE = (
+    "both sides are one and the same release, which cannot be measured as it was then: see what else changed between "
+    "the two runs (lock, driver, kernel in their run.json), and whether the next night agrees"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Two releases in one environment on one machine: what a paired run has to hold."""
+
+    machine: str
+    wheel: str
+    policy: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """The smallest run, as `compare` can be told, that measures the rows of all findings between two sides."""
+
+    sides: Sides
+    preset: str
+    devices: tuple[str, ...]
+    models: tuple[str, ...]
+    operations: tuple[str, ...]
+
+    def command(self, margin: float, budget_s: float) -> str:
+        """Return what a user would type."""
+        sides = self.sides
+        environment = (("--wheel", sides.wheel), ("--policy", sides.policy))
+        known = [part for option, value in environment if value != "-" for part in (option, value)]
+        arguments = [
+            "compare", sides.old, sides.new, "--preset", self.preset, "--device", ",".join(self.devices),
+            "--model", ",".join(self.models), "--operation", ",".join(self.operations), *known,
+            "--margin", f"{margin:g}", "--budget", f"{budget_s / 60:g}m",
+        ]  # fmt: skip
+        return shlex.join([judging.command_name(), *arguments])
+
+    def options(self, given: argparse.Namespace, budget_s: float) -> argparse.Namespace:
+        """Return the options of that command."""
+        wheel, policy = self.sides.wheel, self.sides.policy
+        return argparse.Namespace(
+            preset=self.preset, device=list(self.devices), model=",".join(self.models),
+            operation=list(self.operations), blocks=None, repeats=None, budget=budget_s, margin=given.margin,
+            isolation="fork", wheel="auto" if wheel == "-" else wheel, policy=None if policy == "-" else policy,
+            machine=self.sides.machine, seed=1,
+        )  # fmt: skip
+
+
+def checks(root: Path, history: History, samples: pd.DataFrame, options: argparse.Namespace) -> list[Check]:
+    """Return what is known of each finding over releases; with `--confirm`, after measuring what nothing is known of.
+
+    Args:
+        root: the project root.
+        history: over releases: its groups are machine, environment and metric.
+        samples: what it was made of.
+        options: of the command; `confirm` holds the seconds to spend on each pair of releases, None to measure nothing.
+    """
+    rechecks = _rechecks(history, samples)
+    here = describe_machine(None).name
+    failed: dict[Sides, str] = {}
+    if options.confirm is not None:
+        for sides, recheck in rechecks.items():
+            concerned = [finding for finding in history.findings if sides_of(history, finding) == sides]
+            known = [_check(root, finding, recheck, options, None) for finding in concerned]
+            if sides.machine != here or all(one.standing in _SETTLED for one in known):
+                continue
+            try:
+                limits = Limits(budget_s=options.confirm)
+                command = recheck.options(options, options.confirm)
+                outcome = compare.measure_subjects(root, command, KIND, [sides.old, sides.new], limits, PLANNED)
+            except UsageError as error:
+                failed[sides] = str(error)
+                continue
+            if outcome.interrupted:
+                raise KeyboardInterrupt
+    found = []
+    for finding in history.findings:
+        sides = sides_of(history, finding)
+        reason = failed.get(sides)
+        if sides.machine != here:
+            reason = f"it was found on {sides.machine}, not on this machine ({here})"
+        found.append(_check(root, finding, rechecks.get(sides), options, reason))
+    return found
+
+
+def sides_of(history: History, finding: Finding) -> Sides:
+    """Return the releases before and at a step, or at both ends of a trend."""
+    machine, environment, _ = finding.group
+    wheel, _, policy = environment.partition(" ")
+    before, after = finding.previous, finding.since
+    if finding.shape is Shape.TREND:
+        before, after = finding.since, max(one.until for one in finding.changes)
+    return Sides(machine, wheel, policy or "-", history.label(finding, before), history.label(finding, after))
+
+
+def of_commits(history: History, results: Path) -> list[Check]:
+    """Return what a user of another asv project can do about each finding: its commits are not ours to build."""
+    found = []
+    for finding in history.findings:
+        old, new = history.label(finding, finding.previous), history.label(finding, finding.since)
+        if finding.shape is Shape.TREND:
+            old, new = new, history.label(finding, max(one.until for one in finding.changes))
+        bench = f"^{re.escape(finding.group[-1])}(\\(|$)"
+        measured = shlex.join(
+            ["asv", "continuous", "--interleave-rounds", "-a", "rounds=10", "--bench", bench, old, new]
+        )
+        judged = shlex.join([judging.command_name(), "compare", "--results", str(results), old, new])
+        found.append(Check(Standing.UNCONFIRMED, command=f"{measured} && {judged}"))
+    return found
+
+
+_SETTLED = (Standing.CONFIRMED, Standing.REFUTED)
+
+
+def _check(
+    root: Path, finding: Finding, recheck: Recheck | None, options: argparse.Namespace, reason: str | None
+) -> Check:
+    """Return a finding's standing by the newest run that measured both sides again."""
+    if recheck is None:
+        return Check(Standing.UNCONFIRMED, reason=reason or "no preset here measures its rows: see `compare --help`")
+    command = recheck.command(options.margin, options.confirm or BUDGET_S)
+    keys = {row_key(finding.group[-1], one.course.row) for one in finding.changes}
+    for run in _paired_runs(root, recheck.sides):
+        comparison = judging.compare_in_run(run, recheck.sides.old, recheck.sides.new, margin=options.margin)
+        found = confirm(keys, finding.ratio > 1, comparison.rows)
+        if found.rows:
+            where = str(run.path.relative_to(root))
+            return Check(found.standing, found.rows, comparison.blocks, where, command=command)
+    return Check(Standing.UNCONFIRMED, command=command, reason=reason)
+
+
+def _paired_runs(root: Path, sides: Sides) -> Iterable[RunDirectory]:
+    """Yield the runs that measured these sides again in this environment, the newest first."""
+    for run in reversed(runs_of(root, sides.machine)[0]):
+        subjects = {subject["name"]: subject for subject in run.facts["subjects"]}
+        if run.facts["kind"] != KIND or run.facts["state"] != "complete" or list(subjects) != [sides.old, sides.new]:
+            continue
+        environments = {(str(one.get("wheel") or "-"), str(one.get("policy") or "-")) for one in subjects.values()}
+        if environments == {(sides.wheel, sides.policy)}:
+            yield run
+
+
+def _rechecks(history: History, samples: pd.DataFrame) -> dict[Sides, Recheck]:
+    """Return one run for all findings between two sides; none where no preset that is known measures them."""
+    needed: dict[Sides, list[Finding]] = {}
+    for finding in history.findings:
+        needed.setdefault(sides_of(history, finding), []).append(finding)
+    found = {sides: _recheck(sides, findings, samples) for sides, findings in needed.items()}
+    return {sides: recheck for sides, recheck in found.items() if recheck is not None}
+
+
+def _recheck(sides: Sides, findings: Sequence[Finding], samples: pd.DataFrame) -> Recheck | None:
+    keys = [row_key(finding.group[-1], one.course.row) for finding in findings for one in finding.changes]
+    name = _preset_of(sides, {metric for metric, *_ in keys}, samples)
+    try:
+        cells = read_preset(name or "").cells
+    except UsageError:
+        return None
+    devices = {device for _, device, _, _ in keys if device != "-"} or {"cpu"}
+    models = {model for _, _, model, _ in keys if model != "-"}
+    offered = [cell for cell in cells if cell.device in devices and (not models or cell.model in models)]
+    if not offered:
+        return None
+    # What belongs to no model (importing TensorFlow) is measured beside any one of them.
+    chosen = offered if models else offered[:1]
+    operations = {METRICS[metric].operation for metric, *_ in keys} & set(OPERATIONS) or {"save"}
+    return Recheck(
+        sides,
+        name or "",
+        devices=tuple(dict.fromkeys(cell.device for cell in chosen)),
+        models=tuple(dict.fromkeys(cell.model for cell in chosen)),
+        operations=tuple(one for one in OPERATIONS if one in operations),
+    )
+
+
+def _preset_of(sides: Sides, metrics: set[str], samples: pd.DataFrame) -> str | None:
+    """Return the preset of the newest run that gave either side its values."""
+    of_sides = samples["subject"].isin([sides.old, sides.new]) & samples["metric"].isin(metrics)
+    rows = samples[of_sides & (samples["machine"] == sides.machine)]
+    presets = rows.sort_values("created_at", kind="stable")["preset"].dropna()
+    return str(presets.iloc[-1]) if len(presets) else None

@@ -1,0 +1,67 @@
+"""Old runs made small without losing anything: `records.jsonl` becomes `records.jsonl.gz`, about an eighth of it.
+
+Nothing is thrown away. Phases and evidence are most of a record and no sample, but the only copy of where the seconds
+of that night went and of what made a repeat tainted, so they are packed and not dropped.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import os
+from pathlib import Path
+
+from harness.store.runs import RunDirectory, runs_of
+
+
+def prunable(root: Path, older_than_days: float, now: datetime.datetime | None = None) -> list[RunDirectory]:
+    """Return the complete runs made here that began before then and are not packed yet, oldest first.
+
+    Args:
+        root: the project root; committed reference runs are left alone.
+        older_than_days: days before `now`.
+        now: the present, with a time zone; the clock's where None.
+    """
+    limit = (now or datetime.datetime.now(datetime.UTC)) - datetime.timedelta(days=older_than_days)
+    return [
+        run
+        for run in runs_of(root)[0]
+        if run.facts["state"] == "complete"
+        and run.records_path.exists()
+        and datetime.datetime.fromisoformat(run.facts["created_at"]) < limit
+    ]
+
+
+def pack(run: RunDirectory) -> tuple[int, int]:
+    """Pack a run's records and return (bytes before, bytes after).
+
+    The plain file goes only after the packed one is on the disk and was read back equal; a reader sees either, and
+    where a crash leaves both, the plain one counts. Call it with the results' lock held.
+
+    Raises:
+        OSError: the disk is full, or does not give back what was written; the plain file is still there then.
+    """
+    data = run.records_path.read_bytes()
+    temporary = run.path / f".records.{os.getpid()}"
+    try:
+        with temporary.open("wb") as file:
+            file.write(gzip.compress(data, mtime=0))
+            file.flush()
+            os.fsync(file.fileno())
+        if gzip.decompress(temporary.read_bytes()) != data:
+            raise OSError(f"{temporary} does not hold what was written to it; look at the disk")
+        temporary.replace(run.packed_path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(run.path)
+    run.records_path.unlink()
+    _sync(run.path)
+    return len(data), run.packed_path.stat().st_size
+
+
+def _sync(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
