@@ -105,6 +105,7 @@ _ALL = (
     *_time("load_warm", Scope.READER, "load", "load, page cache warm"),
     *_time("load_again", Scope.READER, "load", "load, second in the process"),
     *_time("first_call", Scope.READER, "load", "first call after load"),
+    Metric("outputs_not_bit_equal", "outputs", Kind.EXACT, Scope.READER, "load", True, "outputs not bit for bit kept"),
     *_time("early_calls", Scope.READER, "load", "calls 2 to 10, mean"),
     *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
     _host_peak("load", Scope.READER),

@@ -27,3 +27,8 @@ def prepare(tf: Any, model: Any) -> Any:
 def write(tf: Any, module: Any, path: str) -> None:
     """Write the prepared module as a SavedModel directory at `path`."""
     tf.saved_model.save(module, path, signatures={"serving_default": module.serve})
+
+
+def output(module: Any, values: Any) -> Any:
+    """Return what the written graph itself computes, so that a load can be held against it bit for bit."""
+    return module.serve(values)["output"]

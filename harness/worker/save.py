@@ -37,8 +37,13 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             _store_expected(model, request["model"], path)
     with recorder.phase("collect garbage", "set-up"):
         gc.collect()
-    _save_first(tf, writer, model, request, recorder)
+    prepared = _save_first(tf, writer, model, request, recorder)
     if request["keep"]:
+        if hasattr(writer, "output") and request["device"] == "cpu":
+            # After the save: its clock holds the tracing of this function.
+            with recorder.phase("expected bits", "check"):
+                values = tf.constant(families.inputs(request["model"], batch=1))
+                np.save(bits_path(path), writer.output(prepared, values).numpy())
         with recorder.phase("inspect artifact", "check"):
             parameter_bytes = sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables)
             recorder.evidence["parameters"] = int(sum(int(np.prod(v.shape)) for v in model.variables))
@@ -48,7 +53,8 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             shutil.rmtree(path)
 
 
-def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recorder: Recorder) -> None:
+def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recorder: Recorder) -> Any:
+    """Report the first save and those after it; return what the writer prepared."""
     path = request["artifact"]
     memory = host_memory.reset_peak()
     need = device.reset_need(tf, request["device"])
@@ -67,6 +73,7 @@ def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recor
     recorder.report_time("save_first", interval)
     for name, count in (("later", request["later_saves"]), ("durable", request["durable_saves"])):
         _save_again(tf, lambda: writer.write(tf, prepared, path + ".later"), name, count, request, recorder)
+    return prepared
 
 
 def _save_again(
@@ -94,6 +101,11 @@ def _save_again(
 def expected_path(artifact_path: str) -> str:
     """Return where the model's own output on the fixed input lies, beside its artifact."""
     return artifact_path + ".expected.npy"
+
+
+def bits_path(artifact_path: str) -> str:
+    """Return where the written graph's own output on the fixed input lies, of writers that can tell it."""
+    return artifact_path + ".bits.npy"
 
 
 def _store_expected(model: Any, name: str, path: str) -> None:
