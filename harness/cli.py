@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_calibrate(commands)
     _add_summary(commands)
     _add_promises(commands)
+    _add_within(commands, "ratios", "loaded over original, first over steady, writer over writer: release by release")
+    _add_within(commands, "scaling", "how operations grow with a model's bytes and layers")
     _add_history(commands)
     _add_export(commands)
     _add_prune(commands)
@@ -155,6 +157,16 @@ def _add_promises(commands: Any) -> None:
     _add_machine(parser)
     parser.add_argument("--run", type=Path, metavar="DIR", help="only this run's records")
     parser.set_defaults(handler=_called("promises", "show_promises"))
+
+
+def _add_within(commands: Any, name: str, help_text: str) -> None:
+    """Add a command that reads what is measured of each release by itself."""
+    parser = commands.add_parser(name, help=help_text)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="releases (default: all in the results)")
+    _add_output(parser, ("table", "markdown", "json"))
+    _add_machine(parser)
+    parser.add_argument("--run", type=Path, metavar="DIR", help="only this run's records")
+    parser.set_defaults(handler=_called("within", f"show_{name}"))
 
 
 def _add_history(commands: Any) -> None:

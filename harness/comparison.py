@@ -13,12 +13,12 @@ from harness.metrics import CELL_FAILED, METRICS, Kind, Metric
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable
 from harness.verdict.rows import Row, RowInput, Verdict
+from harness.zoo.families import order
 
 _KEY = ["metric", "device", "model", "variant"]
 _BLOCK = ["run", "block"]
 _KNOWN = {**METRICS, CELL_FAILED.name: CELL_FAILED}
 _ORDER = {name: place for place, name in enumerate(_KNOWN)}
-_SIZES = {"xs": 0, "s": 1, "m": 2, "l": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +245,8 @@ def _never_failed(row: RowInput) -> bool:
 def _sort_key(key: _Key) -> tuple[int, str, str, int, str, str]:
     """Order rows by metric as listed, then device, model family and size, then variant."""
     metric, device, model, variant = key
-    family, _, size = model.rpartition("-")
-    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", _SIZES.get(size, 9), model, variant
+    family, rung = order(model)
+    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", rung, model, variant
 
 
 def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:

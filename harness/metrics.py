@@ -83,6 +83,16 @@ def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:
     )
 
 
+def _memory(where: str) -> tuple[Metric, ...]:
+    """Return what harness/worker/memory.py reports of the host or the device. Growth may be negative: it is shown."""
+    size, scope = Kind.HOST_MEMORY, Scope.READER
+    return (
+        Metric(f"{where}_retained_bytes", "bytes", size, scope, "memory", False, f"{where} memory retained"),
+        Metric(f"{where}_growth_bytes", "bytes", size, scope, "memory", False, f"{where} growth a load and release"),
+        Metric(f"{where}_leaks", "leaks", Kind.EXACT, scope, "memory", True, f"{where} memory leaks a cycle"),
+    )
+
+
 _ALL = (
     *_time("import", Scope.SUBJECT, "import", "import TensorFlow"),
     *_time("device_init", Scope.DEVICE, "save", "device initialisation"),
@@ -110,6 +120,22 @@ _ALL = (
     *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
     _host_peak("load", Scope.READER),
     _device_need("load", Scope.READER),
+    *_steady("call", "calls", "steady call"),
+    *_time("call_first", Scope.READER, "calls", "first call, tracing and compiling included"),
+    *_time("call_new_shape", Scope.READER, "calls", "call of a new shape"),
+    Metric("call_traces", "traces", Kind.EXACT, Scope.READER, "calls", True, "traces after all calls"),
+    *_memory("host"),
+    *_memory("device"),
+    Metric(
+        "device_footprint_peak_bytes",
+        "bytes",
+        Kind.HOST_MEMORY,
+        Scope.READER,
+        "memory",
+        False,
+        "peak device footprint over cycles (NVML, sampled)",
+    ),
+    Metric("infer_energy_j", "joules", Kind.TIME, Scope.CALL, "memory", False, "energy of a call, whole GPU"),
     Metric("resume_broken_promises", "promises", Kind.EXACT, Scope.WRITER, "resume", True, "resume: promises not kept"),
     *_time("resume_first_step", Scope.WRITER, "resume", "resume: restore and first step"),
     Metric(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from harness.formats import keras_export, keras_save_tf, tf_load, tf_module, tf_save
+from harness.formats import keras_export, keras_save_tf, tf_load, tf_module, tf_save, tfsm_layer, v1_session
 
 WRITERS: Dict[str, Any] = {
     "tf-module": tf_module,
@@ -12,7 +12,10 @@ WRITERS: Dict[str, Any] = {
     "keras-export": keras_export,
     "tf-save": tf_save,
 }
-READERS: Dict[str, Any] = {"tf-load": tf_load}
+READERS: Dict[str, Any] = {"tf-load": tf_load, "tfsm-layer": tfsm_layer, "v1-session": v1_session}
 
-MAY_BE_ABSENT = ("keras-save-tf", "keras-export")
-"""Writers that some releases lack: they are attempted for real, and an API error there means `unsupported`."""
+MAY_BE_ABSENT = ("keras-save-tf", "keras-export", "tfsm-layer")
+"""What some releases lack: it is attempted for real, and an API error there means `unsupported`."""
+
+ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
+"""What a Keras without an API raises when that API is called."""

@@ -15,13 +15,16 @@ from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
 from harness.measure.host_phases import host_phase
+from harness.measure.memory_watch import MemoryWatch
 from harness.measure.passes import PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
+from harness.measure.repeat_record import failed, repeat_record
+from harness.measure.room import why_too_large
 from harness.measure.watch import Watch
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
-from harness.store.records import Record, RecordWriter
+from harness.store.records import RecordWriter
 
 IMPORT_TIMEOUT_S = 300.0
 """A first import from a cold disk has been seen to take 27 s; this is ten times that."""
@@ -126,7 +129,7 @@ class Block:
                 result = zygote.wait_for_import(IMPORT_TIMEOUT_S)
                 self._zygotes[subject.name] = zygote
             except WorkerLost as error:
-                result = _failed(str(error))
+                result = failed(str(error))
                 self._lost[subject.name] = str(error)
             result = watch.added_to(result)
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
@@ -137,6 +140,12 @@ class Block:
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         blocked: dict[str, tuple[str, str]] = {}  # subject: status and reason of what keeps it from going on
+        too_large = why_too_large(cell, self._conditions.memory_limit_bytes, self._artifacts)
+        if too_large is not None:
+            for subject in self._conditions.subjects:
+                result, nothing = dict(failed(too_large), status="unsupported"), Operation("save", None, 0)
+                self._append(subject, cell, nothing, self._conditions.isolation, result, time.time(), time.monotonic())
+            return
         for operation in self._rounds(group):
             subjects = list(self._conditions.subjects)
             self._random.shuffle(subjects)
@@ -167,16 +176,16 @@ class Block:
         isolation, result = self._conditions.isolation, None
         if subject.name in self._lost:
             if operation.repeat == 0:
-                result = _failed(f"not-run: {self._lost[subject.name]}")
+                result = failed(f"not-run: {self._lost[subject.name]}")
         elif subject.name in blocked:
             status, reason = blocked[subject.name]
             # Once for load and once for infer. What a release does not have is said once, by the save.
             once = operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold"
             if status == "failed" and once:
-                result = dict(_failed(reason), status=status)
+                result = dict(failed(reason), status=status)
         elif self._failures.blocks(key) >= FAILED_BLOCKS_ALLOWED:
             blocked[subject.name] = ("failed", f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
-            result = _failed(blocked[subject.name][1])
+            result = failed(blocked[subject.name][1])
         else:
             watch = Watch(self._guards, cell.device)
             request = self._request(group, cell, operation, subject)
@@ -201,7 +210,7 @@ class Block:
             "durable_saves": group.durable_saves,
             "page_cache": operation.page_cache,
             "again": operation.name == "load" and operation.page_cache == "warm",
-            "batches": list(group.batches) if operation.name == "infer" else [],
+            "batches": list(group.batches) if operation.name in ("infer", "calls") else [],
             "window_s": group.window_s,
             "timeout_s": self._conditions.preset.timeout_s,
             "memory_limit_bytes": self._conditions.memory_limit_bytes,
@@ -224,36 +233,42 @@ class Block:
         result["taints"] = [*result["taints"], f"retried: {reason}"]
         return "spawn", result
 
+    def _beside(self, request: Message) -> Footprint | MemoryWatch:
+        """Return what looks at the GPU while a repeat of this request holds still for it."""
+        uuid = self._conditions.gpu_uuid if request["device"] == "gpu" else None
+        return MemoryWatch(uuid) if request["operation"] == "memory" else Footprint(uuid)
+
     def _ask_forked(self, subject: Subject, request: Message) -> Message:
         zygote = self._zygotes[subject.name]
-        footprint = Footprint(self._conditions.gpu_uuid if request["device"] == "gpu" else None)
+        beside = self._beside(request)
         try:
-            return footprint.added_to(zygote.ask({"do": "fork", **request}, footprint.read))
+            return beside.added_to(zygote.ask({"do": "fork", **request}, beside.read))
         except WorkerLost as error:
+            beside.close()
             zygote.kill()
             try:
                 self._zygotes[subject.name] = self._start(subject)
                 self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
             except WorkerLost as second:
                 self._lost[subject.name] = str(second)
-            return _failed(str(error))
+            return failed(str(error))
 
     def _ask_spawned(self, subject: Subject, request: Message) -> Message:
-        footprint = Footprint(self._conditions.gpu_uuid if request["device"] == "gpu" else None)
+        beside = self._beside(request)
         try:
             process = self._start(subject)
         except WorkerLost as error:
-            return _failed(str(error))
+            return failed(str(error))
         host: list[Message] = []
         try:
             imported = process.wait_for_import(IMPORT_TIMEOUT_S)
-            result = footprint.added_to(
-                process.ask({"do": "here", **request, "started": process.started}, footprint.read)
-            )
+            asked = {"do": "here", **request, "started": process.started}
+            result = beside.added_to(process.ask(asked, beside.read))
             result["phases"] = [dict(phase, kind="import") for phase in imported["phases"]] + result["phases"]
         except WorkerLost as error:
-            result = _failed(str(error))
+            result = failed(str(error))
         finally:
+            beside.close()
             with host_phase(host, "end the worker", "process"):
                 process.kill()
         result["phases"] = [*result["phases"], *host]
@@ -279,23 +294,6 @@ class Block:
         started_at: float,
         clock: float,
     ) -> None:
-        record: Record = {
-            "type": "repeat",
-            "block": self._number,
-            "attempt": self._attempt,
-            "subject": subject.name,
-            "cell": dataclasses.asdict(cell) if cell else None,
-            "operation": operation.name,
-            "page_cache": operation.page_cache,
-            "repeat": operation.repeat,
-            "isolation": isolation,
-            "started_at": started_at,
-            "wall_s": time.monotonic() - clock,
-        }
-        fields = ("status", "reason", "metrics", "absent", "phases", "taints", "evidence", "provenance")
-        self._writer.append(record | {field: result[field] for field in fields if field in result})
-
-
-def _failed(reason: str) -> Message:
-    empty: Message = {"metrics": [], "absent": [], "phases": [], "taints": [], "evidence": {}}
-    return {**empty, "status": "failed", "reason": reason}
+        began = {"started_at": started_at, "wall_s": time.monotonic() - clock}
+        place = {"block": self._number, "attempt": self._attempt, "subject": subject.name}
+        self._writer.append(repeat_record(place, cell, operation, isolation, began, result))

@@ -23,6 +23,9 @@ class Footprint:
             self._value = gpu_memory.footprint({message["pid"]}, self._uuid, baseline=self._baseline)
             self._accounted = gpu_memory.accounted_peak(message["pid"], self._uuid)
 
+    def close(self) -> None:
+        """Do nothing: no reading goes on beyond its moment."""
+
     def added_to(self, result: Message) -> Message:
         """Return the result with the footprint among its metrics, or the reason why there is none."""
         if self._value is None or result["status"] != "ok":

@@ -15,6 +15,7 @@ from harness.releases.manifest import read_manifest
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
+from harness.zoo.families import order
 
 SUMMARY_INDEX = ["machine", "metric", "unit", "device", "model", "variant"]
 """Index of `summary`; a machine that was read from results/reference ends in " (reference)"."""
@@ -23,7 +24,6 @@ FORMATS = ("table", "markdown", "json", "csv")
 """What `render_summary` knows."""
 
 _METRIC_ORDER = {name: place for place, name in enumerate(METRICS)}
-_SIZES = {"xs": 0, "s": 1, "m": 2, "l": 3}
 
 
 def summary(
@@ -152,14 +152,12 @@ def _column_order(subject: dict[str, Any], dates: dict[str, datetime.date]) -> t
 def _row_order(row: Any) -> tuple[Any, ...]:
     """Order by machine, then metrics as harness.metrics lists them, then device, family, size and variant."""
     machine, metric, _, device, model, variant = row
-    family, _, size = str(model).rpartition("-")
     return (
         machine,
         _METRIC_ORDER.get(metric, len(_METRIC_ORDER)),
         metric,
         device,
-        family,
-        _SIZES.get(size, 9),
+        *order(str(model)),
         model,
         variant,
     )

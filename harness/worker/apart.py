@@ -8,7 +8,7 @@ import signal
 import traceback
 from typing import Any, Callable, Dict
 
-from harness.worker.recorder import Recorder, Unsupported, WrongOutput
+from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 
 _RAISED = {"Unsupported": Unsupported, "WrongOutput": WrongOutput}
 
@@ -61,11 +61,5 @@ def _outcome(step: Callable[[Recorder], None]) -> Dict[str, Any]:
         raised, reason = type(error).__name__, str(error)
     except Exception as error:
         traceback.print_exc()
-        raised, reason = type(error).__name__, describe(error)
+        raised, reason = type(error).__name__, one_line(error)
     return {"recorded": recorder.as_dict(), "raised": raised, "reason": reason}
-
-
-def describe(error: BaseException) -> str:
-    """Return an exception as one line, class first."""
-    first_line = (str(error).strip() or "no message").splitlines()[0]
-    return f"{type(error).__name__}: {first_line}"[:500]

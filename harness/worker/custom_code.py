@@ -11,8 +11,7 @@ import numpy as np
 from harness.formats import registry, tf_load
 from harness.worker import apart, device
 from harness.worker.outputs import RELATIVE_TOLERANCE, require_plausible
-from harness.worker.recorder import Recorder, Unsupported
-from harness.worker.save import ABSENT_API
+from harness.worker.recorder import Recorder, Unsupported, one_line
 from harness.zoo import families
 
 KINDS = ("layer", "model")
@@ -71,10 +70,10 @@ def _saving(tf: Any, request: Dict[str, Any], kind: str, path: str) -> Callable[
             writer = registry.WRITERS[request["writer"]]
             try:
                 writer.write(tf, writer.prepare(tf, model), path)
-            except ABSENT_API as error:
+            except registry.ABSENT_API as error:
                 if request["writer"] not in registry.MAY_BE_ABSENT:
                     raise
-                raise Unsupported(f"unsupported: {apart.describe(error)}") from error
+                raise Unsupported(f"unsupported: {one_line(error)}") from error
 
     return step
 

@@ -74,3 +74,9 @@ class Unsupported(Exception):
 
 class WrongOutput(Exception):
     """The artifact's output is not the model's: no time of this repeat counts."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one line, class first."""
+    first_line = (str(error).strip() or "no message").splitlines()[0]
+    return f"{type(error).__name__}: {first_line}"[:500]

@@ -12,8 +12,7 @@ import numpy as np
 from harness.formats import registry
 from harness.worker import apart, device, ways
 from harness.worker.outputs import RELATIVE_TOLERANCE
-from harness.worker.recorder import Recorder, Unsupported
-from harness.worker.save import ABSENT_API
+from harness.worker.recorder import Recorder, Unsupported, one_line
 from harness.zoo import families
 
 STEPS_BEFORE = 5
@@ -93,10 +92,10 @@ def _uninterrupted(tf: Any, request: Dict[str, Any], path: str, expected: str, r
     with recorder.phase("save with training state", "set-up"):
         try:
             write(tf, model, path)
-        except ABSENT_API as error:
+        except registry.ABSENT_API as error:
             if request["writer"] not in registry.MAY_BE_ABSENT:
                 raise
-            raise Unsupported(f"unsupported: {apart.describe(error)}") from error
+            raise Unsupported(f"unsupported: {one_line(error)}") from error
     with recorder.phase("train without a break", "set-up"):
         losses = _losses(tf, trained, request["model"], STEPS_BEFORE, STEPS_AFTER, outputs)
     np.savez(expected, losses=losses, **kept)

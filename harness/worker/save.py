@@ -10,11 +10,8 @@ import numpy as np
 
 from harness.formats import registry
 from harness.worker import artifact, device, host_memory, outputs, page_cache
-from harness.worker.recorder import Recorder, Unsupported
+from harness.worker.recorder import Recorder, Unsupported, one_line
 from harness.zoo import families
-
-ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
-"""What a Keras without an API raises when that API is called."""
 
 
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
@@ -63,11 +60,10 @@ def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recor
             prepared = writer.prepare(tf, model)
             writer.write(tf, prepared, path)
             tf.test.experimental.sync_devices()
-    except ABSENT_API as error:
+    except registry.ABSENT_API as error:
         if request["writer"] not in registry.MAY_BE_ABSENT:
             raise
-        first_line = (str(error).strip() or "no message").splitlines()[0]
-        raise Unsupported(f"unsupported: {type(error).__name__}: {first_line}") from error
+        raise Unsupported(f"unsupported: {one_line(error)}") from error
     host_memory.report_peak(recorder, "save_host_peak_bytes", memory)
     device.report_need(tf, recorder, "save_device_need_bytes", need)
     recorder.report_time("save_first", interval)

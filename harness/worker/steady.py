@@ -92,12 +92,18 @@ def barrier_s(barrier: Callable[[], None]) -> float:
 
 
 def measure(
-    recorder: Recorder, metric: str, call: Callable[[], Any], barrier: Callable[[], None], window_s: float, batch: int
+    recorder: Recorder,
+    metric: str,
+    call: Callable[[], Any],
+    barrier: Callable[[], None],
+    window_s: float,
+    batch: int,
+    way: Optional[str] = None,
 ) -> Any:
     """Warm up by the rule, time calls for `window_s` seconds, report them, and return the last output.
 
     Reports `<metric>_p50_s`, `_p90_s`, `_p99_s`, `_min_s`, `_mad_s`, `_item_s`, `_cpu_s` and `_settled_call`, all at
-    `batch`; a call's seconds include the barrier after it. Stores the rule's outcome as evidence.
+    `batch` and for `way`; a call's seconds include the barrier after it. Stores the rule's outcome as evidence.
     """
     clock = time.perf_counter_ns
     output: Any = None
@@ -124,15 +130,15 @@ def measure(
                 output = call()
             barrier()
             readings_s.append((clock() - start) / 1e9 / calls)
-    _report(recorder, metric, readings_s, batch)
-    recorder.report(metric + "_cpu_s", interval.cpu_s / (len(readings_s) * calls), batch)
+    _report(recorder, metric, readings_s, batch, way)
+    recorder.report(metric + "_cpu_s", interval.cpu_s / (len(readings_s) * calls), batch, way)
     # Batched readings are no single calls, and what is not batched is slow enough to settle within the warm-up.
     series_s = warm.durations_s + readings_s if calls == 1 else warm.durations_s
     settled = settled_call(series_s, float(np.median(readings_s)))
     if settled is None:
-        recorder.report_absent(metric + "_settled_call", f"not-settled: within {len(series_s)} calls", batch)
+        recorder.report_absent(metric + "_settled_call", f"not-settled: within {len(series_s)} calls", batch, way)
     else:
-        recorder.report(metric + "_settled_call", settled, batch)
+        recorder.report(metric + "_settled_call", settled, batch, way)
     evidence: Dict[str, Any] = {
         "settled": warm.settled,
         "warm_up_calls": len(warm.durations_s),
@@ -142,18 +148,18 @@ def measure(
         "clock_s": cost_s,
         "barrier_s": wait_s,
     }
-    recorder.evidence[f"{metric}_b{batch}"] = evidence
+    recorder.evidence["_".join(filter(None, (metric, way, f"b{batch}")))] = evidence
     return output
 
 
-def _report(recorder: Recorder, metric: str, readings_s: List[float], batch: int) -> None:
+def _report(recorder: Recorder, metric: str, readings_s: List[float], batch: int, way: Optional[str]) -> None:
     p50 = float(np.median(readings_s))
-    recorder.report(metric + "_p50_s", p50, batch)
-    recorder.report(metric + "_p90_s", float(np.percentile(readings_s, 90)), batch)
+    recorder.report(metric + "_p50_s", p50, batch, way)
+    recorder.report(metric + "_p90_s", float(np.percentile(readings_s, 90)), batch, way)
     if len(readings_s) >= CALLS_FOR_P99:
-        recorder.report(metric + "_p99_s", float(np.percentile(readings_s, 99)), batch)
+        recorder.report(metric + "_p99_s", float(np.percentile(readings_s, 99)), batch, way)
     else:
-        recorder.report_absent(metric + "_p99_s", f"under-{CALLS_FOR_P99}-calls", batch)
-    recorder.report(metric + "_min_s", min(readings_s), batch)
-    recorder.report(metric + "_mad_s", float(np.median(np.abs(np.asarray(readings_s) - p50))), batch)
-    recorder.report(metric + "_item_s", p50 / batch, batch)
+        recorder.report_absent(metric + "_p99_s", f"under-{CALLS_FOR_P99}-calls", batch, way)
+    recorder.report(metric + "_min_s", min(readings_s), batch, way)
+    recorder.report(metric + "_mad_s", float(np.median(np.abs(np.asarray(readings_s) - p50))), batch, way)
+    recorder.report(metric + "_item_s", p50 / batch, batch, way)

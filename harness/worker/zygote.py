@@ -22,7 +22,7 @@ import traceback
 from typing import Any, Dict, List, Optional, TextIO, Tuple
 
 from harness.worker import WORKER_VERSION
-from harness.worker.recorder import Recorder, Unsupported, WrongOutput
+from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 
 SETTINGS = ("TF_", "XLA_", "KERAS_", "NVIDIA_TF32", "CUDA_", "OMP_")
 """Beginnings of the variables that change what is measured: stored as the worker sees them."""
@@ -180,8 +180,8 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     status: str = "ok"
     reason: Optional[str] = None
 
-    def hold(point: str) -> None:
-        _send(stream, {"hold": point, "pid": os.getpid()})
+    def hold(point: str, **facts: Any) -> None:
+        _send(stream, {"hold": point, "pid": os.getpid(), **facts})
         stream.readline()
 
     if request["device"] == "gpu":
@@ -196,8 +196,7 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
         status, reason = "failed", "memory: MemoryError"
     except Exception as error:
         traceback.print_exc()
-        message = (str(error).strip() or "no message").splitlines()[0]
-        status, reason = "failed", f"raised: {type(error).__name__}: {message}"[:500]
+        status, reason = "failed", f"raised: {one_line(error)}"
     if status != "ok":
         # Times of an operation that did not do its work are not measurements.
         recorder.metrics = []

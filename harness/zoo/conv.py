@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-WIDTHS = {"xs": 18, "s": 59, "m": 187, "l": 592}
+WIDTHS = {"xs": 18, "s": 59, "m": 187, "l": 592, "xl": 1872}
 
 
 def build(tf: Any, size: str) -> Any:
-    """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
+    """Return an uncompiled Keras model of about 0.1, 1, 10, 100 or 1,000 million parameters."""
     layers = tf.keras.layers
 
     def normalised(tensor: Any, channels: int, stride: int, name: str) -> Any:

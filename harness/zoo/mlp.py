@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-WIDTHS = {"xs": 158, "s": 500, "m": 1580, "l": 5000}
+WIDTHS = {"xs": 158, "s": 500, "m": 1580, "l": 5000, "xl": 15800}
 
 
 def build(tf: Any, size: str) -> Any:
-    """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
+    """Return an uncompiled Keras model of about 0.1, 1, 10, 100 or 1,000 million parameters."""
     layers = tf.keras.layers
     width = WIDTHS[size]
     inputs = tf.keras.Input((width,), name="features")

@@ -12,11 +12,17 @@ import numpy as np
 
 TOKENS = 64
 # size: vocabulary, model width, blocks, heads
-SHAPES = {"xs": (256, 48, 3, 4), "s": (1000, 128, 4, 4), "m": (4000, 320, 7, 8), "l": (16000, 768, 12, 12)}
+SHAPES = {
+    "xs": (256, 48, 3, 4),
+    "s": (1000, 128, 4, 4),
+    "m": (4000, 320, 7, 8),
+    "l": (16000, 768, 12, 12),
+    "xl": (32000, 2048, 19, 16),
+}
 
 
 def build(tf: Any, size: str) -> Any:
-    """Return an uncompiled Keras model of about 0.1, 1, 10 or 100 million parameters."""
+    """Return an uncompiled Keras model of about 0.1, 1, 10, 100 or 1,000 million parameters."""
     layers = tf.keras.layers
     vocabulary, width, blocks, heads = SHAPES[size]
     inputs = tf.keras.Input((TOKENS,), dtype="int32", name="tokens")

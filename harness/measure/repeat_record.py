@@ -1,0 +1,50 @@
+"""What stands in a repeat's record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from harness.measure.conditions import Operation
+from harness.measure.presets import Cell
+from harness.measure.worker_process import Message
+from harness.store.records import Record
+
+_FIELDS = ("status", "reason", "metrics", "absent", "phases", "taints", "evidence", "provenance")
+
+
+def failed(reason: str) -> Message:
+    """Return the result of a repeat that failed with this reason."""
+    empty: Message = {"metrics": [], "absent": [], "phases": [], "taints": [], "evidence": {}}
+    return {**empty, "status": "failed", "reason": reason}
+
+
+def repeat_record(
+    place: dict[str, Any],
+    cell: Cell | None,
+    operation: Operation,
+    isolation: str,
+    began: dict[str, float],
+    result: Message,
+) -> Record:
+    """Return the record of one repeat.
+
+    Args:
+        place: its block, attempt and subject.
+        cell: what was measured; None for an import.
+        operation: the repeat's work.
+        isolation: how it was isolated, fork or spawn.
+        began: `started_at` (seconds since 1970) and `wall_s`, as the host saw it.
+        result: what the worker answered, and what the host added.
+    """
+    return {
+        "type": "repeat",
+        **place,
+        "cell": dataclasses.asdict(cell) if cell else None,
+        "operation": operation.name,
+        "page_cache": operation.page_cache,
+        "repeat": operation.repeat,
+        "isolation": isolation,
+        **began,
+        **{field: result[field] for field in _FIELDS if field in result},
+    }

@@ -1,0 +1,41 @@
+"""Whether a model fits here: what measuring it takes, held against the memory and the disk there are."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from harness.measure.presets import Cell
+from harness.zoo import families
+
+BASE_BYTES = 0.7e9
+"""A process that has imported TensorFlow and loaded a small model: 0.5 to 0.6 GB resident in 2.15 to 2.21."""
+COPIES = 4.0
+"""Copies of the parameters that a save repeat holds at its peak: the variables, and while they are filled or written a
+layer's values several times over. Measured on mlp-l (400 MB): docs/methodology.md."""
+DISK_COPIES = 2.2
+"""Copies of the parameters on the disk: the artifact that loads read and a further save, Keras's export twice each."""
+
+
+def why_too_large(cell: Cell, memory_limit_bytes: float, folder: Path) -> str | None:
+    """Return in words why a cell cannot be measured here, None if it can be tried.
+
+    Args:
+        cell: what is to be measured.
+        memory_limit_bytes: what one process may hold.
+        folder: where artifacts are written.
+    """
+    parameter_bytes = 4 * families.parameters(cell.model)
+    memory = BASE_BYTES + COPIES * parameter_bytes
+    if memory > memory_limit_bytes:
+        return (
+            f"too-large: needs about {memory / 2**30:.0f} GiB of memory, "
+            f"{memory_limit_bytes / 2**30:.0f} GiB are allowed here"
+        )
+    disk, free = (
+        DISK_COPIES * parameter_bytes * (2 if cell.writer == "keras-export" else 1),
+        shutil.disk_usage(folder).free,
+    )
+    if disk > free:
+        return f"too-large: needs about {disk / 2**30:.0f} GiB of disk, {free / 2**30:.0f} GiB are free here"
+    return None

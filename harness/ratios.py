@@ -1,0 +1,104 @@
+"""Ratios that need no second release: one measured quantity over another of the same release and block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.verdict.intervals import paired
+
+FEWEST_BLOCKS = 3
+
+_Place = tuple[str, str, str, str, str]  # subject, device, model, variant, metric
+_Blocks = dict[tuple[str, int], float]  # by run and block
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """`what` of one place over `over`, the geometric mean over blocks; the 95 % interval from three blocks on."""
+
+    what: str
+    over: str
+    subject: str
+    device: str
+    model: str
+    variant: str
+    ratio: float
+    low: float | None
+    high: float | None
+    blocks: int
+    difference_s: float | None  # the mean difference, where both are times of one call
+
+
+def ratios(samples: pd.DataFrame) -> list[Ratio]:
+    """Return every ratio that the samples allow, each paired within its blocks.
+
+    Args:
+        samples: as `harness.store.frame.samples_frame` returns them.
+    """
+    values: dict[_Place, _Blocks] = {}
+    columns = ["subject", "device", "model", "variant", "metric", "run", "block", "value"]
+    for subject, device, model, variant, metric, run, block, value in samples[columns].itertuples(index=False):
+        place = (str(subject), str(device), str(model), str(variant), str(metric))
+        values.setdefault(place, {})[str(run), int(block)] = float(value)
+    found = []
+    for place in sorted(values):
+        for what, over, other in _pairs(place, values):
+            ratio = _ratio(what, over, place, values[place], values[other])
+            if ratio is not None:
+                found.append(ratio)
+    return found
+
+
+def _pairs(place: _Place, values: dict[_Place, _Blocks]) -> Iterator[tuple[str, str, _Place]]:
+    """Yield what a place is divided by: the words for both, and the other place."""
+    subject, device, model, variant, metric = place
+
+    def at(other_variant: str, other_metric: str) -> _Place:
+        return subject, device, model, other_variant, other_metric
+
+    artifact, _, rest = variant.partition(" ")
+    writer, _, reader = artifact.partition("/")
+    candidates = []
+    if metric == "infer_p50_s":
+        candidates.append(("loaded", "original", at(f"{artifact} original {rest}", "call_p50_s")))
+    if metric == "call_p50_s":
+        way, _, batch = rest.rpartition(" ")
+        candidates.append((f"way {way}", "signature", at(f"{artifact} {batch}", "infer_p50_s")))
+    if metric == "first_call_s":
+        candidates.append(("first call", "steady call", at(f"{variant} b1", "infer_p50_s")))
+    if metric == "load_again_s":
+        candidates.append(("second load", "first load", at(variant, "load_warm_s")))
+    if metric == "load_cold_s":
+        candidates.append(("cold load", "warm load", at(variant, "load_warm_s")))
+    if metric == "save_later_s":
+        candidates.append(("later save", "first save", at(variant, "save_first_s")))
+    if metric == "save_durable_s":
+        candidates.append(("durable save", "later save", at(variant, "save_later_s")))
+    if metric in ("save_first_s", "artifact_bytes") and writer != "tf-module":
+        what = "save" if metric == "save_first_s" else "bytes"
+        candidates.append((f"{what} by {writer}", f"{what} by tf-module", at("tf-module", metric)))
+    if metric == "load_warm_s" and reader != "tf-load":
+        candidates.append((f"load by {reader}", "load by tf-load", at(f"{writer}/tf-load", metric)))
+    if metric == "load_warm_s" and writer != "tf-module" and reader == "tf-load":
+        candidates.append((f"load of {writer}", "load of tf-module", at("tf-module/tf-load", metric)))
+    yield from (candidate for candidate in candidates if candidate[2] in values)
+
+
+def _ratio(what: str, over: str, place: _Place, upper: _Blocks, lower: _Blocks) -> Ratio | None:
+    common = sorted(upper.keys() & lower.keys())
+    pairs = [(upper[block], lower[block]) for block in common if upper[block] > 0 and lower[block] > 0]
+    if not pairs:
+        return None
+    above, below = (np.asarray(side) for side in zip(*pairs, strict=True))
+    mean = float(np.log(above / below).mean())
+    low = high = None
+    if len(pairs) >= FEWEST_BLOCKS:
+        low, high = (math.exp(end) for end in paired(below, above).interval())
+    subject, device, model, variant, metric = place
+    difference_s = float((above - below).mean()) if metric == "call_p50_s" else None
+    return Ratio(what, over, subject, device, model, variant, math.exp(mean), low, high, len(pairs), difference_s)

@@ -1,0 +1,41 @@
+"""Ratios within a release, as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from harness.ratios import Ratio
+from harness.report.numbers import quantity
+
+HINT = "No ratio can be formed from the results: measure with `savedmodel-bench run 2.21 --preset nightly`."
+
+
+def render_ratios(found: Sequence[Ratio], form: str) -> str:
+    """Return the ratios as "table" (plain text), "markdown" or "json"."""
+    if form == "json":
+        return json.dumps({"schema": 1, "ratios": [asdict(one) for one in found]}, indent=1)
+    if not found:
+        return HINT
+    lines: list[tuple[str, ...]] = [("what over what", "subject", "model", "variant", "ratio", "95 % interval", "more")]
+    lines += [_line(one) for one in found]
+    notes = [
+        "",
+        "More: the mean difference of a call; for signature-host, what copying from and to the host's memory costs.",
+    ]
+    if form == "markdown":
+        rows = ["| " + " | ".join(line) + " |" for line in lines]
+        return "\n".join([rows[0], "|" + " --- |" * 4 + " ---: |" * 3, *rows[1:], *notes])
+    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+    rows = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*rows, *notes])
+
+
+def _line(one: Ratio) -> tuple[str, ...]:
+    model = one.model if one.device == "cpu" else f"{one.model} on {one.device}"
+    interval = f"{one.blocks} blocks" if one.low is None or one.high is None else f"{one.low:.2f} .. {one.high:.2f}"
+    more = ""
+    if one.difference_s is not None:
+        more = ("-" if one.difference_s < 0 else "+") + quantity(abs(one.difference_s), "seconds")
+    return f"{one.what} / {one.over}", one.subject, model, one.variant, f"{one.ratio:.2f}", interval, more

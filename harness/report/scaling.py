@@ -1,0 +1,63 @@
+"""Exponents along the ladders, as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from harness.report.numbers import quantity
+from harness.report.wording import title
+from harness.scaling import LAYERS, Course
+from harness.verdict.scaling import FEWEST_RUNGS
+
+_MEGABYTE = 1e6
+
+
+def render_scaling(found: Sequence[Course], form: str) -> str:
+    """Return the courses as "table" (plain text), "markdown" or "json"; those with too few rungs are counted."""
+    if form == "json":
+        return json.dumps({"schema": 1, "courses": [asdict(one) for one in found]}, indent=1)
+    fitted = [one for one in found if one.growth is not None]
+    if not fitted:
+        return (
+            f"No ladder has {FEWEST_RUNGS} rungs in the results: measure some with "
+            "`savedmodel-bench run 2.21 --preset scale`."
+        )
+    lines: list[tuple[str, ...]] = [
+        ("what", "subject", "models", "grows with", "exponent", "95 % interval", "one more costs")
+    ]
+    lines += [_line(one) for one in fitted]
+    left = len(found) - len(fitted)
+    notes = [
+        "Exponent: 0 is a fixed cost, 1 is proportional. One more: a layer, or a megabyte, between the largest two."
+    ]
+    if left:
+        notes.append(f"{left} further courses have under {FEWEST_RUNGS} rungs.")
+    return "\n".join(_text(lines, notes, form == "markdown"))
+
+
+def _line(one: Course) -> tuple[str, ...]:
+    assert one.growth is not None
+    fit = one.growth
+    device = "" if one.device == "cpu" else f" on {one.device}"
+    unit, factor = ("layer", 1.0) if one.ladder == LAYERS else ("MB", _MEGABYTE)
+    more = "nothing" if fit.marginal <= 0 else f"{quantity(fit.marginal * factor, 'seconds')} a {unit}"
+    models = f"{one.models[0]} .. {one.models[-1]}" + device
+    variant = "" if one.variant == "-" else f" ({one.variant})"
+    interval = f"{fit.low:.2f} .. {fit.high:.2f}"
+    return title(one.metric) + variant, one.subject, models, one.ladder, f"{fit.exponent:.2f}", interval, more
+
+
+def _text(lines: Sequence[tuple[str, ...]], notes: Sequence[str], markdown: bool) -> Iterator[str]:
+    if markdown:
+        yield "| " + " | ".join(lines[0]) + " |"
+        yield "|" + " --- |" * 4 + " ---: |" * 3
+        yield from ("| " + " | ".join(line) + " |" for line in lines[1:])
+    else:
+        widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
+        yield from (
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        )
+    yield ""
+    yield from notes

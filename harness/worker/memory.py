@@ -1,0 +1,124 @@
+"""What loading, calling and releasing leaves behind, in a pass of its own: nothing here is timed."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from harness.formats import registry
+from harness.worker import device, outputs
+from harness.worker.recorder import Recorder
+from harness.worker.save import expected_path
+from harness.zoo import families
+
+WARM_CYCLES = 2
+"""Not counted: caches and thread arenas fill once."""
+CYCLES = 8
+T_SIX = 2.447
+"""Student's t at 97.5 % with CYCLES - 2 degrees of freedom: a line's slope and level are estimated."""
+LEAST_LEAK_BYTES = 64 << 10
+"""A slope below this many bytes a cycle is no leak, however sure it is: a few Python objects are no weights."""
+LEAST_LEAK_SHARE = 0.02
+"""Nor is one below this share of the artifact's bytes."""
+ENERGY_WINDOW_S = 2.5
+ENERGY_BATCH = 32
+
+
+def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
+    """Load, call and release again and again; report what is retained and how fast it grows.
+
+    request: device, model, reader, artifact, and `hold` on a GPU: the host then samples device memory between
+    `cycles-begin` and `cycles-end`, and reads the energy counter at `energy-begin` and `energy-end`.
+    """
+    path = request["artifact"]
+    hold: Callable[..., None] = request.get("hold") or (lambda point, **facts: None)
+    reader, device_name = registry.READERS[request["reader"]], request["device"]
+    device.initialise(tf, device_name, recorder)
+    values = tf.constant(families.inputs(request["model"], batch=1))
+    expected = np.load(expected_path(path))
+    size = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
+    hold("cycles-begin")
+    with recorder.phase("load, call and release", "check"):
+        before = _settled(tf, device_name)
+        held: List[Tuple[int, Optional[int]]] = []
+        for cycle in range(WARM_CYCLES + CYCLES):
+            loaded = reader.read(tf, path)
+            output = reader.callable_of(loaded)(values).numpy()
+            if cycle == 0:
+                outputs.require_equal(output, expected, device_name, recorder)
+            del loaded, output
+            held.append(_settled(tf, device_name))
+    hold("cycles-end")
+    _report(recorder, "host", [host for host, _ in held], before[0], size)
+    if device_name == "gpu":
+        _report(recorder, "device", [used or 0 for _, used in held], before[1] or 0, size)
+        _spend_energy(tf, reader, request, hold, recorder)
+
+
+def _settled(tf: Any, device_name: str) -> Tuple[int, Optional[int]]:
+    """Return the bytes that this process holds after all that can be released is: on the host, and on the GPU."""
+    gc.collect()
+    tf.test.experimental.sync_devices()
+    # Freed memory that the C library keeps for later is not held by the model.
+    ctypes.CDLL(None).malloc_trim(0)
+    used = None if device_name == "cpu" else int(tf.config.experimental.get_memory_info("GPU:0")["current"])
+    return anonymous_bytes(), used
+
+
+def anonymous_bytes() -> int:
+    """Return the resident memory of this process that no file backs (RssAnon), in bytes.
+
+    Pages that a fork shares with its parent count once and for all, written or not, so growth is growth.
+    """
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/status holds no RssAnon: is this Linux?")
+
+
+def _report(recorder: Recorder, where: str, held: List[int], before: int, artifact_bytes: int) -> None:
+    """Report what one cycle retains, the growth a cycle with its interval, and whether that is a leak."""
+    slope, error = line(held[WARM_CYCLES:])
+    low, high = slope - T_SIX * error, slope + T_SIX * error
+    least = max(LEAST_LEAK_BYTES, LEAST_LEAK_SHARE * artifact_bytes)
+    recorder.report(where + "_retained_bytes", held[0] - before)
+    recorder.report(where + "_growth_bytes", slope)
+    recorder.report(where + "_leaks", 1 if low > least else 0)
+    evidence = {"held_bytes": held, "before_bytes": before, "growth_low_bytes": low, "growth_high_bytes": high}
+    recorder.evidence[where + "_memory"] = evidence
+
+
+def line(values: List[int]) -> Tuple[float, float]:
+    """Return the slope of the least-squares line through values at 0, 1, 2, … and its standard error.
+
+    Formulas: Montgomery, Peck, Vining (2012), "Introduction to Linear Regression Analysis", section 2.2 and 2.3.
+    """
+    times = np.arange(len(values), dtype=float)
+    centred = times - times.mean()
+    heights = np.asarray(values, dtype=float)
+    slope = float(np.sum(centred * heights) / np.sum(centred**2))
+    residuals = heights - heights.mean() - slope * centred
+    error = float(np.sqrt(np.sum(residuals**2) / (len(values) - 2) / np.sum(centred**2)))
+    return slope, error
+
+
+def _spend_energy(tf: Any, reader: Any, request: Dict[str, Any], hold: Callable[..., None], recorder: Recorder) -> None:
+    """Call for long enough that the GPU's energy counter tells something; the host reads it at both ends."""
+    loaded = reader.read(tf, request["artifact"])
+    call, values = reader.callable_of(loaded), tf.constant(families.inputs(request["model"], ENERGY_BATCH))
+    with recorder.phase("calls for the energy counter", "check"):
+        call(values)
+        tf.test.experimental.sync_devices()
+        hold("energy-begin")
+        end, calls = time.monotonic() + ENERGY_WINDOW_S, 0
+        while time.monotonic() < end:
+            call(values)
+            tf.test.experimental.sync_devices()
+            calls += 1
+        hold("energy-end", calls=calls, batch=ENERGY_BATCH)
