@@ -24,7 +24,7 @@ from typing import Any, Dict, List, Optional, TextIO, Tuple
 from harness.worker import WORKER_VERSION
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 
-SETTINGS = ("TF_", "XLA_", "KERAS_", "NVIDIA_TF32", "CUDA_", "OMP_")
+SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_")
 """Beginnings of the variables that change what is measured: stored as the worker sees them."""
 
 MEMORY_POLL_S = 0.25
