@@ -87,7 +87,7 @@ def test_ratios_are_paired_within_blocks() -> None:
     assert host.ratio == pytest.approx(1.25)
     assert host.difference_s == pytest.approx(0.00075)
     assert "+750 µs" in render_ratios(list(found.values()), "table")
-    assert "--preset nightly" in render_ratios([], "table")
+    assert "--preset calls" in render_ratios([], "table")
 
 
 def test_what_does_not_fit_is_said_in_words(tmp_path: Path) -> None:

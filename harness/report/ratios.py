@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from harness.ratios import Ratio
-from harness.report.numbers import quantity
+from harness.report.numbers import count, quantity
 
-HINT = "No ratio can be formed from the results: measure with `savedmodel-bench run 2.21 --preset nightly`."
+HINT = "No ratio can be formed from the results: measure with `savedmodel-bench run 2.21 --preset calls`."
 
 
 def render_ratios(found: Sequence[Ratio], form: str) -> str:
@@ -34,7 +34,7 @@ def render_ratios(found: Sequence[Ratio], form: str) -> str:
 
 def _line(one: Ratio) -> tuple[str, ...]:
     model = one.model if one.device == "cpu" else f"{one.model} on {one.device}"
-    interval = f"{one.blocks} blocks" if one.low is None or one.high is None else f"{one.low:.2f} .. {one.high:.2f}"
+    interval = count(one.blocks, "block") if one.low is None or one.high is None else f"{one.low:.2f} .. {one.high:.2f}"
     more = ""
     if one.difference_s is not None:
         more = ("-" if one.difference_s < 0 else "+") + quantity(abs(one.difference_s), "seconds")

@@ -78,5 +78,7 @@ class WrongOutput(Exception):
 
 def one_line(error: BaseException) -> str:
     """Return an exception as one line, class first."""
-    first_line = (str(error).strip() or "no message").splitlines()[0]
-    return f"{type(error).__name__}: {first_line}"[:500]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
+    # "Graph execution error:" announces what the next line says.
+    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return f"{type(error).__name__}: {text}"[:500]
