@@ -93,9 +93,10 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.C
 
 
 def outcomes(root: Path, subject: str) -> dict[str, list[tuple[str, str | None]]]:
+    """Return status and reason of every repeat of the first block: a busy machine may have had it measured again."""
     found: dict[str, list[tuple[str, str | None]]] = {}
     for record in records_of(root):
-        if record["type"] == "repeat" and record["subject"] == subject:
+        if record["type"] == "repeat" and record["subject"] == subject and record["block"] == 0:
             found.setdefault(record["operation"], []).append((record["status"], record["reason"]))
     return found
 
@@ -177,6 +178,7 @@ def test_release_that_cannot_fork_is_measured_by_spawning(
         for record in records_of(root)
         if record["type"] == "repeat"
         and record["subject"] == "is-fork-shy"
+        and record["block"] == 0
         and record["operation"] in ("load", "infer")
     ]
     assert len(loads) == 3
@@ -260,8 +262,9 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "Resuming run" in result.stderr
     blocks = [record for record in records_of(root) if record["type"] == "block"]
-    assert [block["block"] for block in blocks] == [0, 1, 2]
-    assert blocks[1]["attempt"] == 2
+    planned = [block for block in blocks if block["stands_for"] is None]  # further ones: the machine was busy
+    assert [block["block"] for block in planned] == [0, 1, 2]
+    assert planned[1]["attempt"] == 2
     assert result.stdout.strip()
 
     process = start(root, log, *arguments, "--seed", "2")

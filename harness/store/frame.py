@@ -39,9 +39,9 @@ FAILURES_DTYPES = {
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
 CLOCK_TAINTS = ("foreign-load", "steal", "throttle", "foreign-gpu", "governor", "low-disk", "low-shm")
-"""Kinds of taint (the text before the colon) that disturb clocks and footprints only: sizes, counts and the
-allocator's peak are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns
-every metric."""
+"""Kinds of taint (the text before the colon) that disturb clocks only, and `foreign-gpu` footprints: sizes, counts and
+memory held are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every
+metric."""
 
 PAGE_CACHE_TAINTS = {"not-cold": "load_cold", "not-warm": "load_warm"}
 """Kinds of taint that say the page cache was not as wanted, and the beginning of the metrics that this concerns: the
@@ -180,7 +180,10 @@ def _measured(record: Record, entry: Mapping[str, Any], taints: list[str]) -> di
 def _concerns(taint: str, name: str, metric: Metric | None) -> bool:
     if taint in PAGE_CACHE_TAINTS:
         return name.startswith(PAGE_CACHE_TAINTS[taint])
-    return not (taint in CLOCK_TAINTS and metric is not None and metric.kind in _CLOCK_FREE)
+    if taint not in CLOCK_TAINTS or metric is None:
+        return True
+    # Who else holds the GPU changes what NVML sees of it; nothing else changes how much memory a process holds.
+    return metric.kind not in (_CLOCK_FREE if taint == "foreign-gpu" else (*_CLOCK_FREE, Kind.HOST_MEMORY))
 
 
 def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from harness.zoo import families
 STEPS_BEFORE = 5
 STEPS_AFTER = 3
 BATCH = 8
+Restore = Callable[[Any, str, str], ways.Resumed]
 PROMISES = ("outputs", "iterations", "slots", "losses")
 
 
@@ -29,147 +30,126 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
 
     request: device, model, writer, artifact.
     """
-    path = request["artifact"] + ".resume"
-    expected = path + ".expected.npz"
+    trial = _Trial(tf, request)
     try:
-        apart.run(lambda inner: _uninterrupted(tf, request, path, expected, inner), recorder)
+        apart.run(trial.uninterrupted, recorder)
         for way, restore in ways.WAYS[request["writer"]].items():
-            _try(tf, request, path, expected, way, restore, recorder)
+            _try(trial, way, restore, recorder)
     finally:
-        shutil.rmtree(path, ignore_errors=True)
-        if os.path.exists(expected):
-            os.remove(expected)
+        shutil.rmtree(trial.path, ignore_errors=True)
+        if os.path.exists(trial.expected):
+            os.remove(trial.expected)
 
 
-def _try(
-    tf: Any,
-    request: Dict[str, Any],
-    path: str,
-    expected: str,
-    way: str,
-    restore: Callable[..., Any],
-    recorder: Recorder,
-) -> None:
-    def verify(inner: Recorder) -> None:
-        _verify(tf, request, path, expected, way, restore, inner)
-
-    def time_it(inner: Recorder) -> None:
-        _time_first_step(tf, request, path, expected, way, restore, inner)
-
+def _try(trial: _Trial, way: str, restore: Restore, recorder: Recorder) -> None:
     try:
-        apart.run(verify, recorder)
+        apart.run(lambda inner: trial.verify(way, restore, inner), recorder)
     except RuntimeError as error:
         # A way that this release does not have: the others are tried all the same.
         recorder.report_absent("resume_broken_promises", f"unsupported: {error}", way=way)
         recorder.report_absent("resume_first_step_s", f"unsupported: {error}", way=way)
         return
     if recorder.evidence[f"resume {way}"]["trains"]:
-        apart.run(time_it, recorder)
+        apart.run(lambda inner: trial.time_first_step(way, restore, inner), recorder)
 
 
-def _uninterrupted(tf: Any, request: Dict[str, Any], path: str, expected: str, recorder: Recorder) -> None:
-    device.initialise(tf, request["device"], recorder)
-    with recorder.phase("build", "set-up"):
-        model = families.build(tf, request["model"])
-        families.fill(model)
-        optimizer = ways.new_optimizer(tf, model)
-        model.compile(optimizer=optimizer, loss=tf.keras.losses.MeanSquaredError())
-    trained, write = ways.training(tf, model, optimizer), registry.WRITERS[request["writer"]].write
-    if request["writer"] == "tf-module":
-        module, signatures = ways.trainable_module(tf, model, optimizer)
-        trained.step = lambda inputs, targets: module.train(inputs, targets)["loss"]
-        trained.output = lambda inputs: module.serve(inputs)["output"]
+class _Trial:
+    """One artifact with training state, and where the numbers of the uninterrupted run lie."""
 
-        def write(tf: Any, model: Any, path: str) -> None:
-            tf.saved_model.save(module, path, signatures=signatures)
+    def __init__(self, tf: Any, request: Dict[str, Any]) -> None:
+        self._tf, self._model, self._writer = tf, request["model"], request["writer"]
+        self._device = request["device"]
+        self.path = request["artifact"] + ".resume"
+        self.expected = self.path + ".expected.npz"
 
-    outputs = model.outputs[0].shape[-1]
-    with recorder.phase("train before save", "set-up"):
-        _losses(tf, trained, request["model"], 0, STEPS_BEFORE, outputs)
-    kept = {f"slot{i}": slot for i, slot in enumerate(trained.slots())}
-    kept["output"] = np.asarray(trained.output(_fixed_input(tf, request)))
-    kept["iterations"] = np.asarray(trained.iterations())
-    with recorder.phase("save with training state", "set-up"):
-        try:
-            write(tf, model, path)
-        except registry.ABSENT_API as error:
-            if request["writer"] not in registry.MAY_BE_ABSENT:
-                raise
-            raise Unsupported(f"unsupported: {one_line(error)}") from error
-    with recorder.phase("train without a break", "set-up"):
-        losses = _losses(tf, trained, request["model"], STEPS_BEFORE, STEPS_AFTER, outputs)
-    np.savez(expected, losses=losses, **kept)
+    def uninterrupted(self, recorder: Recorder) -> None:
+        """Train, save, and go on as if nothing had been saved."""
+        tf = self._tf
+        device.initialise(tf, self._device, recorder)
+        with recorder.phase("build", "set-up"):
+            model = families.build(tf, self._model)
+            families.fill(model)
+            optimizer = ways.new_optimizer(tf, model)
+            model.compile(optimizer=optimizer, loss=tf.keras.losses.MeanSquaredError())
+        trained, write = ways.training(tf, model, optimizer), registry.WRITERS[self._writer].write
+        if self._writer == "tf-module":
+            module, signatures = ways.trainable_module(tf, model, optimizer)
+            trained.step = lambda inputs, targets: module.train(inputs, targets)["loss"]
+            trained.output = lambda inputs: module.serve(inputs)["output"]
 
+            def write(tf: Any, model: Any, path: str) -> None:
+                tf.saved_model.save(module, path, signatures=signatures)
 
-def _verify(
-    tf: Any,
-    request: Dict[str, Any],
-    path: str,
-    expected: str,
-    way: str,
-    restore: Callable[..., Any],
-    recorder: Recorder,
-) -> None:
-    device.initialise(tf, request["device"], recorder)
-    wanted = _stored(expected)
-    slots = [wanted[f"slot{i}"] for i in range(sum(name.startswith("slot") for name in wanted))]
-    with recorder.phase("restore and compare", "check"):
-        resumed = restore(tf, path, request["model"])
-        differences = {
-            "outputs": _difference([np.asarray(resumed.output(_fixed_input(tf, request)))], [wanted["output"]]),
-            "iterations": float(abs(resumed.iterations() - int(wanted["iterations"]))),
-            "slots": _difference(resumed.slots(), slots),
-        }
-        trains = True
-        try:
-            losses = _losses(tf, resumed, request["model"], STEPS_BEFORE, STEPS_AFTER, wanted["output"].shape[-1])
-            differences["losses"] = _difference(list(losses), list(wanted["losses"]))
-        except ways.NoTrainingState as error:
-            trains, differences["losses"] = False, float("inf")
-            recorder.report_absent("resume_first_step_s", str(error), way=way)
-    allowed = 0.0 if request["device"] == "cpu" else RELATIVE_TOLERANCE["gpu"]
-    broken = [promise for promise in PROMISES if not differences[promise] <= allowed]
-    recorder.report("resume_broken_promises", len(broken), way=way)
-    shown = {promise: value if np.isfinite(value) else None for promise, value in differences.items()}
-    recorder.evidence[f"resume {way}"] = {"broken": broken, "differences": shown, "allowed": allowed, "trains": trains}
+        outputs = model.outputs[0].shape[-1]
+        with recorder.phase("train before save", "set-up"):
+            self._losses(trained, 0, STEPS_BEFORE, outputs)
+        kept = {f"slot{i}": slot for i, slot in enumerate(trained.slots())}
+        kept["output"] = self._output(trained)
+        kept["iterations"] = np.asarray(trained.iterations())
+        with recorder.phase("save with training state", "set-up"):
+            try:
+                write(tf, model, self.path)
+            except registry.ABSENT_API as error:
+                if self._writer not in registry.MAY_BE_ABSENT:
+                    raise
+                raise Unsupported(f"unsupported: {one_line(error)}") from error
+        with recorder.phase("train without a break", "set-up"):
+            losses = self._losses(trained, STEPS_BEFORE, STEPS_AFTER, outputs)
+        np.savez(self.expected, losses=losses, **kept)
 
+    def verify(self, way: str, restore: Restore, recorder: Recorder) -> None:
+        """Restore by a way, compare the state and the next losses, and report what was not kept."""
+        device.initialise(self._tf, self._device, recorder)
+        wanted = self._stored()
+        slots = [wanted[f"slot{i}"] for i in range(sum(name.startswith("slot") for name in wanted))]
+        with recorder.phase("restore and compare", "check"):
+            resumed = restore(self._tf, self.path, self._model)
+            differences = {
+                "outputs": _difference([self._output(resumed)], [wanted["output"]]),
+                "iterations": float(abs(resumed.iterations() - int(wanted["iterations"]))),
+                "slots": _difference(resumed.slots(), slots),
+            }
+            trains = True
+            try:
+                losses = self._losses(resumed, STEPS_BEFORE, STEPS_AFTER, wanted["output"].shape[-1])
+                differences["losses"] = _difference(list(losses), list(wanted["losses"]))
+            except ways.NoTrainingState as error:
+                trains, differences["losses"] = False, float("inf")
+                recorder.report_absent("resume_first_step_s", str(error), way=way)
+        allowed = 0.0 if self._device == "cpu" else RELATIVE_TOLERANCE["gpu"]
+        broken = [promise for promise in PROMISES if not differences[promise] <= allowed]
+        recorder.report("resume_broken_promises", len(broken), way=way)
+        shown = {promise: value if np.isfinite(value) else None for promise, value in differences.items()}
+        evidence = {"broken": broken, "differences": shown, "allowed": allowed, "trains": trains}
+        recorder.evidence[f"resume {way}"] = evidence
 
-def _time_first_step(
-    tf: Any,
-    request: Dict[str, Any],
-    path: str,
-    expected: str,
-    way: str,
-    restore: Callable[..., Any],
-    recorder: Recorder,
-) -> None:
-    device.initialise(tf, request["device"], recorder)
-    outputs = _stored(expected)["output"].shape[-1]
-    inputs, targets = (tf.constant(values) for values in ways.data(request["model"], outputs, STEPS_BEFORE, BATCH))
-    with recorder.phase("collect garbage", "set-up"):
-        gc.collect()
-    with recorder.phase("restore and first step") as interval:
-        restore(tf, path, request["model"]).step(inputs, targets)
-        tf.test.experimental.sync_devices()
-    recorder.report("resume_first_step_s", interval.wall_s, way=way)
-    recorder.report("resume_first_step_cpu_s", interval.cpu_s, way=way)
+    def time_first_step(self, way: str, restore: Restore, recorder: Recorder) -> None:
+        """Report the time from the start of restoring to the end of the first step."""
+        tf = self._tf
+        device.initialise(tf, self._device, recorder)
+        outputs = self._stored()["output"].shape[-1]
+        inputs, targets = (tf.constant(values) for values in ways.data(self._model, outputs, STEPS_BEFORE, BATCH))
+        with recorder.phase("collect garbage", "set-up"):
+            gc.collect()
+        with recorder.phase("restore and first step") as interval:
+            restore(tf, self.path, self._model).step(inputs, targets)
+            tf.test.experimental.sync_devices()
+        recorder.report("resume_first_step_s", interval.wall_s, way=way)
+        recorder.report("resume_first_step_cpu_s", interval.cpu_s, way=way)
 
+    def _stored(self) -> Dict[str, Any]:
+        with np.load(self.expected) as stored:
+            return {name: stored[name] for name in stored.files}
 
-def _stored(path: str) -> Dict[str, Any]:
-    with np.load(path) as stored:
-        return {name: stored[name] for name in stored.files}
+    def _losses(self, trained: ways.Resumed, first: int, count: int, outputs: int) -> Any:
+        losses = []
+        for step in range(first, first + count):
+            inputs, targets = map(self._tf.constant, ways.data(self._model, outputs, step, BATCH))
+            losses.append(float(np.asarray(trained.step(inputs, targets))))
+        return np.asarray(losses)
 
-
-def _losses(tf: Any, trained: ways.Resumed, name: str, first: int, count: int, outputs: int) -> Any:
-    losses = []
-    for step in range(first, first + count):
-        inputs, targets = (tf.constant(values) for values in ways.data(name, outputs, step, BATCH))
-        losses.append(float(np.asarray(trained.step(inputs, targets))))
-    return np.asarray(losses)
-
-
-def _fixed_input(tf: Any, request: Dict[str, Any]) -> Any:
-    return tf.constant(families.inputs(request["model"], batch=1))
+    def _output(self, trained: ways.Resumed) -> Any:
+        return np.asarray(trained.output(self._tf.constant(families.inputs(self._model, batch=1))))
 
 
 def _difference(found: List[Any], wanted: List[Any]) -> float:
