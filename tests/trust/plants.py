@@ -30,7 +30,7 @@ class Plant:
     allowed: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu", "gpu")
     blocks: int | None = None
-    """Blocks that suffice, where everything expected is compared exactly; None: as many as the preset has."""
+    """Blocks that it takes, fewer where everything expected is compared exactly; None: as many as the preset has."""
 
     def role(self, metric: str) -> str:
         """Return what this plant may do to a metric: it is "planted", "allowed" to move, or "other"."""
@@ -45,7 +45,7 @@ def _around(function: str, arguments: str, body: str) -> str:
     return _AROUND.format(function=function, arguments=arguments, body=indented)
 
 
-def _spin(share: float) -> Plant:
+def _spin(share: float, blocks: int | None = None) -> Plant:
     body = f"""
         start = time.perf_counter()
         loaded = real(path, *more, **named)
@@ -54,11 +54,11 @@ def _spin(share: float) -> Plant:
             pass
         return loaded
     """
-    return Plant(f"load-spins-{share:.0%}".rstrip("%"), _around("load", "path", body), ("load_*_s",))
+    return Plant(f"load-spins-{share:.0%}".rstrip("%"), _around("load", "path", body), ("load_*_s",), blocks=blocks)
 
 
 PLANTS = (
-    _spin(0.10),
+    _spin(0.10, blocks=12),
     _spin(0.30),
     _spin(1.00),
     Plant(
