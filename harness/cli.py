@@ -105,9 +105,11 @@ def _add_compare(commands: Any) -> None:
     )
     parser.add_argument(
         "--margin",
-        type=_fraction,
-        metavar="F",
-        help="the change in time that does not matter (default: the preset's; with --results 0.1)",
+        type=_margin,
+        action="append",
+        metavar="[PATTERN=]F",
+        help="the change in time that does not matter (default: the preset's; with --results 0.1); as 'load_*=0.02' "
+        "the change in rows whose metric/device/model/variant match; again for more",
     )
     _add_results(parser, "judge two commits in the results of any asv project, measuring nothing")
     parser.set_defaults(handler=_called("compare", "compare"))
@@ -284,6 +286,14 @@ def _fraction(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no fraction from 0 to under 1 (0.05 is 5 %)")
     return value
+
+
+def _margin(text: str) -> tuple[str | None, float]:
+    """Return (pattern, margin) of "load_*/cpu/*=0.02", (None, margin) of "0.02"."""
+    pattern, equals, margin = text.rpartition("=")
+    if equals and not pattern.strip():
+        raise argparse.ArgumentTypeError(f"{text!r} has no pattern: write it like 'load_*=0.02'")
+    return pattern.strip() if equals else None, _fraction(margin)
 
 
 def _positive(text: str) -> int:

@@ -83,6 +83,10 @@ def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:
     )
 
 
+def _profile(part: str, unit: str, title: str, kind: Kind = Kind.TIME) -> Metric:
+    return Metric(f"profile_{part}", unit, kind, Scope.CALL, "profile", False, title)
+
+
 def _memory(where: str) -> tuple[Metric, ...]:
     """Return what harness/worker/memory.py reports of the host or the device. Growth may be negative: it is shown."""
     size, scope = Kind.HOST_MEMORY, Scope.READER
@@ -135,6 +139,10 @@ _ALL = (
         False,
         "peak device footprint over cycles (NVML, sampled)",
     ),
+    _profile("wall_s", "seconds", "steady call under the profiler"),
+    _profile("kernel_s", "seconds", "kernel time of a call"),
+    _profile("kernels", "kernels", "kernels of a call", Kind.EXACT),
+    _profile("busy_share", "ratio", "share of the wall in which a kernel runs"),
     Metric("infer_energy_j", "joules", Kind.TIME, Scope.CALL, "memory", False, "energy of a call, whole GPU"),
     Metric("resume_broken_promises", "promises", Kind.EXACT, Scope.WRITER, "resume", True, "resume: promises not kept"),
     *_time("resume_first_step", Scope.WRITER, "resume", "resume: restore and first step"),

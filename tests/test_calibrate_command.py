@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from stored_runs import MACHINE, NEW, block_end, project_root, repeat, store_run
 
-from harness.commands import calibrate, forecast
+from harness.commands import calibrate, forecast, planning
 from harness.measure.presets import narrow, read_preset
 from harness.report.calibration import render_calibration
 from harness.store.calibrations import calibration_path, read_calibration, write_calibration
@@ -79,6 +79,44 @@ def test_a_dry_run_plans_from_it(run: RunDirectory, capsys: pytest.CaptureFixtur
     told = capsys.readouterr().out
     assert "about 0.4 min each" in told
     assert told.count(f"the calibration of run {run.run}") == 2
+
+
+def test_a_budget_is_spent_on_what_it_shows_most_by(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
+    """Imports are dear here, 16 s of a block's 24, and repeats are noisy: a budget buys more of these."""
+    root = run.path.parents[3]
+    found = calibrate.document(run, calibrate.report_of(run))
+    assert (found["import_s"], found["repeat_s"]) == (pytest.approx(16), pytest.approx(4))
+    write_calibration(root, MACHINE, "quick", found)
+    options = argparse.Namespace(
+        command="compare", preset="quick", device=["cpu"], model=None, operation=None, blocks=None, repeats=None,
+        budget=600.0, machine=MACHINE,
+    )  # fmt: skip
+    split = planning.split_of_budget(options, found)
+    assert split is not None
+    assert 5 <= split.blocks <= 20
+    assert split.seconds <= 600
+    forecast.describe_plan(root, options, ["v2.20.0", "v2.21.0"])
+    told = capsys.readouterr().out
+    assert f"The budget buys {split.blocks} blocks of" in told
+    assert f"Blocks: {split.blocks}, " in told
+    options.repeats = 2
+    assert planning.split_of_budget(options, found) is None
+    assert planning.split_of_budget(argparse.Namespace(budget=60.0, repeats=None), found) is None
+
+
+def test_memory_has_a_noise_floor_too(run: RunDirectory) -> None:
+    records = run.records()[0]
+    for record in records:
+        if record["type"] == "repeat" and record["operation"] == "load":
+            value = 5e6 * (1 + 0.01 * (record["block"] % 3) + (0.002 if record["subject"] == NEW else 0))
+            record["metrics"].append({"metric": "load_host_peak_bytes", "value": value})
+    (run.path / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    report = calibrate.report_of(run)
+    assert [row.metric for row in report.memory] == ["load_host_peak_bytes"]
+    assert report.memory[0].margin == 0.01
+    assert all(row.metric != "load_host_peak_bytes" for row in report.rows)
+    assert "host peak of load" in render_calibration(report, width=100)
+    assert len(calibrate.document(run, report)["memory_rows"]) == 1
 
 
 def test_another_plan_or_a_broken_file_is_no_calibration(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from harness.verdict.calibration import (
     false_alarms,
     median_variance,
     noise_of,
+    plan_budget,
 )
 from harness.verdict.power import planned_detectable_ratio
 
@@ -101,6 +102,19 @@ def test_noise_between_processes_asks_for_blocks_and_noise_between_repeats_for_r
     assert by_repeat.repeats > 1
     assert by_process.blocks == 40
     assert by_repeat.seconds <= 1200
+
+
+def test_the_presets_own_repeats_stay_unless_others_show_clearly_more() -> None:
+    price = {"block_s": 20.0, "repeat_s": 10.0, "at_least": 5, "at_most": 20}
+    alike = plan_budget([noise(0.03, 0.03, repeats=3)], budget_s=1000, as_measured_s=50.0, **price)
+    assert alike is not None
+    assert (alike.blocks, alike.repeats) == (20, None)
+    noisy = [noise(0.005, 0.2, repeats=1, floor=0.28)]
+    better = plan_budget(noisy, budget_s=1000, as_measured_s=50.0, **price)
+    assert better is not None
+    assert better.repeats is not None
+    assert better.repeats > 1
+    assert plan_budget(noisy, budget_s=100, as_measured_s=50.0, **price) is None
 
 
 def test_a_budget_too_small_for_a_verdict_has_no_split() -> None:

@@ -4,6 +4,7 @@ import pytest
 from speed.accounting import LOST, account
 from speed.equality import harness_samples, plain_row, require_equal, wanted
 from speed.isolation import isolation_rows
+from speed.overheads import device_need_spread, windows
 from speed.report import BEGIN, END, Target, write_docs
 
 CELL = {"device": "cpu", "model": "mlp-s", "writer": "tf-module", "reader": "tf-load"}
@@ -134,3 +135,26 @@ def test_forks_and_spawned_processes_are_compared_row_by_row():
         ("load_warm_s", "1", "0.50", "0.50", "0.50"),
         ("infer_p50_s", "2", "2.00", "1.00", "4.00"),
     ]
+
+
+def test_the_share_of_the_clock_is_that_of_a_reading_of_several_calls():
+    told = {"calls_per_reading": 4, "clock_s": 40e-9, "barrier_s": 9e-6}
+    metrics = [
+        {"metric": "infer_p50_s", "value": 1e-4, "batch": 1},
+        {"metric": "infer_p50_s", "value": 1e-3, "batch": 32},
+    ]
+    record = repeat("infer", 1.0, [], metrics=metrics) | {"evidence": {"infer_b32": told, "infer_b1": told}}
+    shortest, longest = windows([record, repeat("load", 1.0, [])])
+    assert (shortest.batch, longest.batch) == (1, 32)
+    assert shortest.clock_share == pytest.approx(1e-4)
+    assert longest.barrier_share == pytest.approx(9e-3)
+
+
+def test_device_need_is_as_steady_as_its_least_steady_row():
+    def load(block, value, page_cache):
+        metrics = [{"metric": "load_device_need_bytes", "value": value}]
+        return repeat("load", 1.0, [], metrics=metrics, block=block, page_cache=page_cache)
+
+    records = [load(0, 1000, "cold"), load(1, 1001, "cold"), load(0, 5000, "warm"), load(1, 5000, "warm")]
+    assert device_need_spread(records) == pytest.approx(0.001)
+    assert device_need_spread([repeat("save", 1.0, [])]) is None

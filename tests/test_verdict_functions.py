@@ -11,7 +11,7 @@ from scipy import stats
 from harness.errors import UsageError
 from harness.metrics import Kind
 from harness.verdict import hypotheses, intervals, power
-from harness.verdict.margins import margin_table
+from harness.verdict.margins import margin_table, require_known
 
 
 def test_welch_agrees_with_scipy() -> None:
@@ -87,6 +87,19 @@ def test_margins_by_kind_and_pattern() -> None:
     for bad in (-0.1, 1.0, math.nan):
         with pytest.raises(UsageError, match=r"give a fraction"):
             margin_table(bad)
+
+
+def test_what_a_user_asks_for_goes_before_the_presets_margins() -> None:
+    table = margin_table(0.05, {"load_*": 0.2}, [("load_cold_s/cpu/*", 0.01), (None, 0.02)])
+    assert table.margin(Kind.TIME, "load_cold_s", "cpu", "mlp-s", "-") == 0.01
+    assert table.margin(Kind.TIME, "load_cold_s", "gpu", "mlp-s", "-") == 0.2
+    assert table.margin(Kind.TIME, "save_first_s", "cpu", "mlp-s", "-") == 0.02
+
+
+def test_a_pattern_that_no_metric_matches_is_refused() -> None:
+    require_known("load_*/cpu/*")
+    with pytest.raises(UsageError, match="'lod_\\*'"):
+        require_known("lod_*")
 
 
 def test_a_plan_knows_that_more_rows_cost_power() -> None:

@@ -96,3 +96,13 @@ def test_what_does_not_fit_is_said_in_words(tmp_path: Path) -> None:
     assert reason is not None
     assert reason.startswith("too-large: needs about 16 GiB of memory, 8 GiB are allowed here")
     assert why_too_large(Cell("cpu", "mlp-m", "tf-module", "tf-load"), 8 * 2**30, tmp_path) is None
+
+
+def test_a_gpu_has_to_hold_the_model_too(tmp_path: Path) -> None:
+    largest = Cell("gpu", "transformer-xl", "tf-module", "tf-load")
+    reason = why_too_large(largest, 64 * 2**30, tmp_path, device_memory_bytes=8 * 2**30)
+    assert reason is not None
+    assert "of device memory, the GPU has 8 GiB" in reason
+    assert why_too_large(largest, 64 * 2**30, tmp_path, device_memory_bytes=80 * 2**30) is None
+    on_cpu = Cell("cpu", "transformer-xl", "tf-module", "tf-load")
+    assert why_too_large(on_cpu, 64 * 2**30, tmp_path, device_memory_bytes=8 * 2**30) is None

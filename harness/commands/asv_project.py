@@ -26,8 +26,8 @@ def compare(options: argparse.Namespace) -> int:
     old, new = (
         find_commit(history, name, elsewhere=hash_of_name(history.path, name)) for name in (options.old, options.new)
     )
-    margin = MARGIN if options.margin is None else options.margin
-    comparison = compare_commits(history, old, new, margins=margin_table(margin), machine=options.machine)
+    margins = margin_table(MARGIN, asked=options.margin)
+    comparison = compare_commits(history, old, new, margins=margins, machine=options.machine)
     judging.put_out(judging.render(comparison, options), options)
     return comparison.exit_code(options.require_decision)
 

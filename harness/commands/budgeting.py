@@ -13,20 +13,21 @@ from harness.store.records import Record, records_of_complete_blocks
 from harness.store.runs import RunDirectory
 from harness.verdict.allocation import Allocation, CellKey, affordable, allocate
 from harness.verdict.looks import PLANNED
+from harness.verdict.margins import Asked
 
 
-def review_of(operations: Sequence[str] | None, progress: Progress, margin: float | None = None) -> Review:
+def review_of(operations: Sequence[str] | None, progress: Progress, margins: Asked | None = None) -> Review:
     """Return the review that `measure` asks after each look.
 
     Args:
         operations: the operations that are judged; all where None.
         progress: is told what each look decided.
-        margin: the change in time that does not matter; that of the run's preset where None.
+        margins: asked for beside those of the run's preset.
     """
 
     def review(run: RunDirectory, left_s: float) -> frozenset[Cell] | None:
         old, new = (subject["name"] for subject in run.facts["subjects"])
-        rows = judging.compare_in_run(run, old, new, operations, margin=margin).rows
+        rows = judging.compare_in_run(run, old, new, operations, margins=margins).rows
         records = records_of_complete_blocks(run.records()[0])
         done = run.facts["looks"][-1]
         import_s, cost_s = block_seconds([record for record in records if record["block"] == done - 1])

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from harness.commands import compare, judging
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
 from harness.measure.limits import Limits
-from harness.metrics import METRICS
+from harness.metrics import METRICS, Kind
 from harness.releases.commands import find_root
 from harness.releases.environments import installable
 from harness.releases.manifest import read_manifest
@@ -67,13 +67,13 @@ def report_of(run: RunDirectory) -> CalibrationReport:
     preset = run.facts["preset"]
     frame = repeats_frame([run.path])
     by_row = repeats_by_row(frame, (old, new))
-    margins = margin_table(preset["time_margin"])
-    rows = []
+    margins = margin_table(preset["time_margin"], preset.get("margins"))
+    rows, memory = list[Noise](), list[Noise]()
     for (metric, device, model, variant), values in by_row.items():
         margin = margins.margin(METRICS[metric].kind, metric, device, model, variant)
         noise = noise_of(Repeats(metric, device, model, variant, margin, values))
         if noise is not None:
-            rows.append(noise)
+            (rows if METRICS[metric].kind is Kind.TIME else memory).append(noise)
     judged = judging.compare_in_run(run, old, new).rows
     records = records_of_complete_blocks(run.records()[0])
     kinds = Counter(taint.partition(":")[0] for record in records for taint in record.get("taints") or ())
@@ -83,6 +83,7 @@ def report_of(run: RunDirectory) -> CalibrationReport:
         preset=str(preset["name"]),
         blocks=len({record["block"] for record in records}),
         rows=rows,
+        memory=memory,
         calls=_calls(records),
         called=sum(row.judged and row.verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT) for row in judged),
         splits=_splits(rows, records),
@@ -98,9 +99,10 @@ def document(run: RunDirectory, report: CalibrationReport) -> dict[str, Any]:
         "subject": report.subject,
         "plan": run.facts["fingerprint_parts"]["preset"],
         "blocks": report.blocks,
-        "block_s": _block_s(records_of_complete_blocks(run.records()[0])),
+        **asdict(block_costs(records_of_complete_blocks(run.records()[0]))),
         "false_alarms": {"rows": alarms, "of": varying, "level": 0.05, "called": report.called},
         "rows": [_row(row) for row in report.rows],
+        "memory_rows": [_row(row) for row in report.memory],
         "calls": dict(report.calls),
         "splits": [
             {"budget_s": budget_s, **({} if split is None else asdict(split))}
@@ -109,6 +111,32 @@ def document(run: RunDirectory, report: CalibrationReport) -> dict[str, Any]:
         "taints": dict(report.taints),
         "advice": advise(report),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCosts:
+    """Mean seconds of a block of both sides: all of it, its imports, and one repeat of everything."""
+
+    block_s: float
+    import_s: float
+    repeat_s: float
+
+
+def block_costs(records: Sequence[Record]) -> BlockCosts:
+    """Return what blocks cost, from their repeat records; zeros where there are none."""
+    import_s = repeated_s = 0.0
+    places: dict[str, list[float]] = {}
+    blocks = max(1, len({record["block"] for record in records}))
+    for record in records:
+        seconds = float(record.get("wall_s", 0.0))
+        if record["cell"] is None:
+            import_s += seconds
+            continue
+        repeated_s += seconds
+        place = f"{record['block']} {record['subject']} {record['cell']} {record['operation']} {record['page_cache']}"
+        places.setdefault(place, []).append(seconds)
+    once_s = sum(sum(seconds) / len(seconds) for seconds in places.values())
+    return BlockCosts((import_s + repeated_s) / blocks, import_s / blocks, once_s / blocks)
 
 
 def _row(row: Noise) -> dict[str, Any]:
@@ -125,33 +153,13 @@ def _newest(root: Path) -> str:
     return usable[-1].name
 
 
-def _block_s(records: Sequence[Record]) -> float:
-    """Return the mean seconds of a block, both sides."""
-    blocks = {record["block"] for record in records}
-    return sum(float(record.get("wall_s", 0.0)) for record in records) / max(1, len(blocks))
-
-
 def _splits(rows: Sequence[Noise], records: Sequence[Record]) -> Mapping[float, Split | None]:
-    """Return the best split of some budgets, by what imports and one repeat of every operation cost here.
-
-    A block's fixed price is its imports; one repeat of everything costs the rest by the mean number of repeats.
-    """
-    fixed_s = repeated_s = 0.0
-    rounds: dict[tuple[int, str], int] = {}
-    blocks = {record["block"] for record in records}
-    for record in records:
-        seconds = float(record.get("wall_s", 0.0))
-        if record["cell"] is None:
-            fixed_s += seconds
-            continue
-        repeated_s += seconds
-        place = (record["block"], f"{record['subject']} {record['cell']} {record['operation']} {record['page_cache']}")
-        rounds[place] = rounds.get(place, 0) + 1
-    if not blocks or not rounds:
-        return dict.fromkeys(BUDGETS_S)
-    mean_repeats = sum(rounds.values()) / len(rounds)
-    block_s, repeat_s = fixed_s / len(blocks), repeated_s / len(blocks) / mean_repeats
-    return {budget_s: best_split(rows, budget_s=budget_s, block_s=block_s, repeat_s=repeat_s) for budget_s in BUDGETS_S}
+    """Return the best split of some budgets, by what imports and one repeat of every operation cost here."""
+    costs = block_costs(records)
+    return {
+        budget_s: best_split(rows, budget_s=budget_s, block_s=costs.import_s, repeat_s=costs.repeat_s)
+        for budget_s in BUDGETS_S
+    }
 
 
 def _calls(records: Sequence[Record]) -> dict[str, float]:

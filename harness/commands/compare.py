@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from harness.commands import asv_project, judging, measuring
+from harness.commands import asv_project, judging, measuring, planning
 from harness.commands.budgeting import review_of
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
@@ -16,9 +16,11 @@ from harness.measure.run import measure
 from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
 from harness.store.asv_results import project
+from harness.store.records import Problem
 from harness.store.runs import ResultsLock
 from harness.store.summary import render_summary, summary
 from harness.verdict.looks import PLANNED
+from harness.verdict.margins import require_known
 
 INTERRUPTED = 130
 
@@ -45,6 +47,9 @@ def compare(options: argparse.Namespace) -> int:
     if options.results is not None:
         return asv_project.compare(options)
     root = find_root()
+    for pattern, _ in options.margin or ():
+        if pattern is not None:
+            require_known(pattern)
     names = [options.old, options.new]
     if options.dry_run:
         return describe_plan(root, options, names)
@@ -52,20 +57,35 @@ def compare(options: argparse.Namespace) -> int:
         stored = judging.load_named_run(options.run)
         known = {subject["name"] for subject in stored.facts["subjects"]}
         old, new = (name if name in known else measuring.subject_name(root, name) for name in names)
-        comparison = judging.compare_in_run(stored, old, new, options.operation, margin=options.margin)
+        comparison = judging.compare_in_run(stored, old, new, options.operation, margins=options.margin)
     else:
         if options.budget is not None and options.blocks is not None:
             raise UsageError("A budget finds the number of blocks itself: give --budget or --blocks, not both.")
         looks = () if options.budget is None else PLANNED
+        if looks:
+            _plan_repeats(root, options)
         outcome = measure_subjects(root, options, "compare", names, Limits(budget_s=options.budget), looks)
         if outcome.interrupted:
             return INTERRUPTED
         if outcome.stopped_by:
             print(f"Ended after {outcome.blocks} blocks: {outcome.stopped_by}.", file=sys.stderr)
         old, new = (subject["name"] for subject in outcome.run.facts["subjects"])
-        comparison = judging.compare_in_run(outcome.run, old, new, options.operation, margin=options.margin)
+        comparison = judging.compare_in_run(outcome.run, old, new, options.operation, margins=options.margin)
     judging.put_out(judging.render(comparison, options), options)
     return comparison.exit_code(options.require_decision)
+
+
+def _plan_repeats(root: Path, options: argparse.Namespace) -> None:
+    """Set the repeats by which the budget shows most, where this machine's calibration tells."""
+    preset, _ = measuring.chosen_preset(options)
+    calibration = planning.calibration_of(root, options, preset)
+    if isinstance(calibration, Problem):
+        print(f"{calibration}.", file=sys.stderr)
+        return
+    split = planning.split_of_budget(options, calibration)
+    if split is not None and calibration is not None:
+        print(planning.split_sentence(split, calibration), file=sys.stderr)
+        options.repeats = split.repeats
 
 
 def measure_subjects(

@@ -72,7 +72,7 @@ class Recheck:
         wheel, policy = self.sides.wheel, self.sides.policy
         return argparse.Namespace(
             preset=self.preset, device=list(self.devices), model=",".join(self.models),
-            operation=list(self.operations), blocks=None, repeats=None, budget=budget_s, margin=given.margin,
+            operation=list(self.operations), blocks=None, repeats=None, budget=budget_s, margin=[(None, given.margin)],
             isolation="fork", wheel="auto" if wheel == "-" else wheel, policy=None if policy == "-" else policy,
             machine=self.sides.machine, seed=1,
         )  # fmt: skip
@@ -153,7 +153,7 @@ def _check(
     command = recheck.command(options.margin, options.confirm or BUDGET_S)
     keys = {row_key(finding.group[-1], one.course.row) for one in finding.changes}
     for run in _paired_runs(root, recheck.sides):
-        comparison = judging.compare_in_run(run, recheck.sides.old, recheck.sides.new, margin=options.margin)
+        comparison = judging.compare_in_run(run, recheck.sides.old, recheck.sides.new, margins=[(None, options.margin)])
         found = confirm(keys, finding.ratio > 1, comparison.rows)
         if found.rows:
             where = str(run.path.relative_to(root))

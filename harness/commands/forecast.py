@@ -6,17 +6,16 @@ import argparse
 import math
 import statistics
 from pathlib import Path
-from typing import Any
 
-from harness.commands import measuring
-from harness.machine.identity import describe_machine
+from harness.commands import measuring, planning
 from harness.measure.passes import PASSES
-from harness.measure.presets import Preset
-from harness.store.calibrations import read_calibration
+from harness.measure.presets import Preset, narrow
+from harness.metrics import Kind
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.looks import PLANNED
+from harness.verdict.margins import margin_table
 from harness.verdict.power import planned_detectable_ratio
 
 ASSUMED_IMPORT_S = 4.0
@@ -35,6 +34,14 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
         UsageError: an option or a release's name is wrong.
     """
     preset, absent = measuring.chosen_preset(options)
+    looks = options.command == "compare" and options.budget is not None
+    calibration = planning.calibration_of(root, options, preset)
+    if isinstance(calibration, Problem):
+        print(f"{calibration}.")
+        calibration = None
+    split = planning.split_of_budget(options, calibration) if looks else None
+    if split is not None and split.repeats is not None:
+        preset = narrow(preset, repeats=split.repeats)
     subjects = [measuring.subject_name(root, name) for name in names]
     print(f"Subjects: {', '.join(subjects)}; preset {preset.name}: {preset.title}.")
     for group in preset.groups:
@@ -46,10 +53,10 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
             print(f"  {cell.model} on {cell.device} by {cell.writer}, read by {cell.reader}")
     for reason in absent:
         print(f"{reason}.")
-    calibration = _calibration(root, options, preset)
     known = _run_to_learn_from(root, preset)
     block_s, source = _block_seconds(preset, len(subjects), known, calibration)
-    looks = options.command == "compare" and options.budget is not None
+    if split is not None:
+        block_s = split.seconds / split.blocks
     blocks = preset.blocks if options.budget is None else max(1, int(options.budget / block_s))
     if looks:
         blocks = min(blocks, PLANNED[-1])
@@ -57,18 +64,12 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     if looks:
         after = ", ".join(str(look) for look in PLANNED if look <= blocks) or "none"
         print(f"Looks on the way after these blocks: {after}; cells that are settled stop, others get their time.")
-    margin = vars(options).get("margin")
-    _print_detectable(preset.time_margin if margin is None else margin, blocks, known, calibration)
+    if split is not None and calibration is not None:
+        print(planning.split_sentence(split, calibration))
+    margins = margin_table(preset.time_margin, preset.margins, vars(options).get("margin"))
+    spreads, learnt = _spreads_from(known, calibration, None if split is None else split.repeats)
+    _print_detectable(margins.by_kind[Kind.TIME], blocks, spreads, learnt)
     return 0
-
-
-def _calibration(root: Path, options: argparse.Namespace, preset: Preset) -> dict[str, Any] | None:
-    """Return this machine's calibration of the very same plan, None where `calibrate` has not measured it."""
-    found = read_calibration(root, describe_machine(options.machine).name, preset.name, preset.digest())
-    if isinstance(found, Problem):
-        print(f"{found}.")
-        return None
-    return found
 
 
 def _run_to_learn_from(root: Path, preset: Preset) -> RunDirectory | None:
@@ -86,7 +87,7 @@ def _durations(run: RunDirectory) -> list[float]:
 
 
 def _block_seconds(
-    preset: Preset, subjects: int, known: RunDirectory | None, calibration: dict[str, Any] | None
+    preset: Preset, subjects: int, known: RunDirectory | None, calibration: planning.Calibration | None
 ) -> tuple[float, str]:
     if calibration is not None:
         return float(calibration["block_s"]) / 2 * subjects, f"by the calibration of run {calibration['run']}"
@@ -98,22 +99,28 @@ def _block_seconds(
     return seconds, "a rough guess: this plan has not been measured here yet"
 
 
-def _print_detectable(
-    margin: float, blocks: int, known: RunDirectory | None, calibration: dict[str, Any] | None
-) -> None:
+def _spreads_from(
+    known: RunDirectory | None, calibration: planning.Calibration | None, repeats: int | None
+) -> tuple[list[float], str]:
+    """Return standard deviations of blocks' log differences, a row each, and where they come from.
+
+    `repeats` are those that the plan has in place of the calibration's, None where it has the same.
+    """
+    if calibration is not None:
+        rows = planning.noise_rows(calibration)
+        spreads = [row.floor if repeats is None else row.spread(repeats) for row in rows if row.floor > 0]
+        if spreads:
+            return spreads, f"the calibration of run {calibration['run']}"
+    elif known is not None and (spreads := _spreads(known)):
+        return spreads, f"the spread between blocks of run {known.run}"
+    return [ASSUMED_SPREAD], f"an assumed spread of {ASSUMED_SPREAD:.0%}"
+
+
+def _print_detectable(margin: float, blocks: int, spreads: list[float], source: str) -> None:
     """Print the smallest change in time that `blocks` blocks would call with 80 % power."""
     if blocks < FEWEST_TIMED_BLOCKS:
         print(f"Detectable: no change in time; a verdict takes {FEWEST_TIMED_BLOCKS} blocks, this plan has {blocks}.")
         return
-    if calibration is not None:
-        spreads = [float(row["floor"]) for row in calibration["rows"] if row["floor"] > 0]
-        known = None
-    else:
-        spreads = _spreads(known) if known is not None else []
-    source = f"the spread between blocks of run {known.run}" if known and spreads else "an assumed spread of 5 %"
-    if calibration is not None and spreads:
-        source = f"the calibration of run {calibration['run']}"
-    spreads = spreads or [ASSUMED_SPREAD]
     typical = statistics.median(spreads)
     alone, among = (_change(planned_detectable_ratio(typical, blocks, margin, rows)) for rows in (1, len(spreads)))
     many = f", {among} if it is the only one among {len(spreads)}" if len(spreads) > 1 else ""

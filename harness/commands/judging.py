@@ -19,11 +19,11 @@ from harness.report.table import render_table
 from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
 from harness.store.records import Problem, complete_blocks
 from harness.store.runs import RunDirectory, load_run
-from harness.verdict.margins import margin_table
+from harness.verdict.margins import Asked, margin_table
 
 
 def compare_in_run(
-    run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None, *, margin: float | None = None
+    run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None, *, margins: Asked | None = None
 ) -> Comparison:
     """Judge two subjects of one run.
 
@@ -31,7 +31,7 @@ def compare_in_run(
         run: the run.
         old, new: names of its subjects.
         operations: only rows of these operations; all where None.
-        margin: the change in time that does not matter; that of the run's preset where None.
+        margins: asked for beside those of the run's preset.
 
     Raises:
         UsageError: the run has no such subject.
@@ -56,7 +56,7 @@ def compare_in_run(
         failures_frame(repeats),
         SubjectFacts.of({**facts[old], **versions.get(old, {})}),
         SubjectFacts.of({**facts[new], **versions.get(new, {})}),
-        margins=margin_table(preset["time_margin"] if margin is None else margin),
+        margins=margin_table(preset["time_margin"], preset.get("margins"), margins),
         machine=run.facts["machine"],
         preset=preset["name"],
         run_path=_shown(run.path),

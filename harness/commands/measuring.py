@@ -19,6 +19,7 @@ from harness.releases.environments import prepare
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
 from harness.report.progress import progress_for
+from harness.verdict.margins import margin_table, require_known
 
 NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA driver answers on this machine)"
 
@@ -30,6 +31,9 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
         UsageError: nothing is left to measure.
     """
     preset = read_preset(options.preset)
+    for pattern in preset.margins:
+        require_known(pattern)
+    margin_table(preset.time_margin, preset.margins)  # a margin that makes no sense must not be found after an hour
     devices = options.device
     absent: tuple[str, ...] = ()
     if not gpu_present():

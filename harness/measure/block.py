@@ -140,7 +140,9 @@ class Block:
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         blocked: dict[str, tuple[str, str]] = {}  # subject: status and reason of what keeps it from going on
-        too_large = why_too_large(cell, self._conditions.memory_limit_bytes, self._artifacts)
+        too_large = why_too_large(
+            cell, self._conditions.memory_limit_bytes, self._artifacts, self._conditions.device_memory_bytes
+        )
         if too_large is not None:
             for subject in self._conditions.subjects:
                 result, nothing = dict(failed(too_large), status="unsupported"), Operation("save", None, 0)
@@ -210,7 +212,7 @@ class Block:
             "durable_saves": group.durable_saves,
             "page_cache": operation.page_cache,
             "again": operation.name == "load" and operation.page_cache == "warm",
-            "batches": list(group.batches) if operation.name in ("infer", "calls") else [],
+            "batches": list(group.batches) if operation.name in ("infer", "calls", "profile") else [],
             "window_s": group.window_s,
             "timeout_s": self._conditions.preset.timeout_s,
             "memory_limit_bytes": self._conditions.memory_limit_bytes,

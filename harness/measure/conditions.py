@@ -39,3 +39,4 @@ class Conditions:
     memory_limit_bytes: float
     folder: Path  # of the run: logs and artifacts live below
     gpu_uuid: str | None
+    device_memory_bytes: int | None = None  # of that GPU, None where it is not known

@@ -30,6 +30,7 @@ PASSES = {
         Pass("first_result", "first-result", "warm", "new processes to their first result", spawned=True),
         Pass("calls", "calls", "warm", "with all ways to call"),
         Pass("memory", "memory", "warm", "passes over memory"),
+        Pass("profile", "profile", "warm", "under the profiler"),
         Pass("resume", "resume", "warm", "checks that training goes on"),
         Pass("custom_code", "custom-code", "warm", "checks without the original code"),
         Pass("floor", "floor", "warm", "floors of the device"),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,8 @@ class Preset:
     timeout_s: float
     memory_limit_gib: float | None
     groups: tuple[Group, ...]
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """Other margins, by pattern (harness/verdict/margins.py)."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -194,6 +196,7 @@ def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
             timeout_s=float(table["timeout_s"]),
             memory_limit_gib=float(table["memory_limit_gib"]) if "memory_limit_gib" in table else None,
             groups=tuple(_group(entry, where) for entry in table["groups"]),
+            margins={str(pattern): float(margin) for pattern, margin in dict(table.get("margins", {})).items()},
         )
     except KeyError as error:
         raise UsageError(f"{where} lacks the field {error}; harness/presets.toml explains the fields.") from error
@@ -202,9 +205,9 @@ def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
 
 
 def _group(entry: dict[str, Any], where: str) -> Group:
-    for field in entry:
-        if field not in _GROUP_FIELDS:
-            raise UsageError(f"{where} has an unknown field {field!r}: known are {', '.join(_GROUP_FIELDS)}.")
+    for name in entry:
+        if name not in _GROUP_FIELDS:
+            raise UsageError(f"{where} has an unknown field {name!r}: known are {', '.join(_GROUP_FIELDS)}.")
     cells = tuple(
         Cell(device, model, writer, reader)
         for device in _chosen(entry["devices"], DEVICES, f"{where}: devices")

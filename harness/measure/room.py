@@ -17,13 +17,22 @@ DISK_COPIES = 2.2
 """Copies of the parameters on the disk: the artifact that loads read and a further save, Keras's export twice each."""
 
 
-def why_too_large(cell: Cell, memory_limit_bytes: float, folder: Path) -> str | None:
+DEVICE_COPIES = 3.0
+"""Copies of the parameters on a GPU: the original's variables, what is written or loaded, and the pool's doubling."""
+DEVICE_BASE_BYTES = 2.5e9
+"""Context, kernels, libraries' workspaces and a small model's activations: 2.25 GB were seen on an H100 in 2.21."""
+
+
+def why_too_large(
+    cell: Cell, memory_limit_bytes: float, folder: Path, device_memory_bytes: float | None = None
+) -> str | None:
     """Return in words why a cell cannot be measured here, None if it can be tried.
 
     Args:
         cell: what is to be measured.
         memory_limit_bytes: what one process may hold.
         folder: where artifacts are written.
+        device_memory_bytes: what the GPU has; None where that is not known, or the cell needs none.
     """
     parameter_bytes = 4 * families.parameters(cell.model)
     memory = BASE_BYTES + COPIES * parameter_bytes
@@ -31,6 +40,12 @@ def why_too_large(cell: Cell, memory_limit_bytes: float, folder: Path) -> str | 
         return (
             f"too-large: needs about {memory / 2**30:.0f} GiB of memory, "
             f"{memory_limit_bytes / 2**30:.0f} GiB are allowed here"
+        )
+    on_device = DEVICE_BASE_BYTES + DEVICE_COPIES * parameter_bytes
+    if cell.device == "gpu" and device_memory_bytes is not None and on_device > device_memory_bytes:
+        return (
+            f"too-large: needs about {on_device / 2**30:.0f} GiB of device memory, "
+            f"the GPU has {device_memory_bytes / 2**30:.0f} GiB"
         )
     disk, free = (
         DISK_COPIES * parameter_bytes * (2 if cell.writer == "keras-export" else 1),

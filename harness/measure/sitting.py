@@ -144,6 +144,9 @@ class Sitting:
             memory_limit_bytes=memory_limit_bytes(plan.preset),
             folder=self._run.path,
             gpu_uuid=self._gpu.value,
+            device_memory_bytes=next(
+                (gpu.memory_bytes for gpu in plan.machine.gpus if gpu.uuid == self._gpu.value), None
+            ),
         )
         attempt = next_attempt(self._records, number)
         blocks = max(self._planned, number + 1)

@@ -25,8 +25,9 @@ _LOUD = 0.10
 class CalibrationReport:
     """A calibration, ready to be rendered.
 
-    `calls` is the spread of single calls by row key where steady calls were measured; `splits` the best split by
-    budget in seconds, None where it is too small; `taints` counts tainted repeats by kind.
+    `rows` are times that are judged, `memory` peaks and footprints, most of which are shown only; `calls` is the spread
+    of single calls by row key where steady calls were measured; `splits` the best split by budget in seconds, None
+    where it is too small; `taints` counts tainted repeats by kind.
     """
 
     subject: str
@@ -34,6 +35,7 @@ class CalibrationReport:
     preset: str
     blocks: int
     rows: Sequence[Noise]
+    memory: Sequence[Noise]
     calls: Mapping[str, float]
     called: int
     splits: Mapping[float, Split | None]
@@ -51,6 +53,11 @@ def _lines(report: CalibrationReport) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Noise (standard deviations) and the change that would be called, were it the only row", style="bold")
     yield Padding(_noise(report.rows), (0, 0, 0, 2))
+    if report.memory:
+        yield Text()
+        yield Text("Memory", style="bold")
+        yield Padding(_noise(report.memory), (0, 0, 0, 2))
+        yield Text()
     for row, spread in report.calls.items():
         yield _indented(f"Single calls of {row}: {percent(spread)}.")
     alarms, varying = false_alarms(report.rows)
@@ -63,7 +70,7 @@ def _lines(report: CalibrationReport) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Best use of a budget", style="bold")
     for budget_s, split in report.splits.items():
-        yield _indented(f"{budget_s / 60:.0f} min: {_split(split)}.")
+        yield _indented(f"{budget_s / 60:.0f} min: {split_text(split)}.")
     yield Text()
     yield Text("What to do about the noise", style="bold")
     for advice in advise(report):
@@ -136,11 +143,13 @@ def _seen(rows: Sequence[Noise], blocks: int) -> str:
     return change(ratio) if math.isfinite(ratio) else "over x10"
 
 
-def _split(split: Split | None) -> str:
+def split_text(split: Split | None) -> str:
+    """Return a split as "12 blocks of 3 repeats show +6.1 % in a row of typical noise"."""
     if split is None:
         return "too little for the four blocks that a verdict takes"
     shown = "nothing under a tenfold change" if split.detectable is None else change(math.exp(split.detectable))
-    return f"{split.blocks} blocks of {count(split.repeats, 'repeat')} show {shown} in a row of typical noise"
+    repeats = "the preset's repeats" if split.repeats is None else count(split.repeats, "repeat")
+    return f"{split.blocks} blocks of {repeats} show {shown} in a row of typical noise"
 
 
 def _indented(text: str) -> Padding:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, quantity
+from harness.report.profiled import COLUMNS, HEADING, profiled
 from harness.report.sections import by_metric, failure_text, headline, origin, sections
 from harness.report.wording import Places, blocks_text, finding_text, title, would_have_shown
 from harness.verdict.rows import Row
@@ -51,6 +52,10 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     moved = multiples(comparison.rows, comparison.floors)
     if moved:
         yield from _folded("How far from what this hardware allows", _multiples(moved, parts.places))
+    calls = profiled(comparison.rows)
+    if calls:
+        each = [_table_row((parts.places.place(one.busy), *one.cells())) for one in calls]
+        yield from _folded(HEADING, [*_table_head(("where",), COLUMNS), *each])
     if parts.one_sided:
         each = [f"- {_escape(title(row.metric))}: {_escape(parts.places.place(row))}" for row in parts.one_sided]
         yield from _folded(f"{len(each)} measured on one side only", each)

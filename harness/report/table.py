@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.comparison import Comparison
 from harness.report.multiples import multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
+from harness.report.profiled import COLUMNS, HEADING, profiled
 from harness.report.sections import Sections, by_metric, failure_text, headline, origin, sections
 from harness.report.wording import Places, blocks_text, finding_text, reason_text, title, would_have_shown
 from harness.verdict.rows import Row, Verdict
@@ -67,6 +68,12 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
         yield from _section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
         yield _indented(names)
     yield from _multiples(comparison)
+    calls = profiled(comparison.rows)
+    if calls:
+        table = _table("where", right=COLUMNS)
+        for one in calls:
+            table.add_row(*map(Text, (places.place(one.busy), *one.cells())))
+        yield from _section(HEADING, table)
     yield from _failures(comparison)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import METRICS
+from harness.metrics import METRICS, Kind
 from harness.store.frame import ROW_KEY
 from harness.store.records import Problem
 from harness.store.runs import results_path, write_json_atomically
@@ -57,7 +57,7 @@ def read_calibration(root: Path, machine: str, preset: str, digest: str) -> dict
 def repeats_by_row(
     repeats: pd.DataFrame, subjects: tuple[str, str]
 ) -> dict[tuple[str, str, str, str], tuple[tuple[int, int, float], ...]]:
-    """Return the untainted repeats in complete blocks of every known metric that is judged and not exact by nature.
+    """Return the untainted repeats in complete blocks of every known metric with noise: times that are judged, memory.
 
     Args:
         repeats: `store.frame.repeats_frame` of one run.
@@ -66,9 +66,13 @@ def repeats_by_row(
     Returns:
         By row key: (side 0 or 1, block, value), in the order of the records.
     """
-    timed = {name for name, metric in METRICS.items() if metric.judged and metric.unit == "seconds"}
+    noisy = {
+        name
+        for name, metric in METRICS.items()
+        if (metric.judged and metric.unit == "seconds") or metric.kind in (Kind.HOST_MEMORY, Kind.ALLOCATOR)
+    }
     kept = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & ~repeats["tainted"]]
-    kept = kept[kept["metric"].isin(timed) & kept["subject"].isin(subjects)]
+    kept = kept[kept["metric"].isin(noisy) & kept["subject"].isin(subjects)]
     found: dict[tuple[str, str, str, str], list[tuple[int, int, float]]] = {}
     for *key, subject, block, value in kept[[*ROW_KEY, "subject", "block", "value"]].itertuples(index=False):
         metric, device, model, variant = (str(part) for part in key)

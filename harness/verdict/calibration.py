@@ -92,10 +92,13 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A budget spent on `blocks` blocks of `repeats` repeats, and the log change that the median row then shows."""
+    """A budget spent on `blocks` blocks of `repeats` repeats, and the log change that the median row then shows.
+
+    `repeats` is None for those that the preset has, which may differ from operation to operation.
+    """
 
     blocks: int
-    repeats: int
+    repeats: int | None
     seconds: float
     detectable: float | None
 
@@ -178,7 +181,13 @@ def false_alarms(rows: Iterable[Noise], level: float = 0.05) -> tuple[int, int]:
 
 
 def best_split(
-    rows: Sequence[Noise], *, budget_s: float, block_s: float, repeat_s: float, at_least: int = FEWEST_BLOCKS
+    rows: Sequence[Noise],
+    *,
+    budget_s: float,
+    block_s: float,
+    repeat_s: float,
+    at_least: int = FEWEST_BLOCKS,
+    at_most: int = power.MOST_BLOCKS,
 ) -> Split | None:
     """Return the split of a budget between blocks and repeats that shows the smallest change in the median row.
 
@@ -188,6 +197,7 @@ def best_split(
         block_s: seconds of a block whatever its repeats (imports, saves): the price of a new process.
         repeat_s: seconds that one more repeat of everything adds to a block.
         at_least: blocks that a verdict needs.
+        at_most: blocks that are made of any budget.
 
     None if the budget does not hold `at_least` blocks of one repeat, or without rows. Without the t distribution's
     penalty for few blocks the answer would be Cochran's, repeats = sqrt(block_s / repeat_s) * repeat / process
@@ -196,7 +206,7 @@ def best_split(
     best: Split | None = None
     for repeats in range(1, MOST_REPEATS + 1):
         seconds = block_s + repeats * repeat_s
-        blocks = min(int(budget_s / seconds), power.MOST_BLOCKS) if seconds > 0 else 0
+        blocks = min(int(budget_s / seconds), at_most) if seconds > 0 else 0
         if blocks < at_least:
             break
         shown = _median_detectable(rows, blocks, repeats)
@@ -205,8 +215,37 @@ def best_split(
     return best if rows else None
 
 
-def _median_detectable(rows: Sequence[Noise], blocks: int, repeats: int) -> float | None:
-    found = [detectable(row, blocks, repeats) for row in rows]
+def plan_budget(
+    rows: Sequence[Noise],
+    *,
+    budget_s: float,
+    as_measured_s: float,
+    block_s: float,
+    repeat_s: float,
+    at_least: int,
+    at_most: int,
+) -> Split | None:
+    """Return how to spend a budget: with the preset's repeats, or with others where those show a smaller change.
+
+    Args:
+        rows, budget_s, block_s, repeat_s, at_least, at_most: as in `best_split`.
+        as_measured_s: seconds of a block with the preset's own repeats.
+
+    None if neither fits. Others must show a change that is smaller by a tenth: the model is not finer than that.
+    """
+    other = best_split(rows, budget_s=budget_s, block_s=block_s, repeat_s=repeat_s, at_least=at_least, at_most=at_most)
+    blocks = min(int(budget_s / as_measured_s), at_most) if as_measured_s > 0 else 0
+    if blocks < at_least or not rows:
+        return other
+    own = Split(blocks, None, blocks * as_measured_s, _median_detectable(rows, blocks, None))
+    if other is None or other.detectable is None:
+        return own
+    return other if own.detectable is None or other.detectable < 0.9 * own.detectable else own
+
+
+def _median_detectable(rows: Sequence[Noise], blocks: int, repeats: int | None) -> float | None:
+    """Return the log change that the median row shows; `repeats` None: with the repeats that each was measured with."""
+    found = [detectable(row, blocks, repeats or row.repeats) for row in rows]
     logs = sorted(math.inf if ratio is None else math.log(ratio) for ratio in found)
     middle = logs[len(logs) // 2] if logs else math.inf
     return middle if math.isfinite(middle) else None

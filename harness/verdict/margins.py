@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from harness.errors import UsageError
-from harness.metrics import Kind
+from harness.metrics import METRICS, Kind
 
 MARGINS: Mapping[Kind, float] = MappingProxyType(
     {
@@ -47,9 +47,30 @@ class MarginTable:
         return self.by_kind[kind]
 
 
-def margin_table(time_margin: float, overrides: Mapping[str, float] | None = None) -> MarginTable:
+Asked = Sequence[tuple[str | None, float]]
+"""Margins that a user asked for beside the preset's, in order: by pattern, or for time in general (None)."""
+
+
+def margin_table(
+    time_margin: float, overrides: Mapping[str, float] | None = None, asked: Asked | None = None
+) -> MarginTable:
     """Return the table of a preset: its margin for time, the fixed ones for the rest, and its overrides in order.
 
-    Raises UsageError for a margin outside [0, 1).
+    What was `asked` for comes after and goes before all of that. Raises UsageError for a margin outside [0, 1).
     """
-    return MarginTable(MappingProxyType({**MARGINS, Kind.TIME: time_margin}), tuple((overrides or {}).items()))
+    wanted = asked or ()
+    time = [margin for pattern, margin in wanted if pattern is None]
+    by_kind = MappingProxyType({**MARGINS, Kind.TIME: time[-1] if time else time_margin})
+    patterns = [(pattern, margin) for pattern, margin in wanted if pattern is not None]
+    return MarginTable(by_kind, (*(overrides or {}).items(), *patterns))
+
+
+def require_known(pattern: str) -> None:
+    """Refuse a pattern whose first part matches no metric of this project: a misspelt one would change nothing.
+
+    Raises:
+        UsageError: no metric's name matches.
+    """
+    first = pattern.partition("/")[0]
+    if not any(fnmatchcase(name, first) for name in METRICS):
+        raise UsageError(f"No metric's name matches the margin's pattern {pattern!r}: write it like 'load_*/cpu/*'.")

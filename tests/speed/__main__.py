@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UsageError
+from harness.machine.gpu import gpu_present
 from harness.machine.identity import describe_machine
 from harness.releases.environments import Environment, prepare
 from harness.releases.manifest import read_manifest
@@ -19,11 +20,13 @@ from .accounting import account
 from .equality import harness_samples, require_equal, wanted
 from .isolation import HEADER, isolation_rows
 from .measuring import Cost, measured
+from .overheads import device_need_spread, windows
 from .plain_suite import run_plain_suite
 from .plans import PLANS, models
 from .report import Target, account_document, account_tables, table, targets_table, write_docs
+from .tracker import CALLS_A_SAMPLE, tracker_cost
 
-PARTS = ("a", "b", "c", "d")
+PARTS = ("a", "b", "c", "d", "e", "f", "g")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -50,7 +53,7 @@ class Benchmark:
         self.document: dict[str, Any] = {}
 
     def measure_account(self, parts: set[str]) -> None:
-        """(a) and (b): where the seconds of one block of `quick` go."""
+        """(a), (b) and (e): where the seconds of one block of `quick` go, and what of a call is its clock."""
         run = measured(self._root, self._work / "account", "quick", self._names, smoke=self._smoke)
         found = account(run.records, run.phases, run.cost.wall_s)
         if "a" in parts:
@@ -59,11 +62,70 @@ class Benchmark:
         if "b" in parts:
             title = "without imports: time inside clocks of stored samples"
             self.targets.append(Target("b", title, 100 * found.sample_share, 60, False, "%"))
+        if "e" in parts:
+            self._tell_clock(run.records)
+        if not parts & {"a", "b"}:
+            return
         subjects = " and ".join(self._names)
         self._tell(
             "Where the time goes", [f"One block of `quick`, {subjects}, on the CPU.", "", *account_tables(found)]
         )
         self.document["account"] = account_document(found)
+
+    def _tell_clock(self, records: list[dict[str, Any]]) -> None:
+        """(e): of the shortest calls, and of every window, the share that is the clock."""
+        found = windows(records)
+        title = "reading the clock, of the shortest call"
+        self.targets.append(Target("e", title, 100 * found[0].clock_share, 0.1, True, "%"))
+        rows = [
+            (
+                f"{one.model} batch {one.batch}",
+                f"{1e6 * one.call_s:.0f}",
+                one.calls_per_reading,
+                f"{1e9 * one.clock_s:.0f}",
+                f"{one.clock_share:.3%}",
+                f"{1e6 * one.barrier_s:.1f}",
+                f"{one.barrier_share:.2%}",
+            )
+            for one in {(one.model, one.batch): one for one in reversed(found)}.values()
+        ]
+        heads = ("steady call", "call us", "calls a reading", "clock ns", "of a call", "empty barrier us", "of a call")
+        self._tell("Clock and barrier", [*table(heads, rows[::-1])])
+        self.document["clock"] = [asdict(one) for one in found]
+
+    def measure_tracker(self) -> None:
+        """(f): the device memory tracker, without a target: it never runs beside a clock."""
+        track, real = tracker_cost()
+        rows = [
+            ("samples a second", f"{track['samples_per_s']:.0f}"),
+            ("calls of the driver a second", f"{track['samples_per_s'] * CALLS_A_SAMPLE:.0f}"),
+            ("share of one core", f"{track['cpu_share']:.1%}"),
+            ("longest gap between samples, ms", f"{1e3 * track['longest_gap_s']:.1f}"),
+        ]
+        answered = (
+            "The GPU's driver answered."
+            if real
+            else "No GPU here: the tests' stand-in library answered, at once. This is the harness's own part; a driver "
+            "comes on top (seen on an H100: 9 us a look at the device, 39 us for its processes)."
+        )
+        self._tell("The device memory tracker", [answered, "", *table(("", "measured"), rows)])
+        if real:  # numbers of the stand-in never reach results/
+            self.document["tracker"] = track
+
+    def measure_device_need(self) -> None:
+        """(g): three blocks on the GPU must agree on what the allocator counted."""
+        if not gpu_present():
+            self._tell("Device need", ["n/a: no-gpu"])
+            return
+        release = self._newest.release
+        prepare(release, self._root, say=print)
+        work = self._work / "device"
+        run = measured(self._root, work, "device", [release.name], smoke=self._smoke, wheel="auto")
+        spread = device_need_spread(run.records)
+        if spread is None:
+            raise RuntimeError("no repeat on the GPU told its device need")
+        title = "device need: largest difference of a row over the blocks"
+        self.targets.append(Target("g", title, 100 * spread, 0.1, True, "%"))
 
     def measure_spawning(self) -> None:
         """(c): the same plan with a process of its own for each repeat."""
@@ -130,7 +192,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what was asked for. Returns 0 when it measured, whatever the times; 3 when it could not."""
     parser = _Parser("python -m tests.speed", description="Measure the harness itself (docs/speed.md).")
     parser.add_argument(
-        "--only", type=_parts, default=set(PARTS), metavar="PARTS", help="some of a,b,c,d (default: all)"
+        "--only", type=_parts, default=set(PARTS), metavar="PARTS", help="some of a,b,c,d,e,f,g (default: all)"
     )
     parser.add_argument(
         "--smoke", action="store_true", help="tiny models and windows: try the machinery, believe no number"
@@ -153,12 +215,16 @@ def _measure(options: argparse.Namespace) -> None:
     benchmark = Benchmark(ROOT, ROOT / "results" / "speed", environments, options.smoke)
     # No other run may disturb this one; a smoke run believes no number.
     with nullcontext() if options.smoke else ResultsLock(ROOT):
-        if options.only & {"a", "b"}:
+        if options.only & {"a", "b", "e"}:
             benchmark.measure_account(options.only)
         if "c" in options.only:
             benchmark.measure_spawning()
         if "d" in options.only:
             benchmark.measure_plain()
+        if "f" in options.only:
+            benchmark.measure_tracker()
+        if "g" in options.only:
+            benchmark.measure_device_need()
     machine = describe_machine()
     targets = targets_table(benchmark.targets)
     document = {"schema": 1, "smoke": options.smoke, "machine": machine.as_record(), **benchmark.document}

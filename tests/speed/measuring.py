@@ -47,7 +47,14 @@ def cost_of(do: Callable[[], object]) -> Cost:
 
 
 def measured(
-    root: Path, work: Path, plan: str, releases: Sequence[str], *, isolation: str = "fork", smoke: bool = False
+    root: Path,
+    work: Path,
+    plan: str,
+    releases: Sequence[str],
+    *,
+    isolation: str = "fork",
+    smoke: bool = False,
+    wheel: str = "cpu",
 ) -> Measured:
     """Run a plan of `plans.py` in a new process and return its records and its cost.
 
@@ -58,6 +65,7 @@ def measured(
         releases: names of releases.
         isolation: fork or spawn.
         smoke: the tiny form of the plan.
+        wheel: which wheels, as `releases.environments.prepare` takes it.
 
     Raises:
         RuntimeError: it failed, or a repeat did.
@@ -68,6 +76,7 @@ def measured(
     work.mkdir(parents=True)
     request, answer = work / "request.json", work / "answer.json"
     asked = {"plan": plan, "releases": list(releases), "isolation": isolation, "smoke": smoke, "work": str(work)}
+    asked["wheel"] = wheel
     request.write_text(json.dumps(asked | {"root": str(root)}))
     command = [sys.executable, "-m", "tests.speed.measuring", str(request)]
     began = time.monotonic()
@@ -105,7 +114,7 @@ def _main(request: Path) -> None:
     with host_phase(phases, "read the plan, describe the machine"):
         root, work = Path(asked["root"]), Path(asked["work"])
         manifest = read_manifest(root / "releases.toml")
-        environments = [describe(manifest.find(name), root, wheel="cpu") for name in asked["releases"]]
+        environments = [describe(manifest.find(name), root, wheel=asked["wheel"]) for name in asked["releases"]]
         preset = PLANS[asked["plan"]](asked["smoke"])
         plan = Plan(
             "speed", preset, name_subjects(environments), describe_machine(), time.time_ns(), asked["isolation"]

@@ -27,7 +27,12 @@ def plain(smoke: bool) -> Preset:
     return replace(whole, name="plain", groups=(once,), blocks=2)
 
 
-PLANS = {"quick": quick, "plain": plain}
+def device(smoke: bool) -> Preset:
+    """Return three blocks of `quick` on the GPU."""
+    return narrow(read_preset("quick"), devices=["gpu"], models="mlp-*" if smoke else None, blocks=3)
+
+
+PLANS = {"quick": quick, "plain": plain, "device": device}
 
 
 def _short(preset: Preset, smoke: bool, blocks: int) -> Preset:

@@ -17,7 +17,7 @@ END = "<!-- numbers: to here -->"
 class Target:
     """One thing that was measured, and what it should be."""
 
-    part: str  # a, b, c or d; the job, of the history
+    part: str  # a letter; the job, of the history
     title: str
     value: float
     limit: float
@@ -33,7 +33,8 @@ class Target:
         """Return the target as a row of text."""
         side = "at most" if self.at_most else "at least"
         limit = f"{side} {self.limit:g} {self.unit}"
-        return self.part, self.title, f"{self.value:.1f} {self.unit}", limit, "met" if self.met else "MISSED"
+        value = f"{self.value:.1f}" if self.value >= 0.1 or self.value == 0 else f"{self.value:.2g}"
+        return self.part, self.title, f"{value} {self.unit}", limit, "met" if self.met else "MISSED"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

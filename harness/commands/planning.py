@@ -1,0 +1,53 @@
+"""Plans made from this machine's calibration: what a budget is best spent on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from harness.machine.identity import describe_machine
+from harness.measure.presets import Preset
+from harness.report.calibration import split_text
+from harness.store.calibrations import read_calibration
+from harness.store.records import Problem
+from harness.verdict.calibration import Noise, Split, plan_budget
+from harness.verdict.looks import PLANNED
+
+Calibration = Mapping[str, Any]
+
+
+def calibration_of(root: Path, options: argparse.Namespace, preset: Preset) -> Calibration | Problem | None:
+    """Return this machine's calibration of the very same plan, None where `calibrate` has not measured it."""
+    return read_calibration(root, describe_machine(options.machine).name, preset.name, preset.digest())
+
+
+def noise_rows(calibration: Calibration) -> list[Noise]:
+    """Return the noise of every judged time that a calibration holds."""
+    names = [field.name for field in fields(Noise)]
+    return [Noise(**{name: row[name] for name in names}) for row in calibration["rows"]]
+
+
+def split_of_budget(options: argparse.Namespace, calibration: Calibration | None) -> Split | None:
+    """Return how `compare --budget` spends its time by the calibration; None where nothing says so.
+
+    `--repeats` settles it otherwise, and so does a calibration of an older layout, which lacks what a repeat costs.
+    """
+    if calibration is None or options.budget is None or options.repeats is not None or "repeat_s" not in calibration:
+        return None
+    return plan_budget(
+        noise_rows(calibration),
+        budget_s=options.budget,
+        as_measured_s=float(calibration["block_s"]),
+        block_s=float(calibration["import_s"]),
+        repeat_s=float(calibration["repeat_s"]),
+        at_least=PLANNED[0],
+        at_most=PLANNED[-1],
+    )
+
+
+def split_sentence(split: Split, calibration: Calibration) -> str:
+    """Return what the budget buys, and how that is known."""
+    return f"The budget buys {split_text(split)}, by the calibration of run {calibration['run']}."

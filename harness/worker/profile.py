@@ -1,0 +1,84 @@
+"""Where the wall time of a steady call goes: TensorFlow's profiler, in a pass of its own; no other time is taken here.
+
+At small batches the wall clock measures the host: Python, dispatch and the executor. What the device itself does stands
+in the profiler's trace: how many kernels a call runs, how long they take, and in which share of the wall any runs.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from typing import Any, Callable, Dict
+
+from harness.formats import registry
+from harness.worker import device, page_cache, steady, trace
+from harness.worker.recorder import Recorder, one_line
+from harness.zoo import families
+
+PROFILED_S = 0.2
+"""Seconds of calls under the profiler."""
+FEWEST_CALLS = 10
+MOST_CALLS = 200
+"""A trace of more than about a million events is cut off; the largest graphs here have some thousand a call."""
+METRICS = ("profile_wall_s", "profile_kernel_s", "profile_kernels", "profile_busy_share")
+
+
+def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
+    """Profile steady calls at each batch size.
+
+    request: device, model, reader, artifact, batches, window_s (bounds the warm-up, as for steady calls).
+    """
+    reader, path = registry.READERS[request["reader"]], request["artifact"]
+    with recorder.phase("fill page cache", "evict"):
+        page_cache.fill(path)
+    device.initialise(tf, request["device"], recorder)
+    with recorder.phase("load", "set-up"):
+        loaded = reader.read(tf, path)
+        call = reader.callable_of(loaded)
+    for batch in request["batches"]:
+        _profile(tf, call, batch, request, recorder)
+
+
+def _profile(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str, Any], recorder: Recorder) -> None:
+    values = tf.constant(families.inputs(request["model"], batch))
+    barrier, clock = tf.test.experimental.sync_devices, time.perf_counter
+
+    def timed_call() -> float:
+        start = clock()
+        call(values)
+        barrier()
+        return clock() - start
+
+    with recorder.phase(f"warm-up, batch {batch}", "warm-up"):
+        call_s = steady.warm_up(timed_call, request["window_s"] * steady.CAP).medians_s[-1]
+    calls = min(MOST_CALLS, max(FEWEST_CALLS, math.ceil(PROFILED_S / call_s)))
+    folder = request["artifact"] + ".trace"
+    try:
+        with recorder.phase(f"profile, batch {batch}", "check"):
+            tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(python_tracer_level=0))
+            start = clock()
+            for _ in range(calls):
+                call(values)
+                barrier()
+            wall_s = clock() - start
+            tf.profiler.experimental.stop()
+            found = trace.kernels_in(trace.read_trace(folder), request["device"])
+    except (ImportError, OSError) as error:
+        _absent(recorder, f"unsupported: {one_line(error)}", batch)
+        return
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not found.kernels:
+        _absent(recorder, "no-kernels: the profiler's trace names none on this device", batch)
+        return
+    recorder.report("profile_wall_s", wall_s / calls, batch)
+    recorder.report("profile_kernel_s", found.kernel_s / calls, batch)
+    recorder.report("profile_kernels", len(found.kernels) / calls, batch)
+    recorder.report("profile_busy_share", found.busy_s / wall_s, batch)
+    recorder.evidence[f"profile_b{batch}"] = {"calls": calls, "copies": len(found.copies), "unprofiled_s": call_s}
+
+
+def _absent(recorder: Recorder, reason: str, batch: int) -> None:
+    for metric in METRICS:
+        recorder.report_absent(metric, reason, batch)

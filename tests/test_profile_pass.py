@@ -1,0 +1,126 @@
+"""The profiler's pass: what it reads from traces, and what it finds in real releases."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from faulty_releases import add_release, make_project, tensorflow_python
+
+from harness.comparison import SubjectFacts, compare_subjects
+from harness.report.markdown import render_markdown
+from harness.report.table import render_table
+from harness.verdict.margins import margin_table
+from harness.worker.trace import covered
+
+COMMAND = Path(sys.executable).with_name("savedmodel-bench")
+COLUMNS = ["run", "block", "subject", "device", "model", "variant", "metric", "unit", "value", "n", "tainted"]
+
+PRESET = """
+[profile]
+time_margin = 0.10
+blocks = 2
+timeout_s = 60
+
+[[profile.groups]]
+devices = ["cpu"]
+models = ["mlp-xs"]
+writer = "tf-module"
+reader = "tf-load"
+profile_repeats = 1
+batches = [1, 32]
+window_s = 0.05
+"""
+
+GPU_TRACE = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+from harness.worker.trace import kernels_in
+
+space = xplane_pb2.XSpace()
+def plane(name, lines):
+    made = space.planes.add(name=name)
+    for line, timestamp_ns, events in lines:
+        added = made.lines.add(name=line, timestamp_ns=timestamp_ns)
+        for event, offset_ps, duration_ps in events:
+            number = len(made.event_metadata) + 1
+            made.event_metadata[number].id, made.event_metadata[number].name = number, event
+            added.events.add(metadata_id=number, offset_ps=offset_ps, duration_ps=duration_ps)
+
+plane("/host:CPU", [("tf_Compute/1", 1000, [("dense/MatMul:MatMul", 0, 900), ("ExecutorState::Process", 0, 5000)])])
+plane("/device:GPU:0", [
+    ("Stream #13(Compute)", 1000, [("sgemm_128x64", 0, 2000), ("relu_kernel", 1000, 3000)]),
+    ("Stream #14(MemcpyH2D)", 1001, [("MemcpyH2D", 2500, 1500)]),
+    ("XLA Ops", 1000, [("fusion", 0, 99000)]),
+])
+gpu, cpu = kernels_in(space, "gpu"), kernels_in(space, "cpu")
+print(len(gpu.kernels), len(gpu.copies), round(gpu.kernel_s * 1e12), round(gpu.busy_s * 1e12))
+print(len(cpu.kernels), len(cpu.copies), round(cpu.kernel_s * 1e12), round(cpu.busy_s * 1e12))
+"""
+
+
+def test_time_in_which_anything_ran_counts_once() -> None:
+    assert covered([(10, 20), (0, 5), (15, 30), (16, 18)]) == 25
+    assert covered([]) == 0
+
+
+@pytest.mark.tensorflow
+def test_a_gpus_kernels_and_copies_are_told_from_the_hosts() -> None:
+    """A trace as a GPU gives it, written with the release's own definition of the format."""
+    python = str(tensorflow_python())
+    done = subprocess.run([python, "-c", GPU_TRACE], capture_output=True, text=True, timeout=120, check=True)
+    # The kernels cover 0 .. 4000 ps, the copy 3500 .. 5000; what a viewer derives is not counted again.
+    assert done.stdout.split("\n")[:2] == ["2 1 5000 5000", "1 0 900 900"]
+
+
+@pytest.mark.tensorflow
+def test_calls_are_profiled_in_a_real_release(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    python = tensorflow_python()
+    add_release(root, "old", python=python)
+    add_release(root, "new", python=tensorflow_python("v2.15.1") if sys.version_info < (3, 12) else python)
+    (root / "profile.toml").write_text(PRESET)
+    command = [COMMAND, "compare", "old", "new", "--preset", "profile.toml", "--format", "json"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    rows = {(row["metric"], row["variant"][-3:].strip()): row for row in json.loads(done.stdout)["rows"]}
+    for batch in ("b1", "b32"):
+        kernels, busy = rows["profile_kernels", batch], rows["profile_busy_share", batch]
+        for side in ("old", "new"):
+            # Every operation that the executor ran, the same number in every call: a fused one a layer at least.
+            assert kernels[side] == int(kernels[side]) >= 3
+            assert 0 < busy[side] < 1
+            assert rows["profile_kernel_s", batch][side] < 4 * rows["profile_wall_s", batch][side]
+        assert kernels["judged"] is False
+    assert rows["profile_busy_share", "b32"]["new"] > rows["profile_busy_share", "b1"]["new"]
+
+
+def test_a_report_says_what_the_wall_clock_measures() -> None:
+    values: dict[tuple[str, str], Any] = {
+        ("gpu", "b1"): (0.12, 40), ("gpu", "b32"): (0.83, 40), ("cpu", "b1"): (0.31, 25),
+    }  # fmt: skip
+    rows = []
+    for (device, batch), (share, kernels) in values.items():
+        for metric, unit, value in (("profile_busy_share", "ratio", share), ("profile_kernels", "kernels", kernels)):
+            for subject in ("old", "new"):
+                rows.append(("r", 0, subject, device, "mlp-s", f"tf-module/tf-load {batch}", metric, unit, value, 1, 0))
+    comparison = compare_subjects(
+        pd.DataFrame(rows, columns=COLUMNS), None, SubjectFacts("old"), SubjectFacts("new"),
+        margins=margin_table(0.10), machine={"name": "desk"}, preset="quick",
+    )  # fmt: skip
+    lines = [line.strip() for line in render_table(comparison, width=120).splitlines() if " -> " in line]
+    told = {line.split("  ")[0].strip(): line.split("  ")[-1].strip() for line in lines[1:]}
+    assert told == {
+        "gpu mlp-s batch 1": "the host",
+        "gpu mlp-s batch 32": "kernels",
+        "cpu mlp-s batch 1": "dispatch",
+    }
+    assert "| gpu mlp-s batch 1 | 40 -> 40 | n/a | 12 % -> 12 % | the host |" in render_markdown(comparison).replace(
+        "&gt;", ">"
+    )
