@@ -13,6 +13,16 @@ from harness.verdict.intervals import paired
 
 FEWEST_BLOCKS = 3
 
+_ON_BOTH_DEVICES = {
+    "save_first_s": "first save",
+    "save_later_s": "later save",
+    "load_cold_s": "cold load",
+    "load_warm_s": "warm load",
+    "first_call_s": "first call",
+    "infer_p50_s": "steady call",
+}
+"""What a user asks of a GPU: does it save, load or answer faster than the CPU beside it?"""
+
 _Place = tuple[str, str, str, str, str]  # subject, device, model, variant, metric
 _Blocks = dict[tuple[str, int], float]  # by run and block
 
@@ -86,6 +96,10 @@ def _pairs(place: _Place, values: dict[_Place, _Blocks]) -> Iterator[tuple[str, 
         candidates.append((f"load by {reader}", "load by tf-load", at(f"{writer}/tf-load", metric)))
     if metric == "load_warm_s" and writer != "tf-module" and reader == "tf-load":
         candidates.append((f"load of {writer}", "load of tf-module", at("tf-module/tf-load", metric)))
+    if device == "gpu" and metric in _ON_BOTH_DEVICES:
+        candidates.append(
+            (f"{_ON_BOTH_DEVICES[metric]} on the GPU", "on the CPU", (subject, "cpu", model, variant, metric))
+        )
     yield from (candidate for candidate in candidates if candidate[2] in values)
 
 

@@ -90,6 +90,15 @@ def test_ratios_are_paired_within_blocks() -> None:
     assert "--preset calls" in render_ratios([], "table")
 
 
+def test_a_gpu_is_set_against_the_cpu_beside_it() -> None:
+    rows = [(block, "mlp-m", f"{CELL} b32", "infer_p50_s", 0.008) for block in range(3)]
+    table = samples(rows)
+    on_gpu = table.assign(device="gpu", value=0.002)
+    (found,) = ratios(pd.concat([table, on_gpu]))
+    assert (found.what, found.over, found.device) == ("steady call on the GPU", "on the CPU", "gpu")
+    assert found.ratio == pytest.approx(0.25)
+
+
 def test_what_does_not_fit_is_said_in_words(tmp_path: Path) -> None:
     largest = Cell("cpu", "transformer-xl", "tf-module", "tf-load")
     reason = why_too_large(largest, 8 * 2**30, tmp_path)
