@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ from harness.metrics import Kind
 from harness.store.asv_directory import AsvHistory, unit_of
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable
-from harness.verdict.rows import Reason, Row, RowInput
+from harness.verdict.rows import Reason, Row, RowInput, Verdict
 from harness.verdict.undecided import undecided
 
 FEWEST_SAMPLES = 4
@@ -78,7 +78,8 @@ def compare_commits(
         _row_input(key, sides[0].get(key), sides[1].get(key), margins, history, len(environments)) for key in keys
     ]
     obstacles = [
-        _obstacle(sides[0].get(key), sides[1].get(key), row.unit) for key, row in zip(keys, inputs, strict=True)
+        _obstacle(sides[0].get(key), sides[1].get(key), row.unit, _is_single(key[0], history))
+        for key, row in zip(keys, inputs, strict=True)
     ]
     judged = iter(
         judge([row for row, reason in zip(inputs, obstacles, strict=True) if reason is None], q_level=q_level)
@@ -142,11 +143,12 @@ def _sides(rows: pd.DataFrame, history: AsvHistory) -> dict[_Key, _Side]:
     return found
 
 
-def _obstacle(old: _Side | None, new: _Side | None, unit: str) -> Reason | None:
-    """Return why a row cannot be judged; None where it can."""
+def _obstacle(old: _Side | None, new: _Side | None, unit: str, single: bool) -> Reason | None:
+    """Return why a row cannot be judged; None where it can. `single`: asv keeps one value of such a benchmark."""
     if old is None or new is None:
         return Reason.NOT_MEASURED
-    if old.version != new.version:
+    # asv before it kept versions has none, and such results compare with all, as asv's own `compare` has it.
+    if old.version and new.version and old.version != new.version:
         return Reason.OTHER_VERSION
     if "failed" in (old.status, new.status):
         return Reason.FAILED
@@ -155,7 +157,7 @@ def _obstacle(old: _Side | None, new: _Side | None, unit: str) -> Reason | None:
     if unit not in _DIRECTED:
         return Reason.UNKNOWN_DIRECTION
     if not old.samples or not new.samples:
-        return Reason.NO_SAMPLES
+        return Reason.SINGLE_VALUE if single else Reason.NO_SAMPLES
     return Reason.TOO_FEW_SAMPLES if min(len(old.samples), len(new.samples)) < FEWEST_SAMPLES else None
 
 
@@ -186,10 +188,25 @@ def _numbered(side: _Side | None) -> tuple[tuple[int, float], ...]:
     return tuple(enumerate(side.samples)) if side is not None else ()
 
 
+def _is_single(benchmark: str, history: AsvHistory) -> bool:
+    """Whether asv keeps a single value: of everything that is not timed (asv 0.6.6, runner.py)."""
+    definition = history.definitions.get(benchmark)
+    if definition is not None and definition.type:
+        return definition.type != "time"
+    return not benchmark.rpartition(".")[2].lower().startswith("time")
+
+
 def _undecided(row: RowInput, old: _Side | None, new: _Side | None, reason: Reason) -> Row:
-    """Return the row with both values as asv shows them, and why it is not judged."""
+    """Return the row with both values as asv shows them, and why it is not judged.
+
+    A benchmark that fails on one side only needs no statistics: that it began to fail is a regression.
+    """
     values = [None if side is None or math.isnan(side.value) else side.value for side in (old, new)]
-    return undecided(row, values[0], values[1], reason)
+    found = undecided(replace(row, judged=True) if reason is Reason.FAILED else row, values[0], values[1], reason)
+    failed = [side is not None and side.status == "failed" for side in (old, new)]
+    if reason is Reason.FAILED and failed[0] != failed[1]:
+        return replace(found, verdict=Verdict.REGRESSION if failed[1] else Verdict.IMPROVEMENT)
+    return found
 
 
 def _python(rows: pd.DataFrame, commit: str) -> str | None:

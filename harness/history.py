@@ -82,11 +82,12 @@ def points_of_releases(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFr
 
     Args:
         samples: `store.export.record_samples`.
-        order: the releases by date; subjects that are not in it come first, by name.
+        order: the releases by date. Subjects that are not in it (a release under a profile, a second one of the same
+            release) have no place in a history and are left out.
     """
     places = {name: place for place, name in enumerate(order)}
-    table = _condensed(samples, ["subject"])
-    table = table.assign(at=[places.get(name, -1) for name in table["subject"].astype(str)], label=table["subject"])
+    table = _condensed(samples[samples["subject"].isin(list(places))], ["subject"])
+    table = table.assign(at=[places[name] for name in table["subject"].astype(str)], label=table["subject"])
     return table.sort_values(["machine", "environment", "at", "label"], kind="stable")
 
 
@@ -129,7 +130,9 @@ def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     measured = samples[samples["value"] > 0]
     parts = [measured[name].astype(str).where(measured[name] != "-", "") for name in ("device", "model", "variant")]
     named = (parts[0] + " " + parts[1] + " " + parts[2]).str.split().str.join(" ") if len(measured) else parts[0]
-    environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-")
+    # Forks read higher than spawned processes: the two ways to isolate repeats make no one course.
+    spawned = measured["isolation"].map({"spawn": " spawn"}).fillna("")
+    environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-") + spawned
     machine = measured["machine"].astype(str) + measured["reference"].map({True: " (reference)", False: ""})
     rows = measured.assign(row=named, environment=environment, machine=machine)
     grouped = rows.groupby(["machine", "environment", *by, "metric", "row", "unit"], observed=True, sort=True)

@@ -120,6 +120,9 @@ _ALL = (
     *_time("load_again", Scope.READER, "load", "load, second in the process"),
     *_time("first_call", Scope.READER, "load", "first call after load"),
     Metric("outputs_not_bit_equal", "outputs", Kind.EXACT, Scope.READER, "load", True, "outputs not bit for bit kept"),
+    Metric(
+        "first_call_device_need_bytes", "bytes", Kind.ALLOCATOR, Scope.READER, "load", True, "device need, first call"
+    ),
     *_time("early_calls", Scope.READER, "load", "calls 2 to 10, mean"),
     *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
     _host_peak("load", Scope.READER),
@@ -127,6 +130,7 @@ _ALL = (
     *_steady("call", "calls", "steady call"),
     *_time("call_first", Scope.READER, "calls", "first call, tracing and compiling included"),
     *_time("call_new_shape", Scope.READER, "calls", "call of a new shape"),
+    Metric("call_failed", "calls", Kind.EXACT, Scope.READER, "calls", True, "way to call that failed"),
     Metric("call_traces", "traces", Kind.EXACT, Scope.READER, "calls", True, "traces after all calls"),
     *_memory("host"),
     *_memory("device"),

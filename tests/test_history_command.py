@@ -147,7 +147,7 @@ def test_an_unconfirmed_finding_prints_the_command_that_would_confirm_it(
     options = _parser().parse_args(arguments)
     assert (options.command, options.old, options.new, options.preset) == ("compare", old, new, "quick")
     assert (options.device, options.model, options.operation) == (["cpu"], "mlp-s", ["load"])
-    assert (options.wheel, options.policy, options.margin, options.budget) == ("cpu", "today", 0.05, 1200)
+    assert (options.wheel, options.policy, options.margin, options.budget) == ("cpu", "today", [(None, 0.05)], 1200)
     assert main(["history"]) == 0
     assert f"compare {old} {new} --preset quick" in capsys.readouterr().out
 

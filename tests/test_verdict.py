@@ -147,7 +147,7 @@ def test_exact_changes_do_not_loosen_the_bar_for_noisy_rows() -> None:
 def test_what_never_varies_is_compared_exactly(
     old: float, new: float, byte_floor: bool, verdict: Verdict, reason: Reason, kind: Kind
 ) -> None:
-    row = judge_one(row_input((old, old), (new, new), kind=kind, byte_floor=byte_floor))
+    row = judge_one(row_input((old, old), (new, new), kind=kind, margin=0.0, byte_floor=byte_floor))
     assert (row.verdict, row.reason, row.method) == (verdict, reason, Method.EXACT)
     assert (row.old, row.new) == (old, new)
     assert row.ratio == (None if old == 0 else new / old)
@@ -190,13 +190,28 @@ def test_a_time_that_is_not_positive_is_a_fault(bad: float) -> None:
 
 
 def test_a_count_that_appears_in_every_block_is_a_regression_though_it_varies() -> None:
-    appeared = judge_one(row_input((0.0,) * 5, (1.0, 2.0, 1.0, 3.0, 1.0), kind=Kind.EXACT))
+    appeared = judge_one(row_input((0.0,) * 6, (1.0, 2.0, 1.0, 3.0, 1.0, 1.0), kind=Kind.EXACT))
     assert (appeared.verdict, appeared.reason) == (Verdict.REGRESSION, Reason.APPEARED)
     assert appeared.ratio is None
-    vanished = judge_one(row_input((1.0, 2.0, 1.0, 3.0, 1.0), (0.0,) * 5, kind=Kind.EXACT))
+    vanished = judge_one(row_input((1.0, 2.0, 1.0, 3.0, 1.0, 1.0), (0.0,) * 6, kind=Kind.EXACT))
     assert (vanished.verdict, vanished.reason) == (Verdict.IMPROVEMENT, Reason.VANISHED)
     now_and_then = judge_one(row_input((0.0,) * 5, (0.0, 2.0, 0.0, 0.0, 1.0), kind=Kind.EXACT))
     assert (now_and_then.verdict, now_and_then.reason) == (Verdict.INCONCLUSIVE, Reason.NON_POSITIVE)
+    # Five paired blocks can be dealt in 32 ways, of which two separate the sides: too few to call.
+    five = judge_one(row_input((0.0,) * 5, (1.0, 2.0, 1.0, 3.0, 1.0), kind=Kind.EXACT))
+    assert (five.verdict, five.blocks_needed) == (Verdict.INCONCLUSIVE, 6)
+
+
+def test_bytes_that_differ_by_one_factor_in_every_block_are_no_stuck_clock() -> None:
+    row = judge_one(row_input((100.0, 110.0, 120.0), (200.0, 220.0, 240.0), kind=Kind.HOST_MEMORY, margin=0.01))
+    assert (row.verdict, row.reason) == (Verdict.REGRESSION, Reason.CHANGED)
+    clock = judge_one(row_input((100.0, 110.0, 120.0), (200.0, 220.0, 240.0)))
+    assert (clock.verdict, clock.reason) == (Verdict.INCONCLUSIVE, Reason.ZERO_VARIANCE)
+
+
+def test_an_exact_quantity_has_a_margin_where_one_was_asked_for() -> None:
+    row = judge_one(row_input((1e6, 1e6), (1.02e6, 1.02e6), kind=Kind.EXACT, margin=0.05))
+    assert (row.verdict, row.reason) == (Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN)
 
 
 def test_a_missing_side_is_not_judged() -> None:

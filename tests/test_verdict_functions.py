@@ -33,8 +33,11 @@ def test_paired_agrees_with_scipy() -> None:
 
 
 def test_complete_separation_counts_the_orders() -> None:
-    assert hypotheses.complete_separation((0, 0, 0, 0), (1, 2, 1, 1)) == pytest.approx(2 / 70)
-    assert hypotheses.complete_separation((0, 1, 0, 0), (1, 2, 1, 1)) == 1.0
+    assert hypotheses.complete_separation((0, 0, 0, 0), (1, 2, 1, 1), paired=False) == pytest.approx(2 / 70)
+    assert hypotheses.complete_separation((0, 0, 0, 0), (1, 2, 1, 1), paired=True) == pytest.approx(2 / 16)
+    assert hypotheses.complete_separation((0, 1, 0, 0), (1, 2, 1, 1), paired=True) == 1.0
+    assert hypotheses.blocks_to_separate(0.05, paired=True) == 6
+    assert hypotheses.blocks_to_separate(0.05, paired=False) == 4
 
 
 @pytest.mark.parametrize(
@@ -94,6 +97,11 @@ def test_what_a_user_asks_for_goes_before_the_presets_margins() -> None:
     assert table.margin(Kind.TIME, "load_cold_s", "cpu", "mlp-s", "-") == 0.01
     assert table.margin(Kind.TIME, "load_cold_s", "gpu", "mlp-s", "-") == 0.2
     assert table.margin(Kind.TIME, "save_first_s", "cpu", "mlp-s", "-") == 0.02
+    # A pattern may end after any part.
+    bare = margin_table(0.05, {"load_warm_s": 0.3, "save_*/cpu": 0.4})
+    assert bare.margin(Kind.TIME, "load_warm_s", "cpu", "mlp-s", "tf-module/tf-load") == 0.3
+    assert bare.margin(Kind.TIME, "save_first_s", "cpu", "mlp-s", "tf-module") == 0.4
+    assert bare.margin(Kind.TIME, "save_first_s", "gpu", "mlp-s", "tf-module") == 0.05
 
 
 def test_a_pattern_that_no_metric_matches_is_refused() -> None:

@@ -74,7 +74,10 @@ def test_ratios_are_paired_within_blocks() -> None:
     for block, pace in enumerate((1.0, 2.0, 1.0, 2.0)):
         rows += [
             (block, "mlp-s", f"{CELL} b1", "infer_p50_s", 0.002 * pace),
-            (block, "mlp-s", f"{CELL} original b1", "call_p50_s", 0.001 * pace),
+            (block, "mlp-s", f"{CELL} loaded-function b1", "call_p50_s", 0.0018 * pace),
+            (block, "mlp-s", f"{CELL} original b1", "call_p50_s", 0.0009 * pace),
+            (block, "mlp-s", f"{CELL} xla", "call_first_s", 0.9 * pace),
+            (block, "mlp-s", f"{CELL} function", "call_first_s", 0.3 * pace),
             (block, "mlp-s", f"{CELL} signature-host b1", "call_p50_s", 0.0025 * pace),
             (block, "mlp-s", CELL, "first_call_s", 0.1 * pace),
         ]
@@ -82,6 +85,8 @@ def test_ratios_are_paired_within_blocks() -> None:
     assert (found["loaded"].over, found["loaded"].blocks) == ("original", 4)
     assert found["loaded"].ratio == pytest.approx(2.0)
     assert found["loaded"].low == pytest.approx(2.0)
+    compiled = found["first call, compiled"]
+    assert (compiled.ratio, compiled.difference_s) == (pytest.approx(3.0), pytest.approx(0.9))
     assert found["first call"].ratio == pytest.approx(50.0)
     host = found["way signature-host"]
     assert host.ratio == pytest.approx(1.25)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from harness.asv_comparison import compare_commits, find_commit
-from harness.commands import judging
+from harness.commands import confirming, judging
+from harness.errors import UsageError
+from harness.history import find_history, points_of_commits
 from harness.report.asv_summary import render_asv_summary
+from harness.report.history import HistorySection, render_history
 from harness.report.numbers import count
 from harness.store.asv_commits import hash_of_name
 from harness.store.asv_directory import AsvHistory, read_asv_directory
-from harness.store.asv_summary import asv_summary
+from harness.store.asv_summary import asv_summary, present_versions
+from harness.verdict.history import MARGIN as MARGIN_OF_HISTORY
 from harness.verdict.margins import margin_table
 
 MARGIN = 0.10
@@ -28,6 +33,11 @@ def compare(options: argparse.Namespace) -> int:
     )
     margins = margin_table(MARGIN, asked=options.margin)
     comparison = compare_commits(history, old, new, margins=margins, machine=options.machine)
+    for pattern, _ in options.margin or ():
+        if pattern is not None and not any(margins.matches(pattern, *row.key) for row in comparison.rows):
+            raise UsageError(
+                f"No benchmark matches the margin's pattern {pattern!r}: see `summary --results` for them."
+            )
     judging.put_out(judging.render(comparison, options), options)
     return comparison.exit_code(options.require_decision)
 
@@ -37,8 +47,21 @@ def show_summary(options: argparse.Namespace) -> int:
     history = read(options)
     table = asv_summary(history, options.machine)
     title = _title(history, options.machine)
-    judging.put_out(render_asv_summary(table, options.format, title=title, width=judging.terminal_width()), options)
+    text = render_asv_summary(table, options.format, title=title, width=judging.terminal_width())
+    if options.format == "json":
+        found = json.loads(render_history(sections(options, history, MARGIN_OF_HISTORY), "json"))["sections"]
+        text = json.dumps({**json.loads(text), "history": found}, indent=1)
+    elif options.format != "csv":  # which holds one table only
+        text += "\n\n" + render_history(sections(options, history, MARGIN_OF_HISTORY), options.format)
+    judging.put_out(text, options)
     return 0
+
+
+def sections(options: argparse.Namespace, history: AsvHistory, margin: float) -> list[HistorySection]:
+    """Return what changed over the commits of a result directory."""
+    points = points_of_commits(present_versions(history, history.of_machine(options.machine)))
+    found = find_history(points, axis=("machine", "environment"), measured="benchmark", margin=margin)
+    return [HistorySection("commits", found, tuple(confirming.of_commits(found, options.results)))]
 
 
 def read(options: argparse.Namespace) -> AsvHistory:

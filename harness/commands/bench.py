@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 
 from harness.commands import compare, judging
 from harness.errors import UsageError
@@ -15,6 +16,10 @@ from harness.releases.environments import installable, obstacle, running_python_
 from harness.releases.manifest import read_manifest
 from harness.report.narrative import render_narrative
 
+_ADDED = (
+    "This comparison was judged before, after {blocks} blocks. Adding blocks until something shows finds more than "
+    "there is: what is called now and was not then deserves a run of its own (`compare --budget` pays for its looks)."
+)
 REPORT_S = 10.0
 """Kept free at the end for judging, projecting and printing."""
 
@@ -44,6 +49,8 @@ def bench(options: argparse.Namespace) -> int:
         return compare.INTERRUPTED
     _say_blocks(outcome)
     comparison = judging.compare_in_run(outcome.run, old, new)
+    if outcome.blocks_before:
+        comparison = replace(comparison, notes=(_ADDED.format(blocks=outcome.blocks_before), *comparison.notes))
     text = render_narrative(
         comparison,
         settle_command=f"{judging.command_name()} compare {old} {new} --preset {comparison.preset}",

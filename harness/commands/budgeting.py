@@ -58,7 +58,9 @@ def block_seconds(records: Iterable[Record]) -> tuple[float, dict[CellKey, float
 
 
 def _told(done: int, allocation: Allocation, kept: int, cells: int) -> str:
-    beyond = f"; {allocation.beyond_reach} would take more than {PLANNED[-1]} blocks" if allocation.beyond_reach else ""
+    beyond = ""
+    if allocation.beyond_reach:
+        beyond = f"; {allocation.beyond_reach} would take more than {PLANNED[-1]} blocks, or cannot be settled"
     if allocation.is_done:
         return f"Look after {done} blocks: nothing is left that more blocks would settle{beyond}."
     return (

@@ -166,7 +166,7 @@ def _calls(records: Sequence[Record]) -> dict[str, float]:
     """Return the spread of single steady calls by "device model variant batch"."""
     windows: dict[str, tuple[list[float], list[float]]] = {}
     for record in records:
-        if record["operation"] != "infer" or record["status"] != "ok":
+        if record["operation"] != "infer" or record["status"] != "ok" or record.get("taints"):
             continue
         cell = record["cell"]
         found: dict[int, dict[str, float]] = {}

@@ -14,7 +14,7 @@ from harness.metrics import Kind
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
-from harness.verdict.looks import PLANNED
+from harness.verdict.looks import PLANNED, SHARES
 from harness.verdict.margins import margin_table
 from harness.verdict.power import planned_detectable_ratio
 
@@ -68,7 +68,7 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
         print(planning.split_sentence(split, calibration))
     margins = margin_table(preset.time_margin, preset.margins, vars(options).get("margin"))
     spreads, learnt = _spreads_from(known, calibration, None if split is None else split.repeats)
-    _print_detectable(margins.by_kind[Kind.TIME], blocks, spreads, learnt)
+    _print_detectable(margins.by_kind[Kind.TIME], blocks, spreads, learnt, SHARES[-1] if looks else 1.0)
     return 0
 
 
@@ -116,13 +116,15 @@ def _spreads_from(
     return [ASSUMED_SPREAD], f"an assumed spread of {ASSUMED_SPREAD:.0%}"
 
 
-def _print_detectable(margin: float, blocks: int, spreads: list[float], source: str) -> None:
+def _print_detectable(margin: float, blocks: int, spreads: list[float], source: str, share: float) -> None:
     """Print the smallest change in time that `blocks` blocks would call with 80 % power."""
     if blocks < FEWEST_TIMED_BLOCKS:
         print(f"Detectable: no change in time; a verdict takes {FEWEST_TIMED_BLOCKS} blocks, this plan has {blocks}.")
         return
     typical = statistics.median(spreads)
-    alone, among = (_change(planned_detectable_ratio(typical, blocks, margin, rows)) for rows in (1, len(spreads)))
+    alone, among = (
+        _change(planned_detectable_ratio(typical, blocks, margin, rows, share)) for rows in (1, len(spreads))
+    )
     many = f", {among} if it is the only one among {len(spreads)}" if len(spreads) > 1 else ""
     print(
         f"Detectable: in a row of typical noise a change in time of {alone} if it were judged alone{many} "

@@ -9,12 +9,11 @@ import pandas as pd
 
 from harness.commands import asv_project, confirming, judging
 from harness.errors import UsageError
-from harness.history import find_history, points_of_commits, points_of_nights, points_of_releases
+from harness.history import find_history, points_of_nights, points_of_releases
 from harness.metrics import METRICS
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
 from harness.report.history import Check, HistorySection, render_history
-from harness.store.asv_summary import present_versions
 from harness.store.export import record_samples
 from harness.store.records import Problem
 from harness.verdict.confirmation import Standing
@@ -37,17 +36,14 @@ def history(options: argparse.Namespace) -> int:
 
 
 def _of_commits(options: argparse.Namespace) -> list[HistorySection]:
-    stored = asv_project.read(options)
-    points = points_of_commits(present_versions(stored, stored.of_machine(options.machine)))
-    found = find_history(points, axis=("machine", "environment"), measured="benchmark", margin=options.margin)
-    return [HistorySection("commits", found, tuple(confirming.of_commits(found, options.results)))]
+    return asv_project.sections(options, asv_project.read(options), options.margin)
 
 
 def of_records(options: argparse.Namespace, problems: list[Problem]) -> tuple[pd.DataFrame, list[HistorySection]]:
     """Return the points over releases, and the sections; what could not be read is appended to `problems`."""
     root = find_root()
     # What confirms or refutes a finding must not be part of it.
-    samples = record_samples(root, problems, without=("speed", confirming.KIND))
+    samples = record_samples(root, problems, without=("speed", "calibrate", confirming.KIND))
     if options.machine is not None:
         samples = samples[samples["machine"] == options.machine]
     if samples.empty:

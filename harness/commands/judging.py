@@ -12,18 +12,24 @@ from typing import Any
 from harness.commands.steady_note import unsettled_note
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
-from harness.metrics import METRICS
+from harness.metrics import METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
 from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
 from harness.store.records import Problem, complete_blocks
 from harness.store.runs import RunDirectory, load_run
-from harness.verdict.margins import Asked, margin_table
+from harness.verdict.margins import MARGINS, Asked, margin_table
 
 
 def compare_in_run(
-    run: RunDirectory, old: str, new: str, operations: Sequence[str] | None = None, *, margins: Asked | None = None
+    run: RunDirectory,
+    old: str,
+    new: str,
+    operations: Sequence[str] | None = None,
+    *,
+    margins: Asked | None = None,
+    q_level: float = 0.05,
 ) -> Comparison:
     """Judge two subjects of one run.
 
@@ -32,6 +38,7 @@ def compare_in_run(
         old, new: names of its subjects.
         operations: only rows of these operations; all where None.
         margins: asked for beside those of the run's preset.
+        q_level: accepted false discovery rate.
 
     Raises:
         UsageError: the run has no such subject.
@@ -56,7 +63,7 @@ def compare_in_run(
         failures_frame(repeats),
         SubjectFacts.of({**facts[old], **versions.get(old, {})}),
         SubjectFacts.of({**facts[new], **versions.get(new, {})}),
-        margins=margin_table(preset["time_margin"], preset.get("margins"), margins),
+        margins=margin_table(preset.get("time_margin", MARGINS[Kind.TIME]), preset.get("margins"), margins),
         machine=run.facts["machine"],
         preset=preset["name"],
         run_path=_shown(run.path),
@@ -69,6 +76,7 @@ def compare_in_run(
             *unsettled_note(record for record in run.records()[0] if record.get("subject") in (old, new)),
         ],
         looks=looks,
+        q_level=q_level,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from harness.machine.frequency import governors
 from harness.machine.gpu_state import GpuState, gpu_taints, read_state
-from harness.machine.load import HostSample, sample_host, taints_between
+from harness.machine.load import HostSample, far_enough, sample_host, taints_between
 from harness.machine.nvml import Nvml
 
 LOW_SPACE_BYTES = {"low-disk": 512 << 20, "low-shm": 16 << 20}
@@ -19,6 +20,9 @@ LOW_SPACE_BYTES = {"low-disk": 512 << 20, "low-shm": 16 << 20}
 of room; file systems also grow slow when nearly full. Containers are given 64 MiB of /dev/shm, which is enough."""
 
 SHARED_MEMORY = Path("/dev/shm")
+
+_LOOKS_KEPT = 16
+"""Two a repeat; the shortest repeats take 0.05 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Guards:
         self._uuid = gpu_uuid
         self._nvml = Nvml()
         self._handle: Any = None
+        self._looks: deque[Look] = deque(maxlen=_LOOKS_KEPT)
         self.gpu_missing: str | None = None if gpu_uuid else "no-gpu"
 
     def __enter__(self) -> Guards:
@@ -62,22 +67,32 @@ class Guards:
         self._handle = None
         self._nvml.__exit__(kind, error, trace)
 
+    def stretch_before(self, look: Look) -> Look:
+        """Return the newest earlier look that lies far enough back to tell shares; the oldest where none does.
+
+        A repeat of 0.1 s is too short for the kernel's ticks: it is judged by the stretch that ends with it.
+        """
+        return next((one for one in reversed(self._looks) if far_enough(one.host, look.host)), self._looks[0])
+
     def look(self, device: str) -> Look:
         """Look at the machine before or after a repeat on `device` ("cpu" or "gpu").
 
         For a GPU repeat, look while none of our processes holds the device: whoever is listed then is foreign.
         """
         gpu = read_state(self._nvml, self._handle) if device == "gpu" and self._handle is not None else None
-        return Look(sample_host(), governors(), _free(self._places), gpu)
+        look = Look(sample_host(), governors(), _free(self._places), gpu)
+        self._looks.append(look)
+        return look
 
 
-def taints(before: Look, after: Look) -> tuple[str, ...]:
+def taints(before: Look, after: Look, since: Look | None = None) -> tuple[str, ...]:
     """Return why a repeat between two looks should not be trusted; empty on a calm machine.
 
+    `since` is a look before `before`, from which on the load is judged where the repeat alone is too short.
     Each text is `kind: figure`. CPU load, steal and swapping are `load.taints_between`; `throttle` and `foreign-gpu`
     come from the GPU alone, so that a CPU repeat never has them.
     """
-    found = list(taints_between(before.host, after.host))
+    found = list(taints_between((before if since is None else since).host, after.host))
     if before.governors != after.governors:
         found.append(f"governor: {_named(before.governors)} before, {_named(after.governors)} after")
     for place, free in after.free_bytes.items():

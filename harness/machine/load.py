@@ -26,7 +26,8 @@ SWAP_IN_LIMIT_BYTES = 1 << 20
 """Bytes that may be swapped in; more means that the measured memory may not have been resident."""
 
 SHORTEST_INTERVAL_S = 0.2
-"""Below this, the kernel's 10 ms ticks say too little about shares, so only swapping is looked at."""
+"""Below this, the kernel's 10 ms ticks say too little about shares, so only swapping is looked at. A shorter repeat is
+judged by the stretch of at least this length that ends with it."""
 
 _PROC = Path("/proc")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -59,6 +60,11 @@ def sample_host() -> HostSample:
     )
 
 
+def far_enough(before: HostSample, after: HostSample) -> bool:
+    """Whether two samples lie far enough apart to tell shares of the CPUs' time."""
+    return after.clock_s - before.clock_s >= SHORTEST_INTERVAL_S
+
+
 def taints_between(before: HostSample, after: HostSample) -> tuple[str, ...]:
     """Return why a repeat between two samples should not be trusted; empty on a calm machine.
 
@@ -66,7 +72,7 @@ def taints_between(before: HostSample, after: HostSample) -> tuple[str, ...]:
     """
     taints = []
     elapsed_s = after.clock_s - before.clock_s
-    if elapsed_s >= SHORTEST_INTERVAL_S:
+    if far_enough(before, after):
         capacity_s = elapsed_s * after.cpus
         busy = (after.busy_s - before.busy_s) / capacity_s
         steal = (after.steal_s - before.steal_s) / capacity_s

@@ -139,7 +139,8 @@ class Block:
         return WorkerProcess(subject.python, {**self._environment, **subject.variables}, log, self._artifacts)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
-        blocked: dict[str, tuple[str, str]] = {}  # subject: status and reason of what keeps it from going on
+        # By subject and operation, "*" for all: status and reason of what keeps it from going on.
+        blocked: dict[tuple[str, str], tuple[str, str]] = {}
         too_large = why_too_large(
             cell, self._conditions.memory_limit_bytes, self._artifacts, self._conditions.device_memory_bytes
         )
@@ -171,7 +172,12 @@ class Block:
         yield from reads
 
     def _measure_repeat(
-        self, group: Group, cell: Cell, operation: Operation, subject: Subject, blocked: dict[str, tuple[str, str]]
+        self,
+        group: Group,
+        cell: Cell,
+        operation: Operation,
+        subject: Subject,
+        blocked: dict[tuple[str, str], tuple[str, str]],
     ) -> None:
         started_at, clock = time.time(), time.monotonic()
         key = FailureCount.key(subject.name, dataclasses.asdict(cell), operation.name)
@@ -179,26 +185,37 @@ class Block:
         if subject.name in self._lost:
             if operation.repeat == 0:
                 result = failed(f"not-run: {self._lost[subject.name]}")
-        elif subject.name in blocked:
-            status, reason = blocked[subject.name]
-            # Once for load and once for infer. What a release does not have is said once, by the save.
+        elif (subject.name, "*") in blocked:
+            status, reason = blocked[subject.name, "*"]
+            # Once for each operation. What a release does not have is said once, by what was tried first.
             once = operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold"
             if status == "failed" and once:
                 result = dict(failed(reason), status=status)
+        elif (subject.name, operation.name) in blocked:
+            pass  # its failure is told, and another try in this block would cost as much and tell no more
         elif self._failures.blocks(key) >= FAILED_BLOCKS_ALLOWED:
-            blocked[subject.name] = ("failed", f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
-            result = failed(blocked[subject.name][1])
+            result = failed(f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
+            self._block(blocked, subject, operation, result)
         else:
             watch = Watch(self._guards, cell.device)
             request = self._request(group, cell, operation, subject)
             isolation, result = self._ask(subject, request, key, operation.spawned)
             result = watch.added_to(result)
             if result["status"] != "ok":
-                blocked[subject.name] = (result["status"], f"not-run: {operation.name}: {result['reason']}")
+                self._block(blocked, subject, operation, result)
             if result["status"] == "failed":
                 self._failures.add(key, result["reason"])
         if result is not None:
             self._append(subject, cell, operation, isolation, result, started_at, clock)
+
+    @staticmethod
+    def _block(
+        blocked: dict[tuple[str, str], tuple[str, str]], subject: Subject, operation: Operation, result: Message
+    ) -> None:
+        """Keep a subject from what cannot work: all that reads where nothing was saved or no such API exists."""
+        everything = operation.name == "save" or result["status"] == "unsupported"
+        reason = f"not-run: {operation.name}: {result['reason'].removeprefix('not-run: ')}"
+        blocked[subject.name, "*" if everything else operation.name] = (result["status"], reason)
 
     def _request(self, group: Group, cell: Cell, operation: Operation, subject: Subject) -> Message:
         artifact = self._artifact(subject, cell)

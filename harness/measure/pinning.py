@@ -13,11 +13,17 @@ PINNED = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     # CUDA otherwise numbers devices by speed, NVML by bus.
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    # The driver's own default since CUDA 11.7, said aloud: kernels are loaded when they are first called.
+    "CUDA_MODULE_LOADING": "LAZY",
     "PYTHONUNBUFFERED": "1",
 }
 """Set for every worker and stored with every run."""
 
-DROPPED_PREFIXES = ("TF_", "TF2_", "XLA_", "KERAS_", "OMP_", "MKL_", "KMP_", "PYTHON", "VIRTUAL_ENV", "ASV_")
+DROPPED_PREFIXES = (
+    *("TF_", "TF2_", "XLA_", "KERAS_", "OMP_", "MKL_", "KMP_", "ONEDNN_", "DNNL_"),
+    *("NVIDIA_TF32_OVERRIDE", "CUDA_MODULE_LOADING", "CUDNN_", "CUBLAS_", "CUDA_CACHE_", "MALLOC_", "GLIBC_TUNABLES"),
+    *("PYTHON", "VIRTUAL_ENV", "ASV_"),
+)
 """Variables of the caller's shell that would silently change what is measured."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.machine.guards import Guards, gpu_evidence, taints
+from harness.machine.load import far_enough
 from harness.measure.host_phases import host_phase
 from harness.measure.worker_process import Message
 
@@ -21,9 +22,10 @@ class Watch:
         """Return the result with the taints, the evidence and the phases of this watch."""
         with host_phase(self._phases, "sample the host"):
             after = self._guards.look(self._device)
+        since = None if far_enough(self._before.host, after.host) else self._guards.stretch_before(after)
         return {
             **result,
-            "taints": [*result["taints"], *taints(self._before, after)],
+            "taints": [*result["taints"], *taints(self._before, after, since)],
             "evidence": {**result["evidence"], **gpu_evidence(self._before, after)},
             "phases": [*result["phases"], *self._phases],
         }

@@ -144,12 +144,12 @@ def _seen(rows: Sequence[Noise], blocks: int) -> str:
 
 
 def split_text(split: Split | None) -> str:
-    """Return a split as "12 blocks of 3 repeats show +6.1 % in a row of typical noise"."""
+    """Return a split as "12 blocks of 3 repeats show +6.1 % in a row of typical noise, were it the only one"."""
     if split is None:
         return "too little for the four blocks that a verdict takes"
     shown = "nothing under a tenfold change" if split.detectable is None else change(math.exp(split.detectable))
     repeats = "the preset's repeats" if split.repeats is None else count(split.repeats, "repeat")
-    return f"{split.blocks} blocks of {repeats} show {shown} in a row of typical noise"
+    return f"{split.blocks} blocks of {repeats} show {shown} in a row of typical noise, were it the only one"
 
 
 def _indented(text: str) -> Padding:

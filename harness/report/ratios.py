@@ -22,7 +22,8 @@ def render_ratios(found: Sequence[Ratio], form: str) -> str:
     lines += [_line(one) for one in found]
     notes = [
         "",
-        "More: the mean difference of a call; for signature-host, what copying from and to the host's memory costs.",
+        "More: the mean difference of a call; for signature-host, what copying from and to the host's memory costs; "
+        "for the first call, what compiling by XLA costs.",
     ]
     if form == "markdown":
         rows = ["| " + " | ".join(line) + " |" for line in lines]

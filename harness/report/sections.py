@@ -25,6 +25,7 @@ _OPEN_ORDER = (
     Reason.OTHER_VERSION,
     Reason.TOO_FEW_SAMPLES,
     Reason.NO_SAMPLES,
+    Reason.SINGLE_VALUE,
 )
 
 

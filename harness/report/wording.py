@@ -99,6 +99,8 @@ def reason_text(row: Row) -> str:
             return "shown, not judged"
         case Reason.NO_SAMPLES:
             return "only asv's summary was kept: run asv with --record-samples"
+        case Reason.SINGLE_VALUE:
+            return "asv keeps one value of such a benchmark: its noise is not known; `history` judges its course"
         case Reason.TOO_FEW_SAMPLES:
             return f"too few samples ({row.blocks}) to judge"
         case Reason.OTHER_VERSION:
@@ -117,6 +119,9 @@ def finding_text(finding: Finding, places: Places) -> str:
     """
     worst, rows, models = finding.worst, len(finding.rows), len(finding.models)
     sure = "exact" if finding.q is None else f"q {chance(finding.q)}"
+    if worst.reason is Reason.FAILED:
+        now = "works again" if finding.verdict is Verdict.IMPROVEMENT else "fails now"
+        return f"{title(finding.metric)}: {now} in {count(rows, 'row')} ({places.place(worst) or 'no parameters'})"
     what = f"{title(finding.metric)}: {direction(finding)}"
     if rows == 1:
         by = f"by {change(worst.ratio)}" if worst.ratio is not None else "from 0"

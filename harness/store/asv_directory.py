@@ -37,6 +37,7 @@ class Definition:
     unit: str
     version: str
     parameter_names: tuple[str, ...]
+    type: str = ""  # asv's: time, track, peakmemory, …; "" where it is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def _definitions(path: Path, problems: list[Problem]) -> dict[str, Definition]:
                 unit=str(facts.get("unit") or ""),
                 version=str(facts.get("version") or ""),
                 parameter_names=tuple(str(given) for given in facts.get("param_names") or ()),
+                type=str(facts.get("type") or ""),
             )
             for name, facts in document.items()
             if isinstance(facts, dict)

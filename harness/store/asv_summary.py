@@ -75,7 +75,12 @@ def present_versions(history: AsvHistory, rows: pd.DataFrame) -> pd.DataFrame:
         if (name, definition.version) in held:
             present[name] = definition.version
     wanted = rows["benchmark"].astype("object").map(present)
-    return rows[rows["version"].astype("object") == wanted]
+    version = rows["version"].astype("object")
+    if not (version == "").any():
+        return rows[version == wanted]
+    # asv before it kept versions wrote none: such results belong to whatever version there is.
+    kept = (version == wanted) | (version == "")
+    return rows[kept].assign(version=wanted[kept].astype("category"))
 
 
 def _states(table: pd.DataFrame, history: AsvHistory) -> list[str]:

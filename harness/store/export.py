@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from harness.errors import UsageError
+from harness.metrics import CELL_FAILED, METRICS
 from harness.store.asv_directory import AsvHistory
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Problem
@@ -25,6 +26,7 @@ SAMPLE_COLUMNS = {
     "reference": "true for a committed reference run",
     "machine": "the machine's name",
     "preset": "the plan that was measured",
+    "isolation": "how repeats were kept apart: fork or spawn",
     "block": "number of the block, from 0; blocks pair the subjects of one run",
     "subject": "what was measured: v2.21.0",
     "release": "the subject's release",
@@ -40,7 +42,7 @@ SAMPLE_COLUMNS = {
     "model": "family and size: mlp-s; - where the metric has none",
     "variant": "writer, reader and batch: tf-module/tf-load b32; - where the metric has none",
     "metric": "name of the metric",
-    "unit": "of value: seconds, CPU seconds, bytes, files, nodes, functions, ratio, cells",
+    "unit": "of value: " + ", ".join(dict.fromkeys(metric.unit for metric in (*METRICS.values(), CELL_FAILED))),
     "value": "the sample, in unit: the median of the block's untainted repeats",
     "n": "untainted repeats behind value",
     "tainted": "repeats of this block that were left out",
@@ -162,6 +164,7 @@ def _of_run(run: RunDirectory) -> dict[str, Any]:
         "created_at": pd.Timestamp(run.facts["created_at"]),
         "reference": run.is_reference,
         "preset": run.facts.get("preset", {}).get("name"),
+        "isolation": str(run.facts.get("isolation", "fork")),
     }
 
 

@@ -43,7 +43,7 @@ CLOCK_TAINTS = ("foreign-load", "steal", "throttle", "foreign-gpu", "governor", 
 memory held are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every
 metric."""
 
-PAGE_CACHE_TAINTS = {"not-cold": "load_cold", "not-warm": "load_warm"}
+PAGE_CACHE_TAINTS = {"not-cold": "load_cold", "not-warm": "load_warm", "cold-import": "import"}
 """Kinds of taint that say the page cache was not as wanted, and the beginning of the metrics that this concerns: the
 first call or the second load of such a repeat never read the artifact from the page cache."""
 

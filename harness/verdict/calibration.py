@@ -24,6 +24,7 @@ import numpy as np
 from scipy import stats
 
 from harness.verdict import power
+from harness.verdict.looks import SHARES
 
 FEWEST_BLOCKS = 4
 """Fewer decide nothing about time, so no plan goes below."""
@@ -106,9 +107,9 @@ class Split:
 def median_variance(repeats: int) -> float:
     """Return the variance of the median of `repeats` standard normal values, pi / (2 n + pi - 2).
 
-    Exact for one value and asymptotically, at most 2 % low for other odd numbers; for even numbers, whose median is an
-    average of two, up to a fifth high, which plans on the safe side. Kenney and Keeping (1962), "Mathematics of
-    statistics" 1, section 14.5, give the odd case.
+    The asymptotic pi / (2 n) (Cramer (1946), "Mathematical methods of statistics", section 28.5) with a constant added
+    so that one value is exact. Held against simulation in tests/test_calibration.py: at most 2 % low for other odd
+    numbers; for even numbers, whose median is an average of two, up to a fifth high, which plans on the safe side.
     """
     return math.pi / (2 * repeats + math.pi - 2)
 
@@ -169,9 +170,9 @@ def calls_spread(p50: Iterable[float], p90: Iterable[float]) -> float | None:
     return float(np.median(spreads)) if spreads else None
 
 
-def detectable(noise: Noise, blocks: int, repeats: int, rows: int = 1) -> float | None:
+def detectable(noise: Noise, blocks: int, repeats: int, rows: int = 1, share: float = 1.0) -> float | None:
     """Return the smallest true ratio that would be called with 80 % power, as `power.planned_detectable_ratio`."""
-    return power.planned_detectable_ratio(noise.spread(repeats), blocks, noise.margin, rows)
+    return power.planned_detectable_ratio(noise.spread(repeats), blocks, noise.margin, rows, share)
 
 
 def false_alarms(rows: Iterable[Noise], level: float = 0.05) -> tuple[int, int]:
@@ -188,6 +189,7 @@ def best_split(
     repeat_s: float,
     at_least: int = FEWEST_BLOCKS,
     at_most: int = power.MOST_BLOCKS,
+    share: float = 1.0,
 ) -> Split | None:
     """Return the split of a budget between blocks and repeats that shows the smallest change in the median row.
 
@@ -198,6 +200,7 @@ def best_split(
         repeat_s: seconds that one more repeat of everything adds to a block.
         at_least: blocks that a verdict needs.
         at_most: blocks that are made of any budget.
+        share: of the error rate, that the look at the end may spend.
 
     None if the budget does not hold `at_least` blocks of one repeat, or without rows. Without the t distribution's
     penalty for few blocks the answer would be Cochran's, repeats = sqrt(block_s / repeat_s) * repeat / process
@@ -209,7 +212,7 @@ def best_split(
         blocks = min(int(budget_s / seconds), at_most) if seconds > 0 else 0
         if blocks < at_least:
             break
-        shown = _median_detectable(rows, blocks, repeats)
+        shown = _median_detectable(rows, blocks, repeats, share)
         if best is None or (shown is not None and (best.detectable is None or shown < best.detectable - 1e-9)):
             best = Split(blocks, repeats, blocks * seconds, shown)
     return best if rows else None
@@ -225,7 +228,9 @@ def plan_budget(
     at_least: int,
     at_most: int,
 ) -> Split | None:
-    """Return how to spend a budget: with the preset's repeats, or with others where those show a smaller change.
+    """Return how `--budget` spends its time: with the preset's repeats, or others where those show a smaller change.
+
+    What is shown is what the last look can show, with its share of the error rate (`looks.SHARES`).
 
     Args:
         rows, budget_s, block_s, repeat_s, at_least, at_most: as in `best_split`.
@@ -233,19 +238,22 @@ def plan_budget(
 
     None if neither fits. Others must show a change that is smaller by a tenth: the model is not finer than that.
     """
-    other = best_split(rows, budget_s=budget_s, block_s=block_s, repeat_s=repeat_s, at_least=at_least, at_most=at_most)
+    last = SHARES[-1]
+    other = best_split(
+        rows, budget_s=budget_s, block_s=block_s, repeat_s=repeat_s, at_least=at_least, at_most=at_most, share=last
+    )
     blocks = min(int(budget_s / as_measured_s), at_most) if as_measured_s > 0 else 0
     if blocks < at_least or not rows:
         return other
-    own = Split(blocks, None, blocks * as_measured_s, _median_detectable(rows, blocks, None))
+    own = Split(blocks, None, blocks * as_measured_s, _median_detectable(rows, blocks, None, last))
     if other is None or other.detectable is None:
         return own
     return other if own.detectable is None or other.detectable < 0.9 * own.detectable else own
 
 
-def _median_detectable(rows: Sequence[Noise], blocks: int, repeats: int | None) -> float | None:
+def _median_detectable(rows: Sequence[Noise], blocks: int, repeats: int | None, share: float) -> float | None:
     """Return the log change that the median row shows; `repeats` None: with the repeats that each was measured with."""
-    found = [detectable(row, blocks, repeats or row.repeats) for row in rows]
+    found = [detectable(row, blocks, repeats or row.repeats, share=share) for row in rows]
     logs = sorted(math.inf if ratio is None else math.log(ratio) for ratio in found)
     middle = logs[len(logs) // 2] if logs else math.inf
     return middle if math.isfinite(middle) else None

@@ -15,7 +15,8 @@ Everything happens on the log scale, where noise adds. In this order:
    tests against trend", Econometrica 13), the finding is a trend, its slope the median of all slopes (Sen (1968), JASA
    63) and its whole rise beyond the margin: eight small rises that no comparison of neighbours would show.
 4. Values of neighbouring nights resemble each other, which makes both tests too sure: their errors grow by what the
-   correlation of neighbours costs, (1 + r) / (1 - r) (Bayley and Hammersley (1946), J. R. Stat. Soc. Suppl. 8).
+   correlation of neighbours costs, (1 + r) / (1 - r) (Bayley and Hammersley (1946), J. R. Stat. Soc. Suppl. 8), and as
+   many degrees of freedom go. A trend that begins after a step pays for all places where it could have begun.
 5. All courses together: Benjamini-Hochberg.
 """
 
@@ -33,7 +34,7 @@ from scipy import stats
 
 from harness.verdict.course import Change, Course, Shape
 from harness.verdict.hypotheses import false_discovery_q
-from harness.verdict.trend import CANDIDATE_LEVEL, Line, correlation_cost, steady_trend
+from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, correlation_cost, steady_trend
 
 MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
@@ -114,10 +115,17 @@ def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = Tru
             )
         )
     if trends and len(bounds) > 2:
-        since_last = steady_trend(logs[bounds[-2] :], reach)
+        since_last = _paid(steady_trend(logs[bounds[-2] :], reach), len(logs) - FEWEST_FOR_TREND)
         if since_last is not None and _line_is_better(logs[bounds[-2] :], [0, len(logs) - bounds[-2]], since_last):
             changes.append(_as_trend(course, places, since_last, bounds[-2]))
     return changes
+
+
+def _paid(line: Line | None, places: int) -> Line | None:
+    """Return a trend whose beginning was chosen among so many places, Bonferroni's way; None if that is too much."""
+    if line is None or line.p * max(1, places) > CANDIDATE_LEVEL:
+        return None
+    return replace(line, p=line.p * max(1, places))
 
 
 def _usable(value: float) -> bool:
@@ -127,10 +135,12 @@ def _usable(value: float) -> bool:
 def _levels(places: NDArray[np.int64], logs: _Floats) -> tuple[NDArray[np.int64], _Floats, list[int]]:
     """Return the course without outliers, and the bounds of its levels: [0, …, length]."""
     bounds = _jumps(logs)
+    whole = len(logs)
     for _ in range(_MOST_PASSES):
         alone = _outliers(logs, bounds)
         # Where every other value stands alone these are no outliers, but noise or a slope.
-        if not alone or len(alone) > max(1, _OUTLIERS * len(logs)) or len(logs) - len(alone) < FEWEST_FOR_STEPS:
+        left = len(logs) - len(alone)
+        if not alone or whole - left > max(1, _OUTLIERS * whole) or left < FEWEST_FOR_STEPS:
             break
         places, logs = np.delete(places, alone), np.delete(logs, alone)
         bounds = _jumps(logs)
@@ -234,8 +244,11 @@ def _jumps_judged(logs: _Floats, bounds: Sequence[int], reach: float) -> tuple[l
     pulled = [_without_tails(logs[left:right], known) for left, right in spans]
     means = [float(values.mean()) for values in pulled]
     residuals = np.concatenate([values - mean for values, mean in zip(pulled, means, strict=True)])
-    freedom = max(1, len(logs) - len(spans))
-    spread = max(known, math.sqrt(float(residuals @ residuals) / freedom)) * math.sqrt(correlation_cost(residuals))
+    freedom = max(1.0, len(logs) - len(spans))
+    cost = correlation_cost(residuals)
+    spread = max(known, math.sqrt(float(residuals @ residuals) / freedom)) * math.sqrt(cost)
+    # What resembles its neighbour tells less of the spread as well.
+    freedom = max(1.0, len(logs) / cost - len(spans))
     p_values, sizes = [], []
     for at in range(1, len(spans)):
         (left, here), (_, right) = spans[at - 1], spans[at]

@@ -44,23 +44,33 @@ def within_margin(estimate: Estimate, margin: float) -> float:
     return max(below, above)
 
 
-def complete_separation(old: Sequence[float], new: Sequence[float]) -> float:
+def complete_separation(old: Sequence[float], new: Sequence[float], paired: bool) -> float:
     """Return the two-sided permutation p-value of every new sample lying above every old one, or below; else 1.
 
-    For counts that include zero, where a ratio means nothing. Of all ways to deal the samples to the two sides only
-    two separate them: p = 2 / C(n_old + n_new, n_old) (Fisher (1935), "The design of experiments", section 21).
+    For counts that include zero, where a ratio means nothing. What may be exchanged if nothing changed is, in paired
+    blocks, the two samples of a block: of 2^n ways to do so only two separate the sides (Fisher (1935), "The design of
+    experiments", section 21); of unpaired samples all, C(n_old + n_new, n_old) ways (Pitman (1937), "Significance tests
+    which may be applied to samples from any populations", J. R. Stat. Soc. Suppl. 4).
     """
     if max(old) < min(new) or max(new) < min(old):
-        return min(1.0, 2 / math.comb(len(old) + len(new), len(old)))
+        return min(1.0, 2 / (2 ** len(old) if paired else math.comb(len(old) + len(new), len(old))))
     return 1.0
+
+
+def blocks_to_separate(level: float, paired: bool) -> int:
+    """Return the fewest blocks at which complete separation is called at `level`, were it the only row."""
+    blocks = 2
+    while complete_separation([0.0] * blocks, [1.0] * blocks, paired) > level:
+        blocks += 1
+    return blocks
 
 
 def false_discovery_q(p_values: Sequence[float]) -> list[float]:
     """Return the Benjamini-Hochberg adjusted p-values: calling rows with q <= 0.05 makes at most 5 % of calls false.
 
-    Benjamini and Hochberg (1995), "Controlling the false discovery rate", J. R. Stat. Soc. B 57; valid for independent
-    and positively dependent rows (Benjamini and Yekutieli (2001), Annals of Statistics 29): rows of one run share
-    their blocks' noise, which is positive dependence.
+    Benjamini and Hochberg (1995), "Controlling the false discovery rate", J. R. Stat. Soc. B 57; proven for independent
+    rows. Rows of one run share their blocks' noise; that two-sided t tests of such rows keep the rate is not proven but
+    simulated (docs/trust.md).
     """
     if not p_values:
         return []

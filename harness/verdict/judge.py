@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.metrics import Kind
 from harness.verdict import exact, hypotheses, power
-from harness.verdict.looks import SHARES, Evidence, weigh
+from harness.verdict.looks import SHARES, Evidence, separation, weigh
 from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
 from harness.verdict.undecided import undecided
 
@@ -54,9 +54,11 @@ def judge(
     """Judge all rows of a run together, and return them in the order given.
 
     `q_level` is the false discovery rate that is accepted among the regressions and improvements that rest on
-    statistics. Rows compared exactly cannot be false discoveries and stay out of the Benjamini-Hochberg family: sure
-    findings in it would loosen the bar for noisy ones. So do rows with under `min_timed_blocks` blocks, rows that are
-    only shown, and the equivalence tests behind "same". `min_exact_blocks` equal samples a side verify determinism.
+    statistics. Rows compared exactly have no noise that a test could weigh and stay out of the Benjamini-Hochberg
+    family: sure findings in it would loosen the bar for noisy ones. (A quantity that is 0 or 1 by chance, as a failure
+    that comes and goes, can agree with itself in two blocks and differ from the other side: docs/trust.md.) So do rows
+    with under `min_timed_blocks` blocks, rows that are only shown, and the equivalence tests behind "same".
+    `min_exact_blocks` equal samples a side verify determinism.
     `looks` are the numbers of blocks after which a run that may stop early was judged, this time included: its p-values
     are then paid for (`harness.verdict.looks`); empty for a run whose number of blocks was fixed.
     Never raises for the sake of a sample's value: what cannot be judged says why.
@@ -97,7 +99,7 @@ def _by_statistics(
 ) -> _Case:
     old, new = list(old_by_block.values()), list(new_by_block.values())
     if min(*old, *new) <= 0:
-        return _with_zeros(row, old, new, min_blocks, SHARES[len(looks) - 1] if looks else 1.0)
+        return _with_zeros(row, old_by_block, new_by_block, min_blocks, looks)
     if min(len(old), len(new)) < 2:
         few = _row(row, old, new, Reason.TOO_FEW_BLOCKS)
         return _Case(replace(few, blocks_needed=min_blocks), settled=True)
@@ -105,10 +107,11 @@ def _by_statistics(
     evidence = weigh(old_by_block, new_by_block, margin=margin, paired=row.paired, looks=looks, min_blocks=min_blocks)
     estimate = evidence.estimate
     if estimate.error == 0:
-        # A clock whose readings never vary is broken or too coarse; other quantities may well agree block by block.
-        same = row.kind is not Kind.TIME and estimate.mean == 0
-        plain = _row(row, old, new, Reason.EQUAL if same else Reason.ZERO_VARIANCE)
-        return _Case(replace(plain, verdict=Verdict.SAME if same else Verdict.INCONCLUSIVE), settled=True)
+        # A clock whose readings never vary is broken or too coarse; other quantities may well agree block by block,
+        # or differ by one and the same factor in every block.
+        if row.kind is not Kind.TIME:
+            return _Case(_exact_row(row, old, new), settled=True)
+        return _Case(_row(row, old, new, Reason.ZERO_VARIANCE), settled=True)
     low, high = evidence.interval
     judged = replace(
         _row(row, old, new, Reason.TOO_NOISY),
@@ -125,17 +128,27 @@ def _by_statistics(
     return _Case(judged, settled=False, evidence=evidence)
 
 
-def _with_zeros(row: RowInput, old: list[float], new: list[float], min_blocks: int, share: float) -> _Case:
+def _with_zeros(
+    row: RowInput,
+    old_by_block: dict[int, float],
+    new_by_block: dict[int, float],
+    min_blocks: int,
+    looks: Sequence[int],
+) -> _Case:
     """Handle samples of 0 (or less, which only a fault can give), whose logarithm does not exist.
 
     A time of 0 is a fault of the clock. A count (failed repeats) may be 0 on one side and vary on the other: that it
-    appeared or vanished is then tested by complete separation.
+    appeared or vanished is then tested by complete separation, each look paid for.
     """
+    old, new = list(old_by_block.values()), list(new_by_block.values())
     plain = replace(_row(row, old, new, Reason.NON_POSITIVE), blocks_needed=None)
-    if row.kind is Kind.TIME or min(*old, *new) < 0 or min(len(old), len(new)) < min_blocks:
+    if row.kind is Kind.TIME or min(*old, *new) < 0:
         return _Case(plain, settled=True)
-    p = min(1.0, hypotheses.complete_separation(old, new) / share)
-    return _Case(replace(plain, p=p, method=Method.SEPARATION), settled=False)
+    needed = max(min_blocks, hypotheses.blocks_to_separate(0.05 * (SHARES[-1] if looks else 1.0), row.paired))
+    if min(len(old), len(new)) < min_blocks:
+        return _Case(replace(plain, blocks_needed=needed), settled=True)
+    p = separation(old_by_block, new_by_block, paired=row.paired, looks=looks, min_blocks=min_blocks)
+    return _Case(replace(plain, p=p, method=Method.SEPARATION, blocks_needed=needed), settled=False)
 
 
 def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed_blocks: int, last_share: float) -> Row:
@@ -150,8 +163,10 @@ def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed
     estimate = evidence.estimate
     detectable = power.detectable_log_change(estimate.error, estimate.freedom, row.margin, level * evidence.share)
     row = replace(row, detectable_ratio=None if detectable is None else math.exp(detectable))
-    if row.verdict is not Verdict.INCONCLUSIVE or not row.judged:
+    if not row.judged:
         return row
+    if row.verdict is not Verdict.INCONCLUSIVE:
+        return replace(row, blocks_needed=estimate.blocks)
     at_least = max(min_timed_blocks, estimate.blocks + (row.reason is not Reason.TOO_FEW_BLOCKS))
     low, high = evidence.interval
     needed = power.blocks_to_settle(
@@ -178,7 +193,7 @@ def _decide(row: Row, evidence: Evidence | None, q_level: float) -> Row:
         reason = Reason.APPEARED if worse else Reason.VANISHED
         return replace(row, verdict=Verdict.REGRESSION if worse else Verdict.IMPROVEMENT, reason=reason)
     if called:
-        verdict = Verdict.REGRESSION if evidence.estimate.mean > 0 else Verdict.IMPROVEMENT
+        verdict = Verdict.REGRESSION if evidence.is_larger else Verdict.IMPROVEMENT
         return replace(row, verdict=verdict, reason=Reason.BEYOND_MARGIN)
     low, high = evidence.interval
     if low > math.log1p(row.margin) or high < -math.log1p(row.margin):
@@ -203,12 +218,13 @@ def _statistical_margin(row: RowInput, old: float) -> float:
 
 
 def _exact_row(row: RowInput, old: list[float], new: list[float]) -> Row:
-    verdict, reason = exact.compare(old[0], new[0], row.byte_floor)
-    reach = exact.threshold(old[0], row.byte_floor) / abs(old[0]) if old[0] != 0 else None
+    verdict, reason = exact.compare(old[0], new[0], row.byte_floor, row.margin)
+    reach = exact.threshold(old[0], row.byte_floor, row.margin) / abs(old[0]) if old[0] != 0 else None
     return replace(
         _row(row, old, new, reason),
         verdict=verdict,
         method=Method.EXACT,
+        blocks_needed=min(len(old), len(new)),
         detectable_ratio=None if reach is None else 1 + reach,
     )
 

@@ -18,12 +18,14 @@ Benjamini-Hochberg with the other rows' like any p-value; boundaries computed fo
 dependence between looks, could not. P never rises with another look, so what was called once stays called as long as
 the family of rows stays the same. "Same" is paid for in the same way. Intervals at look j have the confidence
 1 - 0.05 * share_j (repeated confidence intervals: Jennison and Turnbull (1989), "Interim analyses: the repeated
-confidence interval approach", J. R. Stat. Soc. B 51), so they agree with the tests.
+confidence interval approach", J. R. Stat. Soc. B 51): all of a row's together hold the truth in 95 % of all rows.
+The one that is shown is the last look's; a row that an earlier look called keeps that look's direction, and its
+interval may by then reach over the margin again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,6 +63,8 @@ class Evidence:
     beyond: float
     within: float
     share: float
+    is_larger: bool
+    """Which way the look went that says most against "within the margin": the new side was larger."""
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -92,25 +96,50 @@ def weigh(
     """
     if not looks:
         estimate = _estimate(old, new, paired)
-        return Evidence(estimate, *_tests(estimate, margin), share=1.0)
+        return Evidence(estimate, *_tests(estimate, margin), share=1.0, is_larger=estimate.mean > 0)
     if len(looks) > len(SHARES):
         raise ValueError(f"{len(looks)} looks were taken and {len(SHARES)} can be paid for")
     beyond = within = 1.0
     found: tuple[Estimate, float] | None = None
-    seen = 0
-    for blocks, share in zip(looks, SHARES, strict=False):
-        sides = [{block: value for block, value in side.items() if block < blocks} for side in (old, new)]
+    larger: bool | None = None
+    for share, *sides in _looked_at(old, new, looks):
         size = min(map(len, sides))
-        if size < 2 or size == seen:
-            continue
-        seen = size
         estimate = _estimate(sides[0], sides[1], paired)
         found = (estimate, share)
         if size >= min_blocks and estimate.error > 0:
             p_beyond, p_within = _tests(estimate, margin)
+            if larger is None or p_beyond / share < beyond:
+                larger = estimate.mean > 0
             beyond, within = min(beyond, p_beyond / share), min(within, p_within / share)
     estimate, share = found or (_estimate(old, new, paired), SHARES[0])
-    return Evidence(estimate, beyond, within, share)
+    return Evidence(estimate, beyond, within, share, estimate.mean > 0 if larger is None else larger)
+
+
+def separation(
+    old: Mapping[int, float], new: Mapping[int, float], *, paired: bool, looks: Sequence[int], min_blocks: int = 4
+) -> float:
+    """Return the p-value of complete separation, its looks paid for as `weigh` pays; arguments as there."""
+    if not looks:
+        return hypotheses.complete_separation(list(old.values()), list(new.values()), paired)
+    p = 1.0
+    for share, before, after in _looked_at(old, new, looks):
+        if min(len(before), len(after)) >= min_blocks:
+            found = hypotheses.complete_separation(list(before.values()), list(after.values()), paired)
+            p = min(p, found / share)
+    return p
+
+
+def _looked_at(
+    old: Mapping[int, float], new: Mapping[int, float], looks: Sequence[int]
+) -> Iterator[tuple[float, dict[int, float], dict[int, float]]]:
+    """Yield share and sides of each look that had new blocks of the row, two a side at least."""
+    seen = 0
+    for blocks, share in zip(looks, SHARES, strict=False):
+        sides = [{block: value for block, value in side.items() if block < blocks} for side in (old, new)]
+        size = min(map(len, sides))
+        if size >= 2 and size != seen:
+            seen = size
+            yield share, sides[0], sides[1]
 
 
 def _estimate(old: Mapping[int, float], new: Mapping[int, float], paired: bool) -> Estimate:

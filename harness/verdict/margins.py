@@ -25,8 +25,8 @@ MARGINS: Mapping[Kind, float] = MappingProxyType(
 class MarginTable:
     """Margins by kind, and overrides by a glob pattern over "metric/device/model/variant".
 
-    `*` also matches "/": "load_*/cpu/*" takes every load metric on the CPU. The last pattern that matches decides, so
-    the general ones stand first.
+    `*` also matches "/", and a pattern may end after any part: "load_*/cpu" takes every load metric on the CPU,
+    "load_warm_s" that metric everywhere. The last pattern that matches decides, so the general ones stand first.
     """
 
     by_kind: Mapping[Kind, float]
@@ -40,11 +40,16 @@ class MarginTable:
 
     def margin(self, kind: Kind, metric: str, device: str, model: str, variant: str) -> float:
         """Return the margin, a fraction, of the row with this key."""
-        key = f"{metric}/{device}/{model}/{variant}"
         for pattern, margin in reversed(self.overrides):
-            if fnmatchcase(key, pattern):
+            if self.matches(pattern, metric, device, model, variant):
                 return margin
         return self.by_kind[kind]
+
+    @staticmethod
+    def matches(pattern: str, metric: str, device: str, model: str, variant: str) -> bool:
+        """Return whether a pattern takes the row with this key."""
+        key = f"{metric}/{device}/{model}/{variant}"
+        return fnmatchcase(key, pattern) or fnmatchcase(key, f"{pattern}/*")
 
 
 Asked = Sequence[tuple[str | None, float]]

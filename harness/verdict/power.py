@@ -81,15 +81,18 @@ def blocks_to_settle(
     return low
 
 
-def planned_detectable_ratio(spread: float, blocks: int, margin: float, rows: int = 1) -> float | None:
+def planned_detectable_ratio(
+    spread: float, blocks: int, margin: float, rows: int = 1, share: float = 1.0
+) -> float | None:
     """Return the smallest true ratio that one changed row among `rows` would be called for, planned before a run.
 
     `spread` is the standard deviation of one block's log difference that is expected; Benjamini-Hochberg asks 5 % /
-    `rows` of the first row it calls. None under two blocks, or for a tenfold change or more.
+    `rows` of the first row it calls, a look among several its `share` of that. None under two blocks, or for a tenfold
+    change or more.
     """
     if blocks < 2:
         return None
-    change = detectable_log_change(spread / math.sqrt(blocks), blocks - 1, margin, 0.05 / max(1, rows))
+    change = detectable_log_change(spread / math.sqrt(blocks), blocks - 1, margin, 0.05 * share / max(1, rows))
     return None if change is None else math.exp(change)
 
 

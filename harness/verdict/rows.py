@@ -41,6 +41,7 @@ class Reason(StrEnum):
     NOT_JUDGED = "not-judged"
     # inconclusive, of results that are read as another project's asv left them
     NO_SAMPLES = "no-samples"
+    SINGLE_VALUE = "single-value"
     TOO_FEW_SAMPLES = "too-few-samples"
     OTHER_VERSION = "other-version"
     FAILED = "failed"
@@ -89,7 +90,8 @@ class Row:
     or arithmetic means where a sample is not positive. `ratio` is new / old; `low` and `high` bound its 95 % interval.
     `p` is two-sided against the margin, `q` is `p` after Benjamini-Hochberg. `detectable_ratio` is the smallest true
     ratio that would have been called with 80 % power; `blocks_needed` are the blocks, in all, that would settle the row
-    if the truth is the estimate (no change, where the interval allows that). What does not exist is None, never zero.
+    if the truth is the estimate (no change, where the interval allows that), and of a settled row those that did. What
+    does not exist is None, never zero.
     """
 
     metric: str

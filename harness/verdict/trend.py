@@ -43,7 +43,8 @@ def steady_trend(logs: NDArray[np.float64], reach: float) -> Line | None:
     steady = float(stats.kendalltau(steps, condensed).pvalue)
     slope, intercept, *_ = stats.theilslopes(condensed, steps)
     residuals = condensed - (intercept + slope * steps)
-    widened = math.sqrt(correlation_cost(residuals))
+    cost = correlation_cost(residuals)
+    widened = math.sqrt(cost)
     steady = 2 * float(stats.norm.sf(stats.norm.isf(steady / 2) / widened))
     rise = float(slope) * (len(condensed) - 1)
     # Steady is not enough: the rise as a whole must be beyond the margin, as a step must. Error of a fitted slope:
@@ -51,7 +52,7 @@ def steady_trend(logs: NDArray[np.float64], reach: float) -> Line | None:
     freedom = len(condensed) - 2
     spread = math.sqrt(float(residuals @ residuals) / freedom) * widened
     error = spread / math.sqrt(float(((steps - steps.mean()) ** 2).sum())) * (len(condensed) - 1)
-    beyond = 2 * float(stats.t.sf((abs(rise) - reach) / max(error, 1e-12), freedom))
+    beyond = 2 * float(stats.t.sf((abs(rise) - reach) / max(error, 1e-12), max(1.0, len(condensed) / cost - 2)))
     p = max(steady, beyond)
     if not p <= CANDIDATE_LEVEL:
         return None

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import traceback
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
+from harness.formats import registry
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 
 _RAISED = {"Unsupported": Unsupported, "WrongOutput": WrongOutput}
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+class StepFailed(RuntimeError):
+    """A step raised or its process died; `kind` is the exception's class, None where there was none to raise."""
+
+    def __init__(self, reason: str, kind: Optional[str] = None) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+    def is_absent(self, *more: str) -> bool:
+        """Whether this is what a release without an API raises; `more` are further classes that mean it here."""
+        return self.kind in (*_ABSENT, *more)
+
+
+_ABSENT = ("ModuleNotFoundError", *(error.__name__ for error in registry.ABSENT_API))
 
 
 def run(step: Callable[[Recorder], None], recorder: Recorder) -> None:
@@ -20,13 +38,15 @@ def run(step: Callable[[Recorder], None], recorder: Recorder) -> None:
 
     Raises:
         Unsupported, WrongOutput: as the step raised them.
-        RuntimeError: the step raised anything else, or its process died; the text says what.
+        StepFailed: the step raised anything else, or its process died; the text says what.
     """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
+            # A repeat that is ended for being late or too large takes its step along.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
             os.close(reading)
             with os.fdopen(writing, "w") as pipe:
                 json.dump(_outcome(step), pipe)
@@ -38,9 +58,9 @@ def run(step: Callable[[Recorder], None], recorder: Recorder) -> None:
         text = pipe.read()
     _, wait_status = os.waitpid(child, 0)
     if os.WIFSIGNALED(wait_status):
-        raise RuntimeError("killed by " + signal.Signals(os.WTERMSIG(wait_status)).name)
+        raise StepFailed("killed by " + signal.Signals(os.WTERMSIG(wait_status)).name)
     if not text:
-        raise RuntimeError(f"exit status {os.WEXITSTATUS(wait_status)} without a result")
+        raise StepFailed(f"exit status {os.WEXITSTATUS(wait_status)} without a result")
     outcome = json.loads(text)
     for name, values in outcome["recorded"].items():
         kept = getattr(recorder, name)
@@ -49,7 +69,9 @@ def run(step: Callable[[Recorder], None], recorder: Recorder) -> None:
         else:
             kept.extend(values)
     if outcome["raised"]:
-        raise _RAISED.get(outcome["raised"], RuntimeError)(outcome["reason"])
+        if outcome["raised"] in _RAISED:
+            raise _RAISED[outcome["raised"]](outcome["reason"])
+        raise StepFailed(outcome["reason"], outcome["raised"])
 
 
 def _outcome(step: Callable[[Recorder], None]) -> Dict[str, Any]:

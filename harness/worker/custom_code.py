@@ -11,7 +11,7 @@ import numpy as np
 from harness.formats import registry, tf_load
 from harness.worker import apart, device
 from harness.worker.outputs import RELATIVE_TOLERANCE, require_plausible
-from harness.worker.recorder import Recorder, Unsupported, one_line
+from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 from harness.zoo import families
 
 KINDS = ("layer", "model")
@@ -49,6 +49,8 @@ def _try(
             output = np.asarray(load(tf, path)(tf.constant(families.inputs(request["model"], batch=1))))
             expected = np.load(path + ".npy")
             require_plausible(output, "the output after load")
+            if output.shape != expected.shape:
+                raise WrongOutput(f"wrong-output: shape {output.shape} after load, {expected.shape} before save")
             difference = float(np.max(np.abs(output - expected))) / float(np.max(np.abs(expected)))
         kept = difference <= RELATIVE_TOLERANCE[request["device"]]
         inner.report(METRIC, 0 if kept else 1, way=way)
@@ -56,8 +58,12 @@ def _try(
 
     try:
         apart.run(step, recorder)
-    except RuntimeError as error:
-        recorder.report_absent(METRIC, f"unsupported: {error}", way=way)
+    except (apart.StepFailed, WrongOutput) as error:
+        if isinstance(error, apart.StepFailed) and error.is_absent():
+            recorder.report_absent(METRIC, f"unsupported: {error}", way=way)
+        else:
+            recorder.report(METRIC, 1, way=way)
+            recorder.evidence[f"custom {way}"] = {"broken": [str(error)]}
 
 
 def _saving(tf: Any, request: Dict[str, Any], kind: str, path: str) -> Callable[[Recorder], None]:

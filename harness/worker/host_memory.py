@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from typing import Optional
 
 from harness.worker.recorder import Recorder
@@ -10,8 +11,10 @@ from harness.worker.recorder import Recorder
 def reset_peak() -> Optional[int]:
     """Set the kernel's high-water mark to the present size and return that size in bytes.
 
+    Freed memory that the C library keeps is given back before: an operation that took it would seem to need none.
     None where /proc/self/clear_refs is not writable (proc(5), value 5; no privileges needed).
     """
+    ctypes.CDLL(None).malloc_trim(0)
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")

@@ -21,13 +21,16 @@ def require_plausible(values: Any, what: str) -> None:
         raise WrongOutput(f"wrong-output: {what} is constant")
 
 
-def require_equal(values: Any, expected: Any, device: str, recorder: Recorder) -> None:
-    """Raise WrongOutput unless `values` equal `expected` within the tolerance; store the largest difference."""
+def require_equal(values: Any, expected: Any, device: str, recorder: Recorder, what: str = "") -> None:
+    """Raise WrongOutput unless `values` equal `expected` within the tolerance; store the largest difference.
+
+    `what` tells several outputs of one repeat apart in the evidence.
+    """
     require_plausible(values, "the output after load")
     if values.shape != expected.shape:
         raise WrongOutput(f"wrong-output: shape {values.shape} after load, {expected.shape} before save")
     difference = float(np.max(np.abs(values - expected)))
-    recorder.evidence["largest_difference"] = difference
+    recorder.evidence[f"largest_difference {what}".strip()] = difference
     allowed = RELATIVE_TOLERANCE[device] * float(np.max(np.abs(expected)))
     if difference > allowed:
         raise WrongOutput(f"wrong-output: differs by up to {difference:.3g} after load, tolerance {allowed:.3g}")

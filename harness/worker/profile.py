@@ -11,9 +11,12 @@ import shutil
 import time
 from typing import Any, Callable, Dict
 
+import numpy as np
+
 from harness.formats import registry
-from harness.worker import device, page_cache, steady, trace
+from harness.worker import device, outputs, page_cache, steady, trace
 from harness.worker.recorder import Recorder, one_line
+from harness.worker.save import expected_path
 from harness.zoo import families
 
 PROFILED_S = 0.2
@@ -36,6 +39,9 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     with recorder.phase("load", "set-up"):
         loaded = reader.read(tf, path)
         call = reader.callable_of(loaded)
+    with recorder.phase("compare output", "check"):
+        values = np.asarray(call(tf.constant(families.inputs(request["model"], batch=1))))
+        outputs.require_equal(values, np.load(expected_path(path)), request["device"], recorder)
     for batch in request["batches"]:
         _profile(tf, call, batch, request, recorder)
 

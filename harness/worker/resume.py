@@ -44,13 +44,21 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
 def _try(trial: _Trial, way: str, restore: Restore, recorder: Recorder) -> None:
     try:
         apart.run(lambda inner: trial.verify(way, restore, inner), recorder)
-    except RuntimeError as error:
-        # A way that this release does not have: the others are tried all the same.
-        recorder.report_absent("resume_broken_promises", f"unsupported: {error}", way=way)
-        recorder.report_absent("resume_first_step_s", f"unsupported: {error}", way=way)
+    except apart.StepFailed as error:
+        # The others are tried all the same.
+        recorder.report_absent("resume_first_step_s", _status(error), way=way)
+        if error.is_absent():
+            recorder.report_absent("resume_broken_promises", _status(error), way=way)
+        else:
+            recorder.report("resume_broken_promises", len(PROMISES), way=way)
+            recorder.evidence[f"resume {way}"] = {"broken": [str(error)], "trains": False}
         return
     if recorder.evidence[f"resume {way}"]["trains"]:
         apart.run(lambda inner: trial.time_first_step(way, restore, inner), recorder)
+
+
+def _status(error: apart.StepFailed) -> str:
+    return f"{'unsupported' if error.is_absent() else 'failed'}: {error}"
 
 
 class _Trial:
@@ -157,4 +165,5 @@ def _difference(found: List[Any], wanted: List[Any]) -> float:
     if len(found) != len(wanted) or any(np.shape(a) != np.shape(b) for a, b in zip(found, wanted)):
         return float("inf")
     scale = max((float(np.max(np.abs(b))) for b in wanted), default=0.0) or 1.0
-    return max((float(np.max(np.abs(a - b))) for a, b in zip(found, wanted)), default=0.0) / scale
+    # numpy's maximum, unlike Python's, keeps what is not a number, and that is equal to nothing.
+    return float(np.max([0.0, *(float(np.max(np.abs(a - b))) for a, b in zip(found, wanted))])) / scale

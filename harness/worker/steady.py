@@ -99,11 +99,13 @@ def measure(
     window_s: float,
     batch: int,
     way: Optional[str] = None,
+    made: int = 0,
 ) -> Any:
     """Warm up by the rule, time calls for `window_s` seconds, report them, and return the last output.
 
     Reports `<metric>_p50_s`, `_p90_s`, `_p99_s`, `_min_s`, `_mad_s`, `_item_s`, `_cpu_s` and `_settled_call`, all at
     `batch` and for `way`; a call's seconds include the barrier after it. Stores the rule's outcome as evidence.
+    `made` calls at this batch size came before, and are counted in `_settled_call`.
     """
     clock = time.perf_counter_ns
     output: Any = None
@@ -138,7 +140,7 @@ def measure(
     if settled is None:
         recorder.report_absent(metric + "_settled_call", f"not-settled: within {len(series_s)} calls", batch, way)
     else:
-        recorder.report(metric + "_settled_call", settled, batch, way)
+        recorder.report(metric + "_settled_call", made + settled, batch, way)
     evidence: Dict[str, Any] = {
         "settled": warm.settled,
         "warm_up_calls": len(warm.durations_s),

@@ -21,11 +21,14 @@ import time
 import traceback
 from typing import Any, Dict, List, Optional, TextIO, Tuple
 
-from harness.worker import WORKER_VERSION
+from harness.worker import WORKER_VERSION, page_cache
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 
-SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_")
+SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_", "ONEDNN_", "LD_PRELOAD")
 """Beginnings of the variables that change what is measured: stored as the worker sees them."""
+
+COLD_IMPORT_BYTES = 16 << 20
+"""More than this read from storage, and an import waited for the disk: TensorFlow's library alone has 300 to 500 MB."""
 
 MEMORY_POLL_S = 0.25
 """How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
@@ -59,10 +62,16 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
     """
     began = time.monotonic()
     recorder = Recorder()
+    read_before = page_cache.bytes_read()
     with recorder.phase("import") as interval:
         import tensorflow as tf
     imported = {"imported": time.monotonic(), "imported_cpu_s": time.process_time()}
     recorder.report_time("import", interval)
+    read_after = page_cache.bytes_read()
+    if read_before is not None and read_after is not None:
+        recorder.evidence["import_bytes_read"] = read_after - read_before
+        if read_after - read_before > COLD_IMPORT_BYTES:
+            recorder.taints.append(f"cold-import: {(read_after - read_before) / 2**20:.0f} MiB read from storage")
     with recorder.phase("import Keras and protocol buffers", "set-up"):
         keras = tf.keras
         import numpy
@@ -151,13 +160,22 @@ def _await(child: int, pipe: Any, request: Dict[str, Any]) -> Tuple[bytes, Optio
         reason = None
         if time.monotonic() > deadline:
             reason = f"timeout: no result within {request['timeout_s']:g} s"
-        resident = _resident_bytes(child)
+        resident = sum(map(_resident_bytes, (child, *_children(child))))
         if resident > request["memory_limit_bytes"]:
             limit = request["memory_limit_bytes"]
             reason = f"memory-limit: {resident / 2**30:.1f} GiB resident, limit {limit / 2**30:.1f} GiB"
         if reason:
             os.kill(child, signal.SIGKILL)
             return b"", reason
+
+
+def _children(pid: int) -> List[int]:
+    """Return the processes that a repeat has for its steps (proc(5), children); none where the kernel hides them."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(text) for text in file.read().split()]
+    except (OSError, ValueError):
+        return []
 
 
 def _resident_bytes(pid: int) -> int:
