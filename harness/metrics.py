@@ -118,6 +118,7 @@ _ALL = (
     *_time("load_cold", Scope.READER, "load", "load, artifact's pages evicted"),
     *_time("load_warm", Scope.READER, "load", "load, page cache warm"),
     *_time("load_again", Scope.READER, "load", "load, second in the process"),
+    *_time("load_tenth", Scope.READER, "reload", "load, tenth in the process"),
     *_time("first_call", Scope.READER, "load", "first call after load"),
     Metric("outputs_not_bit_equal", "outputs", Kind.EXACT, Scope.READER, "load", True, "outputs not bit for bit kept"),
     Metric(

@@ -86,6 +86,8 @@ def _pairs(place: _Place, values: dict[_Place, _Blocks]) -> Iterator[tuple[str, 
         candidates.append(("first call", "steady call", at(f"{variant} b1", "infer_p50_s")))
     if metric == "load_again_s":
         candidates.append(("second load", "first load", at(variant, "load_warm_s")))
+    if metric == "load_tenth_s":
+        candidates.append(("tenth load", "first load", at(variant, "load_warm_s")))
     if metric == "load_cold_s":
         candidates.append(("cold load", "warm load", at(variant, "load_warm_s")))
     if metric == "save_later_s":

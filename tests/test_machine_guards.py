@@ -42,6 +42,27 @@ def test_the_hosts_own_taints_are_among_them() -> None:
     assert taints(look(), dataclasses.replace(look(), host=stolen)) == ("steal: 12 % of CPU time",)
 
 
+def test_a_repeat_too_short_for_shares_is_judged_by_the_stretch_that_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks 0.05 s apart; from the fourth on the hypervisor takes half of the processors."""
+    stolen = iter([0.0, 0.0, 0.0, 0.05, 0.10, 0.15, 0.20])
+    moments = iter(range(7))
+
+    def sample() -> HostSample:
+        return dataclasses.replace(CALM, clock_s=0.05 * next(moments), steal_s=next(stolen))
+
+    monkeypatch.setattr("harness.machine.guards.sample_host", sample)
+    with Guards(None, tmp_path) as guards:
+        looks = [guards.look("cpu") for _ in range(7)]
+    assert taints(looks[5], looks[6]) == ()
+    since = guards.stretch_before(looks[6])
+    assert since is looks[2]
+    assert taints(looks[5], looks[6], since) == ("steal: 50 % of CPU time",)
+    # Before there was 0.2 s to look at, the oldest look has to do, and says nothing.
+    assert guards.stretch_before(looks[1]) is looks[0]
+
+
 def test_a_look_without_a_gpu_is_cheap_and_complete(tmp_path: Path) -> None:
     with Guards(None, tmp_path) as guards:
         assert guards.gpu_missing == "no-gpu"

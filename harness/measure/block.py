@@ -254,8 +254,10 @@ class Block:
 
     def _beside(self, request: Message) -> Footprint | MemoryWatch:
         """Return what looks at the GPU while a repeat of this request holds still for it."""
-        uuid = self._conditions.gpu_uuid if request["device"] == "gpu" else None
-        return MemoryWatch(uuid) if request["operation"] == "memory" else Footprint(uuid)
+        on_gpu = request["device"] == "gpu"
+        uuid = self._conditions.gpu_uuid if on_gpu else None
+        missing = self._conditions.gpu_missing if on_gpu else None
+        return MemoryWatch(uuid, missing) if request["operation"] == "memory" else Footprint(uuid, missing)
 
     def _ask_forked(self, subject: Subject, request: Message) -> Message:
         zygote = self._zygotes[subject.name]

@@ -10,10 +10,11 @@ from harness.measure.worker_process import Message
 class Footprint:
     """Reads the device footprint of a process that holds still for it, through NVML."""
 
-    def __init__(self, uuid: str | None) -> None:
-        """Take the baseline before the process touches the device."""
+    def __init__(self, uuid: str | None, missing: str | None = None) -> None:
+        """Take the baseline before the process touches the device; `missing` says why there is no UUID."""
         self._uuid = uuid
         self._baseline = gpu_memory.baseline(uuid).value if uuid else None
+        self._missing = missing or "no-gpu"
         self._value: Reading[int] | None = None
         self._accounted: Reading[int] = Reading(None)
 
@@ -22,6 +23,8 @@ class Footprint:
         if self._uuid:
             self._value = gpu_memory.footprint({message["pid"]}, self._uuid, baseline=self._baseline)
             self._accounted = gpu_memory.accounted_peak(message["pid"], self._uuid)
+        else:
+            self._value = Reading(None, self._missing)
 
     def close(self) -> None:
         """Do nothing: no reading goes on beyond its moment."""

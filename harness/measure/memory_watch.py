@@ -15,9 +15,11 @@ from harness.measure.worker_process import Message
 class MemoryWatch:
     """Answers the holds of a memory repeat, and adds what it saw to the result."""
 
-    def __init__(self, uuid: str | None) -> None:
-        """Watch the GPU with this UUID; None: there is nothing to watch."""
+    def __init__(self, uuid: str | None, missing: str | None = None) -> None:
+        """Watch the GPU with this UUID; without one, `missing` says why what is asked for is absent."""
         self._uuid = uuid
+        self._missing = missing or "no-gpu"
+        self._asked = False
         self._tracker: MemoryTracker | None = None
         self._track: MemoryTrack | None = None
         self._begin: tuple[EnergyMark, GpuState] | None = None
@@ -27,6 +29,7 @@ class MemoryWatch:
 
     def read(self, message: Message) -> None:
         """Do what the worker holds still for: begin or end sampling, read the energy counter."""
+        self._asked = True
         if self._uuid is None:
             return
         match message["hold"]:
@@ -52,9 +55,12 @@ class MemoryWatch:
     def added_to(self, result: Message) -> Message:
         """Return the result with the sampled peak and the energy of a call, or the reasons why there are none."""
         self.close()
-        if self._uuid is None or result["status"] != "ok":
+        if not self._asked or result["status"] != "ok":
             return result
         metrics, absent, evidence = list(result["metrics"]), list(result["absent"]), dict(result["evidence"])
+        if self._uuid is None:
+            for name in ("device_footprint_peak_bytes", "infer_energy_j"):
+                _add(name, Reading[Any](None, self._missing), None, metrics, absent)
         if self._track is not None:
             _add("device_footprint_peak_bytes", self._track.process_peak_bytes, None, metrics, absent)
             evidence["device_track"] = self._track.as_record()

@@ -26,6 +26,7 @@ PASSES = {
         Pass("save", "save", None, "saves"),
         Pass("cold", "load", "cold", "cold loads"),
         Pass("warm", "load", "warm", "warm loads"),
+        Pass("reload", "reload", "warm", "with ten loads"),
         Pass("infer", "infer", "warm", "with steady calls"),
         Pass("first_result", "first-result", "warm", "new processes to their first result", spawned=True),
         Pass("calls", "calls", "warm", "with all ways to call"),

@@ -100,7 +100,11 @@ class Sitting:
         state = "interrupted" if interrupted or not self._done else "complete" if whole else "interrupted"
         disturbed = disturbance_text(self._spoilt, self._further)
         self._run = self._run.updated(
-            state=state, blocks_planned=self._planned, blocks=len(self._done), disturbed=disturbed
+            state=state,
+            blocks_planned=self._planned,
+            blocks=len(self._done),
+            disturbed=disturbed,
+            gpu={"uuid": self._gpu.value, "reason": self._gpu.reason},
         )
         return Outcome(self._run, len(self._done), self._before, self._planned, interrupted, stopped_by)
 
@@ -144,6 +148,7 @@ class Sitting:
             memory_limit_bytes=memory_limit_bytes(plan.preset),
             folder=self._run.path,
             gpu_uuid=self._gpu.value,
+            gpu_missing=self._gpu.reason,
             device_memory_bytes=next(
                 (gpu.memory_bytes for gpu in plan.machine.gpus if gpu.uuid == self._gpu.value), None
             ),

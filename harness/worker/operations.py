@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict
 
-from harness.worker import calls, custom_code, first_result, floor, load, memory, profile, resume, save
+from harness.worker import calls, custom_code, first_result, floor, load, memory, profile, reload, resume, save
 from harness.worker.recorder import Recorder
 
 OPERATIONS: Dict[str, Callable[[Any, Dict[str, Any], Recorder], None]] = {
@@ -15,6 +15,7 @@ OPERATIONS: Dict[str, Callable[[Any, Dict[str, Any], Recorder], None]] = {
     "calls": calls.run,
     "memory": memory.run,
     "profile": profile.run,
+    "reload": reload.run,
     "resume": resume.run,
     "custom-code": custom_code.run,
     "floor": floor.run,

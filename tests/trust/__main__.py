@@ -84,6 +84,10 @@ def _document(scale: float) -> Iterator[str]:
     yield ""
     yield from table(("noise", "5 blocks", "10 blocks", "20 blocks", "`--budget`"), _same(trials, times(1000)))
     yield ""
+    yield "### Two unchanged commits of an asv project: `compare --results` on the samples that asv kept"
+    yield ""
+    yield from table(("processes a commit", "margin", "rows called", "pairs with a call"), _asv_samples(times(200)))
+    yield ""
     yield "### The same samples judged by other rules"
     yield ""
     yield from table(
@@ -131,6 +135,13 @@ def _same(trials: int, runs: int) -> Iterator[tuple[str, ...]]:
     for name, family in FAMILIES.items():
         fixed = (simulation.same_at_margin(_random(), family, trials, blocks, 0.05) for blocks in (5, 10, 20))
         yield name, *map(_percent, fixed), _percent(simulation.same_at_margin_budgeted(_random(), family, runs, 0.05))
+
+
+def _asv_samples(pairs: int) -> Iterator[tuple[str, ...]]:
+    for processes in (2, 10):
+        for margin in (0.0, 0.02, 0.05, 0.10):
+            found = simulation.asv_samples(_random(), pairs, processes=processes, margin=margin)
+            yield str(processes), f"{100 * margin:.0f} %", _percent(found.found), _percent(found.alarm_rate)
 
 
 def _rivals(runs: int) -> Iterator[tuple[str, ...]]:

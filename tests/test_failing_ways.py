@@ -1,0 +1,71 @@
+"""A way that fails in one release counts against it, and leaves what else is measured of its cell alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faulty_releases import add_release, make_project, tensorflow_python
+
+COMMAND = Path(sys.executable).with_name("savedmodel-bench")
+
+PATCH = """
+real, loads = tf.saved_model.load, []
+def patched(path, *arguments, **named):
+    loads.append(path)
+    if str(path).endswith(".resume"):
+        raise RuntimeError("nothing can be resumed")
+    if len(loads) > 5:
+        raise RuntimeError("five loads are enough")
+    return real(path, *arguments, **named)
+tf.saved_model.load = patched
+def predict(self, *arguments, **named):
+    raise RuntimeError("nothing can be predicted")
+tf.keras.Model.predict = predict
+"""
+
+PRESET = """
+[ways]
+time_margin = 0.10
+blocks = 2
+timeout_s = 60
+
+[[ways.groups]]
+devices = ["cpu"]
+models = ["mlp-xs"]
+writer = "tf-module"
+reader = "tf-load"
+warm_repeats = 1
+infer_repeats = 1
+calls_repeats = 1
+reload_repeats = 1
+resume_repeats = 1
+batches = [1]
+window_s = 0.05
+"""
+
+
+@pytest.mark.tensorflow
+def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> None:
+    root = make_project(tmp_path / "project")
+    add_release(root, "clean", python=tensorflow_python())
+    add_release(root, "broken", patch=PATCH)
+    (root / "ways.toml").write_text(PRESET)
+    command = [COMMAND, "compare", "clean", "broken", "--preset", "ways.toml", "--format", "json"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    rows = {(row["metric"], row["variant"]): (row["old"], row["new"], row["verdict"]) for row in document["rows"]}
+    cell = "tf-module/tf-load"
+    assert rows["call_failed", f"{cell} predict"] == (0, 1, "regression")
+    assert rows["call_failed", f"{cell} direct"] == (0, 0, "same")
+    assert rows["resume_broken_promises", "tf-module train-signature"] == (0, 4, "regression")
+    assert rows["cell_failed", cell] == (0, 1, "regression")
+    # The failing passes took nothing from the others.
+    for metric, variant in (("load_warm_s", cell), ("infer_p50_s", f"{cell} b1"), ("call_p50_s", f"{cell} xla b1")):
+        assert None not in rows[metric, variant][:2]
+    assert rows["load_tenth_s", cell][1] is None
+    assert any("five loads are enough" in failure["reason"] for failure in document["failures"])
