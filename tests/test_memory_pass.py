@@ -93,6 +93,12 @@ def test_the_host_samples_device_memory_and_reads_energy_around_calls(library: P
     assert found["evidence"]["device_track"]["longest_gap_s"] > 0
 
 
+def test_an_energy_counter_that_stands_still_is_no_zero(library: Path) -> None:
+    found = watched(library, 2.1, ENERGY="1000000,1000000")
+    reasons = {entry["metric"]: entry["reason"] for entry in found["absent"]}
+    assert reasons["infer_energy_j"] == "counter-stood-still: 1000000 mJ before and after"
+
+
 def test_energy_that_cannot_be_told_is_absent_with_its_reason(library: Path) -> None:
     found = watched(library, 0.1, FAIL="energy")
     reasons = {entry["metric"]: entry["reason"] for entry in found["absent"]}

@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from . import simulation
-from .real import DATA, DOCUMENT
-from .scores import RunScore
+from .scores import DATA, RunScore
 
-FOLDER = DOCUMENT.with_name("figures")
+FOLDER = DATA.with_name("figures")
 SEED = 20
 TRIALS = 20_000
 SPREADS = (0.01, 0.02, 0.03, 0.05)

@@ -22,10 +22,9 @@ from tests.speed.report import table, write_docs
 from .planted_runs import PLANT, PRESET, Finished, Planned, PlantedRuns, plan
 from .plants import PLANTS, Plant
 from .real_tables import document, missed_promises
-from .scores import COLUMNS, RunScore
+from .scores import COLUMNS, DATA, RunScore
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "trust.md"
-DATA = DOCUMENT.with_name("trust_runs.jsonl")
 BEGIN = "<!-- numbers: written by `python -m tests.trust.real --publish`, from here -->"
 FIRST_GUESS_S = 15.0
 """Of a block, before any was measured."""

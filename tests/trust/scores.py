@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from harness.verdict.rows import Method, Reason, Row, Verdict
 from . import others
 from .noise import Floats
 from .plants import Plant
+
+DATA = Path(__file__).parents[2] / "docs" / "trust_runs.jsonl"
+"""Every published run, a line each after one that names the columns of its rows."""
 
 THIS = "this project"
 CALLS = {Verdict.REGRESSION: 1, Verdict.IMPROVEMENT: -1}
