@@ -123,6 +123,24 @@ def test_nights_show_what_changed_under_one_release(root: Path, capsys: pytest.C
     assert sections["releases"]["findings"] == []
 
 
+def test_profiles_and_calibrations_have_no_place_among_releases(
+    slower: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Today's release under a profile, or measured against itself, would otherwise stand before all others."""
+    root, old, _ = slower
+    before = told(capsys)["releases"]
+    for name, kind in ((f"{NEW}@xla", "compare"), (f"{NEW}#2", "compare"), (NEW, "calibrate")):
+        stored = store_run(root, blocks({name: [0.1, 0.1]}), subjects=(NEW,), kind=kind)
+        stored.updated(subjects=[{**stored.facts["subjects"][0], "name": name}])
+    after = told(capsys)["releases"]
+    assert (after["courses"], after["findings"]) == (before["courses"], before["findings"])
+    assert after["findings"][0]["previous"] == old
+    assert main(["summary", "--format", "json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["standings"]
+    assert row["best"] > 0.5
+    assert "@" not in row["best_release"]
+
+
 @pytest.fixture(name="slower")
 def _slower(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, str]:
     """A project whose newest three releases load twice as slowly, on this machine; the releases around the step."""
