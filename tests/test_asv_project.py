@@ -162,6 +162,39 @@ def test_a_file_of_layout_1_can_be_compared_with_one_of_layout_2(
     assert compared(capsys, results, commit(1), commit(2))[0] == 1
 
 
+def test_results_without_a_version_belong_to_any(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """asv kept none at first; its own `compare` takes such a benchmark for the same one."""
+    old = {TIME["name"]: {"result": [1.0], "samples": [noisy(1.0, 1)]}}
+    write_first_layout(results, 1, old)
+    write_results(results, 2, {TIME["name"]: noisy(2.0, 2)}, ALL)
+    code, document = compared(capsys, results, commit(1), commit(2))
+    assert (code, by_place(document, "verdict")["time_solve"]) == (1, ("regression",))
+    (row,) = summarised(capsys, results).values()
+    assert (row["results"], row["best_commit"], row["state"]) == (2, commit(1), "current")
+
+
+def test_a_benchmark_that_begins_to_fail_is_a_regression(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(results, 1, {TIME["name"]: noisy(1.0, 1)}, ALL)
+    write_results(results, 2, {TIME["name"]: None}, ALL)
+    assert compared(capsys, results, commit(1), commit(2))[0] == 1
+    assert compared(capsys, results, commit(2), commit(1))[0] == 0
+    assert main(["compare", "--results", str(results), commit(1), commit(2)]) == 1
+    assert "time_solve: fails now" in capsys.readouterr().out
+
+
+def test_margins_go_by_pattern_and_one_that_matches_nothing_is_refused(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(results, 1, {TIME["name"]: noisy(1.0, 1)}, ALL)
+    write_results(results, 2, {TIME["name"]: noisy(1.5, 2)}, ALL)
+    arguments = ["compare", "--results", str(results), commit(1), commit(2), "--margin"]
+    assert main([*arguments, "suite.time_solve=0.8"]) == 0
+    assert main([*arguments, "*solve=0.8", "--margin", "*_solve/*=0.1"]) == 1
+    capsys.readouterr()
+    assert main([*arguments, "*sovle=0.8"]) == 3
+    assert "'*sovle'" in capsys.readouterr().err
+
+
 def test_commits_go_by_the_beginning_of_their_hash_or_by_a_tag(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
