@@ -215,12 +215,6 @@ def test_a_partitioned_gpu_without_a_part_is_none(library: Path) -> None:
     assert "no MIG device has been made" in ask("said(tensorflow_gpu({}))", library, MIG="none")
 
 
-def test_what_tensorflow_says_of_its_device_confirms_the_choice(library: Path) -> None:
-    text = "device: 0, name: Fast, pci bus id: 0000:1c:00.0, compute capability: 9.0"
-    assert ask(f"said(gpu_at_bus({text!r}))", library, **TWO) == "('GPU-bbbb', None)"
-    assert ask("said(gpu_at_bus('device: 0'))", library) == ('(None, "TensorFlow\'s description names no PCI bus")')
-
-
 def test_a_mig_device_has_its_own_memory_and_the_whole_gpus_clocks(library: Path) -> None:
     part = {"MIG": "MIG-one", "PROCESSES": "100:4096", "USED": "8192"}
     assert ask("baseline('MIG-one').value.used_bytes", library, **part) == "8192"

@@ -6,13 +6,10 @@ CUDA_VISIBLE_DEVICES names (CUDA C++ Programming Guide, "CUDA Environment Variab
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from harness.machine.nvml import Nvml, Reading
-
-_BUS = re.compile(r"pci bus id: ([0-9a-fA-F]+:[0-9a-fA-F]+:[0-9a-fA-F]+\.[0-9a-fA-F])")
 
 
 def tensorflow_gpu(environment: Mapping[str, str]) -> Reading[str]:
@@ -44,23 +41,6 @@ def tensorflow_gpu(environment: Mapping[str, str]) -> Reading[str]:
             names = {nvml.call("nvmlDeviceGetName", handle).value for handle in known}
             return Reading(None, _ORDER_UNKNOWN.format(count=len(known), kinds=len(names)))
         return _usable_part(nvml, known[int(first)])
-
-
-def gpu_at_bus(description: str) -> Reading[str]:
-    """Return the UUID of the GPU that TensorFlow describes, to confirm what `tensorflow_gpu` found.
-
-    Args:
-        description: a `physical_device_desc` of TensorFlow, as in
-            "device: 0, name: NVIDIA H100, pci bus id: 0000:1b:00.0, compute capability: 9.0".
-    """
-    found = _BUS.search(description)
-    if found is None:
-        return Reading(None, "TensorFlow's description names no PCI bus")
-    with Nvml() as nvml:
-        handle = nvml.call("nvmlDeviceGetHandleByPciBusId", found[1].encode())
-        if handle.value is None:
-            return Reading(None, handle.reason)
-        return nvml.call("nvmlDeviceGetUUID", handle.value)
 
 
 _ORDER_UNKNOWN = (

@@ -96,11 +96,6 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
         if (!strcmp(uuid, text)) { *handle = (void *)(index + 1); return SUCCESS; }
     return NOT_FOUND;
 }
-int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **handle) {
-    unsigned int domain, number;
-    if (sscanf(bus, "%x:%x:", &domain, &number) != 2) return INVALID;
-    return nvmlDeviceGetHandleByIndex_v2(number - 0x1b, handle) ? NOT_FOUND : SUCCESS;
-}
 int nvmlDeviceGetPciInfo_v3(void *handle, pci *info) {
     memset(info, 0, sizeof *info);
     snprintf(info->bus_id, sizeof info->bus_id, "00000000:%02lX:00.0", 0x1a + (unsigned long)handle);
