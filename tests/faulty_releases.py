@@ -6,9 +6,11 @@ A patch is Python text that runs once TensorFlow is imported, with `tf` in sight
 
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from pathlib import Path
+from typing import Any
 
 from harness.releases.environments import prepare
 from harness.releases.manifest import read_manifest
@@ -82,6 +84,12 @@ def add_release(root: Path, name: str, *, patch: str = "", limit: str = "", pyth
     entry = f'\n[[release]]\nname = "{name}"\npython = "{wrapper}"\nversion = "2.21.0"\ndate = 2026-03-06\n'
     with (root / "releases.toml").open("a") as manifest:
         manifest.write(entry)
+
+
+def records_of(root: Path) -> list[dict[str, Any]]:
+    """Return all records of a project's runs: what a busy machine taints is there as well."""
+    files = sorted((root / "results" / "runs").glob("*/*/records.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
 PRESET = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import signal
@@ -66,11 +65,6 @@ FAULTS = {
 def run(root: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [str(COMMAND), *arguments]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600, **options)
-
-
-def records_of(root: Path) -> list[dict[str, Any]]:
-    (path,) = (root / "results" / "runs").glob("*/*/records.jsonl")
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
