@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_releases import add_release, around_load, make_project, write_preset
+from faulty_releases import add_release, around_load, make_project, records_of, write_preset
 
 pytestmark = pytest.mark.tensorflow
 
