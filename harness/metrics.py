@@ -83,8 +83,8 @@ def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:
     )
 
 
-def _profile(part: str, unit: str, title: str, kind: Kind = Kind.TIME) -> Metric:
-    return Metric(f"profile_{part}", unit, kind, Scope.CALL, "profile", False, title)
+def _profile(part: str, unit: str, title: str) -> Metric:
+    return Metric(f"profile_{part}", unit, Kind.TIME, Scope.CALL, "profile", False, title)
 
 
 def _memory(where: str) -> tuple[Metric, ...]:
@@ -146,7 +146,7 @@ _ALL = (
     ),
     _profile("wall_s", "seconds", "steady call under the profiler"),
     _profile("kernel_s", "seconds", "kernel time of a call"),
-    _profile("kernels", "kernels", "kernels of a call", Kind.EXACT),
+    _profile("kernels", "kernels", "kernels of a call"),
     _profile("busy_share", "ratio", "share of the wall in which a kernel runs"),
     Metric("infer_energy_j", "joules", Kind.TIME, Scope.CALL, "memory", False, "energy of a call, whole GPU"),
     Metric("resume_broken_promises", "promises", Kind.EXACT, Scope.WRITER, "resume", True, "resume: promises not kept"),

@@ -1,6 +1,6 @@
 """A year in which nothing changed, its history searched anew every week: how many years have a finding at any time.
 
-python -m tests.trust.nights                # half an hour on one core; writes its table into docs/trust.md
+python -m tests.trust.nights                # seven minutes on one quiet core; writes its table into docs/trust.md
 python -m tests.trust.nights --scale 0.1    # a quick look that writes nothing
 """
 
@@ -24,7 +24,7 @@ BEGIN = "<!-- numbers: written by `python -m tests.trust.nights`, from here -->"
 SEED = 22
 ROWS = 20
 NIGHTS, WEEK = 365, 7
-YEARS = 20
+YEARS = 10
 
 Floats = NDArray[np.float64]
 
