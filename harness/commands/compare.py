@@ -113,7 +113,7 @@ def measure_subjects(
             project(root)
     where = outcome.run.path.relative_to(root)
     if outcome.interrupted:
-        kept = f"{outcome.blocks} complete block{'' if outcome.blocks == 1 else 's'} are kept in {where}"
+        kept = f"{outcome.blocks} complete {'block is' if outcome.blocks == 1 else 'blocks are'} kept in {where}"
         print(f"Interrupted: {kept}; the same command goes on from there.", file=sys.stderr)
     elif not outcome.blocks:
         raise UsageError(f"No block could be measured: {outcome.stopped_by}; give it more time.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any
+from typing import Any, Tuple
 
 import numpy as np
 
@@ -16,20 +16,26 @@ def fill(model: Any) -> None:
     Only `Generator.random` is used: its stream has been the same since numpy 1.17.
     """
     for layer in model.layers:
-        current = layer.get_weights()
-        if current:
+        shapes = [current.shape for current in layer.get_weights()]
+        if shapes:
             normalises = "Normalization" in type(layer).__name__
-            layer.set_weights([_values(layer.name, i, w, normalises) for i, w in enumerate(current)])
+            layer.set_weights([_values(layer.name, i, shape, normalises) for i, shape in enumerate(shapes)])
 
 
-def _values(layer_name: str, index: int, like: Any, normalises: bool) -> Any:
+def _values(layer_name: str, index: int, shape: Tuple[int, ...], normalises: bool) -> Any:
+    """Return one weight's values, computed in place: the largest layer of a large model has gigabytes."""
     generator = np.random.Generator(np.random.PCG64([zlib.crc32(layer_name.encode()), index]))
-    unit = generator.random(like.shape, dtype=np.float32)
-    if like.ndim >= 2:
-        fan_in = np.prod(like.shape[:-1])
-        bound = np.float32(np.sqrt(3.0 / fan_in))
-        return (unit * 2 - 1) * bound
+    values = generator.random(shape, dtype=np.float32)
+    if len(shape) >= 2:
+        fan_in = np.prod(shape[:-1])
+        values *= np.float32(2)
+        values -= np.float32(1)
+        values *= np.float32(np.sqrt(3.0 / fan_in))
     # Normalisation layers hold scale, offset, mean, variance in this order.
-    if normalises and index in (0, 3):
-        return 1 + unit * np.float32(0.1)
-    return (unit - np.float32(0.5)) * np.float32(0.1)
+    elif normalises and index in (0, 3):
+        values *= np.float32(0.1)
+        values += np.float32(1)
+    else:
+        values -= np.float32(0.5)
+        values *= np.float32(0.1)
+    return values
