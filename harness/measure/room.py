@@ -11,8 +11,9 @@ from harness.zoo import families
 BASE_BYTES = 0.7e9
 """A process that has imported TensorFlow and loaded a small model: 0.5 to 0.6 GB resident in 2.15 to 2.21."""
 COPIES = 4.0
-"""Copies of the parameters that a save repeat holds at its peak: the variables, and while they are filled or written a
-layer's values several times over. Measured on mlp-l (400 MB): docs/methodology.md."""
+"""Copies of the parameters that a save repeat may hold: the variables, and while they are filled or written a layer's
+values several times over. Seen to be enough: mlp-xl, conv-xl and transformer-xl, 4 GB each and half of conv-xl in one
+layer, were measured with 18.2 GiB allowed."""
 DISK_COPIES = 2.2
 """Copies of the parameters on the disk: the artifact that loads read and a further save, Keras's export twice each."""
 
