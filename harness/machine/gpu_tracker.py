@@ -17,7 +17,7 @@ from typing import Any
 from harness.machine.nvml import Reading
 
 INTERVAL_S = 0.005
-"""Time between two samples: about 60 us of work each, 1 to 2 % of one core."""
+"""Time between two samples; what they cost is measured by `make speed` (docs/speed.md)."""
 
 START_TIMEOUT_S = 60.0
 """A new interpreter and the driver's session take under a second; a machine without persistence mode some more."""

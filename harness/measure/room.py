@@ -16,8 +16,6 @@ values several times over. Seen to be enough: mlp-xl, conv-xl and transformer-xl
 layer, were measured with 18.2 GiB allowed."""
 DISK_COPIES = 2.2
 """Copies of the parameters on the disk: the artifact that loads read and a further save, Keras's export twice each."""
-
-
 DEVICE_COPIES = 3.0
 """Copies of the parameters on a GPU: the original's variables, what is written or loaded, and the pool's doubling."""
 DEVICE_BASE_BYTES = 2.5e9
