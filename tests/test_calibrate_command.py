@@ -97,7 +97,7 @@ def test_a_budget_is_spent_on_what_it_shows_most_by(run: RunDirectory, capsys: p
     assert split.seconds <= 600
     forecast.describe_plan(root, options, ["v2.20.0", "v2.21.0"])
     told = capsys.readouterr().out
-    assert f"The budget buys {split.blocks} blocks of" in told
+    assert f"Within the budget {split.blocks} blocks of" in told
     assert f"Blocks: {split.blocks}, " in told
     options.repeats = 2
     assert planning.split_of_budget(options, found) is None

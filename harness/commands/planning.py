@@ -50,4 +50,4 @@ def split_of_budget(options: argparse.Namespace, calibration: Calibration | None
 
 def split_sentence(split: Split, calibration: Calibration) -> str:
     """Return what the budget buys, and how that is known."""
-    return f"The budget buys {split_text(split)}, by the calibration of run {calibration['run']}."
+    return f"Within the budget {split_text(split)}, by the calibration of run {calibration['run']}."
