@@ -141,6 +141,19 @@ def test_profiles_and_calibrations_have_no_place_among_releases(
     assert "@" not in row["best_release"]
 
 
+def test_times_that_their_run_does_not_judge_are_no_finding(
+    slower: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A paired run of the same preset would not judge them either, so nothing could ever confirm them."""
+    root, _, _ = slower
+    assert len(told(capsys)["releases"]["findings"]) == 1
+    (path,) = (root / "results" / "runs").glob("*/*/run.json")
+    facts = json.loads(path.read_text())
+    facts["preset"]["groups"] = [{"exact_only": True, "cells": [{"model": "mlp-s", "writer": "tf-module"}]}]
+    path.write_text(json.dumps(facts))
+    assert told(capsys)["releases"]["findings"] == []
+
+
 @pytest.fixture(name="slower")
 def _slower(root: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, str, str]:
     """A project whose newest three releases load twice as slowly, on this machine; the releases around the step."""

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import pandas as pd
 
 from harness.commands import asv_project, confirming, judging
+from harness.comparison import exact_only_cells
 from harness.errors import UsageError
 from harness.history import find_history, points_of_nights, points_of_releases
-from harness.metrics import METRICS
+from harness.metrics import METRICS, Kind
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
 from harness.report.history import Check, HistorySection, render_history
 from harness.store.export import record_samples
 from harness.store.records import Problem
+from harness.store.runs import runs_of
 from harness.verdict.confirmation import Standing
+
+
+def _only_exact(root: Path, samples: pd.DataFrame) -> pd.Series[bool]:
+    """Return which samples are times of cells that their run judges by exact rows only: nothing could confirm them."""
+    known = {
+        f"{run.run} {model} {writer}"
+        for reference in (False, True)
+        for run in runs_of(root, reference=reference)[0]
+        for model, writer in exact_only_cells(run.facts.get("preset", {}))
+    }
+    writer = samples["variant"].astype(str).str.extract(r"^([^/ ]+)")[0].fillna("")
+    places = samples["run"].astype(str) + " " + samples["model"].astype(str) + " " + writer
+    exact = [name for name, metric in METRICS.items() if metric.kind is Kind.EXACT]
+    return places.isin(known) & ~samples["metric"].isin(exact)
 
 
 def history(options: argparse.Namespace) -> int:
@@ -50,6 +67,7 @@ def of_records(options: argparse.Namespace, problems: list[Problem]) -> tuple[pd
         raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
     order = [release.name for release in read_manifest(root / "releases.toml").releases]
     judged = samples[samples["metric"].isin([name for name, metric in METRICS.items() if metric.judged])]
+    judged = judged[~_only_exact(root, judged)]
     points = points_of_releases(judged, order)
     releases = find_history(points, axis=("machine", "environment"), measured="metric", margin=options.margin)
     nights = find_history(
