@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -89,8 +88,6 @@ def test_calls_are_profiled_in_a_real_release(tmp_path: Path) -> None:
     command = [COMMAND, "compare", "old", "new", "--preset", "profile.toml", "--format", "json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode in (0, 1), done.stderr
-    rows = {(row["metric"], row["variant"][-3:].strip()): row for row in json.loads(done.stdout)["rows"]}
-    assert rows["profile_kernels", "b1"]["judged"] is False
     profiled = [record for record in records_of(root) if record.get("operation") == "profile"]
     assert {record["subject"] for record in profiled} == {"old", "new"}
     for record in profiled:
