@@ -46,7 +46,7 @@ _JOBS = {
 
 def make_nights(root: Path, nights: int, blocks: int, seed: int = 1) -> list[RunDirectory]:
     """Make a project with so many runs of so many blocks, a night apart, and return them."""
-    template = runs_of(ROOT, reference=True)[0][-1]
+    template = max(runs_of(ROOT, reference=True)[0], key=lambda run: run.facts["blocks"])
     subjects = template.facts["subjects"][-2:]
     names = {subject["name"] for subject in subjects}
     records = [
