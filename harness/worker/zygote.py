@@ -28,7 +28,8 @@ SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_", "ONE
 """Beginnings of the variables that change what is measured: stored as the worker sees them."""
 
 COLD_IMPORT_BYTES = 16 << 20
-"""More than this read from storage, and an import waited for the disk: TensorFlow's library alone has 300 to 500 MB."""
+"""More than this read from storage, and an import waited for the disk. TensorFlow's library alone has
+517 (2.13) to 788 MB (2.21)."""
 
 MEMORY_POLL_S = 0.25
 """How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
