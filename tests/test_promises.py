@@ -54,6 +54,10 @@ def test_each_release_is_told_what_it_keeps(tmp_path: Path) -> None:
     state, reason = told["keras-3", "keras-save-tf", "-"]
     assert state == "n/a"
     assert "ValueError: The `save_format` argument is deprecated" in reason
+    state, reason = told["keras-3", "tf-module", "layer-load-model"]
+    assert state == "n/a"
+    assert "filepath=ARTIFACT.custom-layer. " in reason
+    assert str(tmp_path) not in reason
     # Outputs alone do not show it; slots, iterations and losses do.
     assert told["forgetful", "tf-module", "train-signature"] == ("not kept", "iterations, slots, losses")
     assert told["forgetful", "tf-save", "rebuilt-and-checkpoint"] == ("kept", "")

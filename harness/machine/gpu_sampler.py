@@ -33,15 +33,15 @@ _PROC = Path("/proc")
 class Sampler:
     """Samples one device until it is told to stop, and remembers peaks, gaps and what went wrong."""
 
-    def __init__(self, nvml: Nvml, handle: Any, root: int) -> None:
-        """Take the baseline. `root` is the process that, with all its descendants, is looked at."""
+    def __init__(self, nvml: Nvml, handle: Any, root: int, baseline: DeviceMemory | None = None) -> None:
+        """Take the baseline, unless there is one. `root` is the process that, with its descendants, is looked at."""
         self._nvml, self._handle, self._root = nvml, handle, root
         self._ours: dict[int, bool] = {}
         self._began = time.monotonic()
         self._last_s: float | None = None
         self._samples = 0
         self._longest_gap_s = 0.0
-        self._baseline = device_memory(nvml, handle).value
+        self._baseline = baseline or device_memory(nvml, handle).value
         self._device_peak: Reading[int] = Reading(None, "no sample")
         self._process_peak: Reading[int] = Reading(None, "no sample")
         self._complaint: str | None = None
@@ -141,7 +141,8 @@ def main(requests: TextIO, answers: TextIO) -> None:
         if handle.value is None:
             _say(answers, {"missing": handle.reason})
             return
-        sampler = Sampler(nvml, handle.value, request["root"])
+        earlier = request["baseline"]
+        sampler = Sampler(nvml, handle.value, request["root"], DeviceMemory(**earlier) if earlier else None)
         sampler.sample()
         _say(answers, {"ready": True})
         interval_s = request["interval_s"]

@@ -10,10 +10,11 @@ import json
 import select
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
+from harness.machine.gpu_memory import DeviceMemory
 from harness.machine.nvml import Reading
 
 INTERVAL_S = 0.005
@@ -31,7 +32,7 @@ class MemoryTrack:
 
     process_peak_bytes: Reading[int]  # of the process and its descendants
     device_peak_bytes: Reading[int]  # of all processes on the device
-    baseline_bytes: int | None  # in use on the device when sampling began
+    baseline_bytes: int | None  # in use on the device before the process touched it, or when sampling began
     samples: int
     elapsed_s: float
     longest_gap_s: float | None
@@ -61,12 +62,17 @@ class MemoryTracker:
         uuid: of the GPU or MIG device.
         root: the process to look at; its descendants, also those not yet born, belong to it.
         interval_s: time between two samples.
+        baseline: the device's memory before the process touched it; None: what it is when sampling begins. It
+            counts where the driver's list of processes is no use.
 
     It never raises for what NVML cannot do: the track then says so.
     """
 
-    def __init__(self, uuid: str, *, root: int, interval_s: float = INTERVAL_S) -> None:
-        self._request = {"uuid": uuid, "root": root, "interval_s": interval_s}
+    def __init__(
+        self, uuid: str, *, root: int, interval_s: float = INTERVAL_S, baseline: DeviceMemory | None = None
+    ) -> None:
+        earlier = None if baseline is None else asdict(baseline)
+        self._request = {"uuid": uuid, "root": root, "interval_s": interval_s, "baseline": earlier}
         self._process: subprocess.Popen[str] | None = None
         self.track = _missing("sampling has not begun")
 

@@ -68,7 +68,7 @@ class Block:
         subjects = len(conditions.subjects)
         self._steps = subjects * (1 + sum(group.repeats_in_all * len(group.cells) for group in self._groups))
         self._artifacts = conditions.folder / "artifacts"
-        self._environment = worker_environment(os.environ, self._artifacts)
+        self._environment = worker_environment(os.environ, self._artifacts, conditions.gpu_uuid)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
 
     def measure(self) -> list[float]:

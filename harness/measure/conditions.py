@@ -39,5 +39,5 @@ class Conditions:
     memory_limit_bytes: float
     folder: Path  # of the run: logs and artifacts live below
     gpu_uuid: str | None
-    device_memory_bytes: int | None = None  # of that GPU, None where it is not known
+    device_memory_bytes: int | None = None  # of that GPU or MIG device, None where it is not known
     gpu_missing: str | None = None  # why there is no UUID

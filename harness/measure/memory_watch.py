@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from harness.machine import gpu_memory
 from harness.machine.gpu_energy import EnergyMark, EnergyPerCall, energy_per_call, mark_energy
 from harness.machine.gpu_state import GpuState, read_state
 from harness.machine.gpu_tracker import MemoryTrack, MemoryTracker
@@ -16,9 +17,10 @@ class MemoryWatch:
     """Answers the holds of a memory repeat, and adds what it saw to the result."""
 
     def __init__(self, uuid: str | None, missing: str | None = None) -> None:
-        """Watch the GPU with this UUID; without one, `missing` says why what is asked for is absent."""
+        """Watch the GPU with this UUID, which nothing uses yet; without one, `missing` says why values are absent."""
         self._uuid = uuid
         self._missing = missing or "no-gpu"
+        self._baseline = gpu_memory.baseline(uuid).value if uuid else None
         self._asked = False
         self._tracker: MemoryTracker | None = None
         self._track: MemoryTrack | None = None
@@ -34,7 +36,7 @@ class MemoryWatch:
             return
         match message["hold"]:
             case "cycles-begin":
-                self._tracker = MemoryTracker(self._uuid, root=message["pid"])
+                self._tracker = MemoryTracker(self._uuid, root=message["pid"], baseline=self._baseline)
                 self._tracker.__enter__()
             case "cycles-end":
                 self.close()

@@ -26,8 +26,13 @@ class Plan:
     absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
     looks: tuple[int, ...] = ()  # blocks after which `Limits.review` says what goes on; empty: blocks are fixed
 
-    def fingerprint_parts(self) -> dict[str, Any]:
-        """Return everything that must be equal for blocks to belong to one run."""
+    @property
+    def on_gpu(self) -> bool:
+        """Whether any cell runs on a GPU."""
+        return any(cell.device == "gpu" for cell in self.preset.cells)
+
+    def fingerprint_parts(self, gpu_uuid: str | None = None) -> dict[str, Any]:
+        """Return everything that must be equal for blocks to belong to one run; `gpu_uuid` is the GPU's it uses."""
         profiles = {
             name: {"variables": dict(environment.variables), "packages": dict(environment.packages)}
             for name, environment in self.subjects.items()
@@ -44,7 +49,8 @@ class Plan:
             "worker version": WORKER_VERSION,
             "machine": self.machine.name,
             "boot": self.machine.boot_id,
-            # Runs that were never judged on the way, or know no profile, keep the fingerprint they always had.
+            # Runs that use no GPU, were never judged on the way or know no profile keep the fingerprint they had.
+            **({"GPU": gpu_uuid} if gpu_uuid else {}),
             **({"looks": list(self.looks)} if self.looks else {}),
             **({"profiles": profiles} if profiles else {}),
         }

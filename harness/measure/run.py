@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import harness
+from harness.machine.gpu_selection import tensorflow_gpu
+from harness.machine.nvml import Reading
 from harness.measure.limits import Limits
-from harness.measure.pinning import PINNED
+from harness.measure.pinning import PINNED, worker_environment
 from harness.measure.plan import Plan
 from harness.measure.progress import Progress
 from harness.measure.run_floors import with_floors
@@ -38,14 +41,24 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outco
         UsageError: another run holds the results.
     """
     with ResultsLock(root):
-        run, records = _open(root, plan, limits, progress)
-        sitting = Sitting(plan, limits, progress, with_floors(run, plan.kind), records)
+        gpu = _gpu_of(plan)
+        run, records = _open(root, plan, limits, progress, plan.fingerprint_parts(gpu.value))
+        sitting = Sitting(plan, limits, progress, with_floors(run, plan.kind), records, gpu)
         return sitting.measure()
 
 
-def _open(root: Path, plan: Plan, limits: Limits, progress: Progress) -> tuple[RunDirectory, list[Record]]:
+def _gpu_of(plan: Plan) -> Reading[str]:
+    """Return the UUID of the GPU that the plan's workers will use, as their own variables choose it."""
+    if not plan.machine.gpus or not plan.on_gpu:
+        return Reading(None, "no-gpu")
+    return tensorflow_gpu(worker_environment(os.environ, Path()))
+
+
+def _open(
+    root: Path, plan: Plan, limits: Limits, progress: Progress, parts: dict[str, Any]
+) -> tuple[RunDirectory, list[Record]]:
     """Return the run to continue and its records, or a new one."""
-    parts, machine = plan.fingerprint_parts(), plan.machine.name
+    machine = plan.machine.name
     states = (*UNFINISHED, "complete") if limits.extend else UNFINISHED
     found = find_resumable(root, machine, fingerprint(parts), states=states)
     if found is not None:

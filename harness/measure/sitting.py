@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from harness.machine.gpu_selection import tensorflow_gpu
+from harness.machine.gpu_memory import baseline
 from harness.machine.nvml import Reading
 from harness.measure.block import Block
 from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
 from harness.measure.limits import Limits
 from harness.measure.memory_limit import memory_limit_bytes
-from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
@@ -52,8 +49,15 @@ class Sitting:
     """One continuous stretch of a run."""
 
     def __init__(
-        self, plan: Plan, limits: Limits, progress: Progress, run: RunDirectory, records: list[Record]
+        self,
+        plan: Plan,
+        limits: Limits,
+        progress: Progress,
+        run: RunDirectory,
+        records: list[Record],
+        gpu: Reading[str],
     ) -> None:
+        """Prepare a stretch of `run`, whose `records` are those so far; `gpu` is the UUID of the GPU it uses."""
         self._plan = plan
         self._limits = limits
         self._progress = progress
@@ -72,9 +76,11 @@ class Sitting:
         self._deadline = limits.deadline
         if plan.looks and limits.budget_s is not None:
             self._deadline = min(self._started + limits.budget_s, limits.deadline or math.inf)
-        self._gpu = _gpu_of(plan, run.path)
-        if self._gpu.value is None and any(cell.device == "gpu" for cell in plan.preset.cells):
-            progress.say(f"GPU cells have neither footprint nor guards: {self._gpu.reason}.")
+        self._gpu = gpu
+        if gpu.value is None and plan.on_gpu:
+            progress.say(f"GPU cells have neither footprint nor guards: {gpu.reason}.")
+        memory = baseline(gpu.value).value if gpu.value else None
+        self._device_memory_bytes = None if memory is None else memory.total_bytes
 
     def measure(self) -> Outcome:
         """Measure until the plan is complete or something ends it; every complete block is on disk by then."""
@@ -149,9 +155,7 @@ class Sitting:
             folder=self._run.path,
             gpu_uuid=self._gpu.value,
             gpu_missing=self._gpu.reason,
-            device_memory_bytes=next(
-                (gpu.memory_bytes for gpu in plan.machine.gpus if gpu.uuid == self._gpu.value), None
-            ),
+            device_memory_bytes=self._device_memory_bytes,
         )
         attempt = next_attempt(self._records, number)
         blocks = max(self._planned, number + 1)
@@ -203,10 +207,3 @@ class Sitting:
         if expected_s <= left_s:
             return None
         return f"the next block would take about {expected_s:.0f} s and {max(0.0, left_s):.0f} s are left"
-
-
-def _gpu_of(plan: Plan, scratch: Path) -> Reading[str]:
-    """Return the UUID of the GPU that the plan's workers will use, as their own variables choose it."""
-    if not plan.machine.gpus:
-        return Reading(None, "no-gpu")
-    return tensorflow_gpu(worker_environment(os.environ, scratch))

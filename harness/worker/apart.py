@@ -25,8 +25,11 @@ class StepFailed(RuntimeError):
 
     def is_absent(self, *more: str) -> bool:
         """Whether this is what a release without an API raises; `more` are further classes that mean it here."""
-        return self.kind in (*_ABSENT, *more)
+        return self.kind in (*_ABSENT, *more) or any(name in str(self) for name in _MISSING_TOOLS)
 
+
+_MISSING_TOOLS = ("libdevice", "ptxas")
+"""What XLA needs of the CUDA toolkit; where a machine has none, its messages name them."""
 
 _ABSENT = ("ModuleNotFoundError", *(error.__name__ for error in registry.ABSENT_API))
 

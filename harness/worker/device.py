@@ -20,7 +20,8 @@ def initialise(tf: Any, device: str, recorder: Recorder) -> Interval:
         (tf.constant(1.0) + 1.0).numpy()
         tf.test.experimental.sync_devices()
     if device == "gpu" and not gpus:
-        raise Unsupported("no-gpu")
+        cuda = tf.test.is_built_with_cuda()
+        raise Unsupported("no-gpu: " + ("TensorFlow finds none, its log may say why" if cuda else "a CPU build"))
     recorder.report_time("device_init", interval)
     return interval
 

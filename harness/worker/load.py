@@ -136,11 +136,14 @@ def _early_calls(tf: Any, call: Callable[[Any], Any], values: Any, recorder: Rec
 def _steady(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str, Any], recorder: Recorder) -> None:
     """Report the latency of calls whose input lies on the device and whose output stays there, barrier included."""
     values = tf.constant(families.inputs(request["model"], batch))
-    need = device.reset_need(tf, request["device"])
     barrier = tf.test.experimental.sync_devices
-    # The first call was made at batch 1.
-    made = 1 if batch == 1 else 0
-    output = steady.measure(recorder, "infer", lambda: call(values), barrier, request["window_s"], batch, made=made)
+    if batch != 1:
+        # As batch 1 had its own: a first call tries algorithms out, whose memory no later call needs.
+        with recorder.phase(f"first call, batch {batch}", "warm-up"):
+            call(values)
+            barrier()
+    need = device.reset_need(tf, request["device"])
+    output = steady.measure(recorder, "infer", lambda: call(values), barrier, request["window_s"], batch, made=1)
     device.report_need(tf, recorder, "infer_device_need_bytes", need, batch)
     with recorder.phase("look at the output", "check"):
         outputs.require_plausible(np.asarray(output), f"the output at batch {batch}")

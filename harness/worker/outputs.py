@@ -8,9 +8,10 @@ import numpy as np
 
 from harness.worker.recorder import Recorder, WrongOutput
 
-RELATIVE_TOLERANCE = {"cpu": 1e-5, "gpu": 2e-3}
+RELATIVE_TOLERANCE = {"cpu": 1e-5, "gpu": 1e-2}
 """Of the largest expected value. The CPU's covers a graph against eager execution in one release; the GPU's
-covers TF32, whose products differ by about 3e-4 (measured on an H100) and sum over layers."""
+covers TF32 against float32, where another kernel was chosen: products differ by about 3e-4 (measured on an H100), a
+mantissa of ten bits allows 1e-3, and layers add up. Wrong weights differ by far more."""
 
 
 def require_plausible(values: Any, what: str) -> None:

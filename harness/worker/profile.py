@@ -69,20 +69,27 @@ def _profile(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str,
                 barrier()
             wall_s = clock() - start
             tf.profiler.experimental.stop()
-            found = trace.kernels_in(trace.read_trace(folder), request["device"])
-    except (ImportError, OSError) as error:
+            space = trace.read_trace(folder)
+            found = trace.kernels_in(space, request["device"])
+    except (ImportError, OSError, tf.errors.OpError) as error:
         _absent(recorder, f"unsupported: {one_line(error)}", batch)
         return
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if not found.kernels:
-        _absent(recorder, "no-kernels: the profiler's trace names none on this device", batch)
+        why = "; ".join(space.errors) or "the profiler's trace names none on this device"
+        _absent(recorder, f"no-kernels: {why}", batch)
         return
     recorder.report("profile_wall_s", wall_s / calls, batch)
     recorder.report("profile_kernel_s", found.kernel_s / calls, batch)
     recorder.report("profile_kernels", len(found.kernels) / calls, batch)
     recorder.report("profile_busy_share", found.busy_s / wall_s, batch)
-    recorder.evidence[f"profile_b{batch}"] = {"calls": calls, "copies": len(found.copies), "unprofiled_s": call_s}
+    recorder.evidence[f"profile_b{batch}"] = {
+        "calls": calls,
+        "copies": len(found.copies),
+        "unprofiled_s": call_s,
+        "complaints": [*space.errors, *space.warnings],
+    }
 
 
 def _absent(recorder: Recorder, reason: str, batch: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -81,4 +82,12 @@ def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
     # "Graph execution error:" announces what the next line says.
     text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    return f"{type(error).__name__}: {text}"[:500]
+    return f"{type(error).__name__}: {text}"
+
+
+def shown(reason: str, artifact: str) -> str:
+    """Return a reason as a record holds it: at most 500 characters, with ARTIFACT for the path of this repeat's.
+
+    Equal reasons of several releases, blocks and models then read alike.
+    """
+    return reason.replace(artifact, "ARTIFACT").replace(os.path.dirname(artifact) + os.sep, "")[:500]

@@ -19,10 +19,11 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any, Dict, List, Optional, TextIO, Tuple
+from importlib import metadata
+from typing import Any, Dict, List, Mapping, Optional, TextIO, Tuple
 
 from harness.worker import WORKER_VERSION, page_cache
-from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
+from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line, shown
 
 SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_", "ONEDNN_", "LD_PRELOAD")
 """Beginnings of the variables that change what is measured: stored as the worker sees them."""
@@ -85,11 +86,13 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
         # Children then neither scan nor copy what the import left behind.
         gc.collect()
         gc.freeze()
+    build = tf.sysconfig.get_build_info()
     provenance = {
         "tensorflow": tf.__version__,
         "tensorflow_git": tf.version.GIT_VERSION,
         "compiler": tf.version.COMPILER_VERSION,
-        "cuda_build": bool(tf.sysconfig.get_build_info().get("is_cuda_build", False)),
+        "cuda_build": bool(build.get("is_cuda_build", False)),
+        "cuda": _cuda(build),
         "keras": keras_version,
         "numpy": numpy.__version__,
         "python": sys.version.split()[0],
@@ -98,6 +101,20 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
     }
     hello = dict(recorder.as_dict(), status="ok", reason=None, provenance=provenance, began=began)
     return tf, {"hello": hello}, imported
+
+
+def _cuda(build: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+    """Return what a CUDA build was made for, and the libraries installed beside it; None of a CPU build.
+
+    A GPU whose capability is not among these has its kernels compiled by the driver when they are first loaded.
+    """
+    if not build.get("is_cuda_build"):
+        return None
+    beside = [one for one in metadata.distributions() if str(one.metadata["Name"]).startswith("nvidia-")]
+    return {
+        "built_for": {name: build.get(name) for name in ("cuda_version", "cudnn_version", "cuda_compute_capabilities")},
+        "packages": {str(one.metadata["Name"]): one.version for one in beside},
+    }
 
 
 def _keras_version(keras: Any) -> str:
@@ -222,9 +239,7 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
-    # Where this block's artifacts lie is no part of a reason: equal ones of several releases would read differently.
-    folder = os.path.dirname(request["artifact"]) + os.sep
     for entry in recorder.absent:
-        entry["reason"] = entry["reason"].replace(folder, "")
-    reason = None if reason is None else reason.replace(folder, "")
+        entry["reason"] = shown(entry["reason"], request["artifact"])
+    reason = None if reason is None else shown(reason, request["artifact"])
     return dict(recorder.as_dict(), status=status, reason=reason, pid=os.getpid())
