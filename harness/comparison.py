@@ -103,6 +103,7 @@ def compare_subjects(
     floors: Sequence[Mapping[str, Any]] = (),
     exact_only: Collection[tuple[str, str]] = frozenset(),
     tainted: pd.DataFrame | None = None,
+    tainted_repeats: int = 0,
     notes: Sequence[str] = (),
     paired: bool | None = None,
     q_level: float = 0.05,
@@ -121,6 +122,7 @@ def compare_subjects(
         floors: the run's floors, as run.json holds them.
         exact_only: (model, writer) pairs of which only exact metrics are judged.
         tainted: `store.frame.tainted_frame`; without it only taints beside a sample are counted.
+        tainted_repeats: how many repeats of the two sides are tainted, to be told.
         notes: more to be said on top.
         paired: whether blocks pair the sides; by default they do if any block holds both.
         q_level: accepted false discovery rate.
@@ -134,10 +136,11 @@ def compare_subjects(
     held = [_blocks(sides[side.name]) for side in (old, new)]
     is_paired = bool(held[0] & held[1]) if paired is None else paired
     tables = [_by_row(sides[side.name], blocks) for side in (old, new)]
-    counts = _tainted_by_row(samples if tainted is None else tainted, {old.name, new.name})
+    counts = [_tainted_by_row(samples if tainted is None else tainted, side.name) for side in (old, new)]
+    everything = set().union(*tables, *counts)
     inputs = [
-        _row_input(key, tables[0], tables[1], margins, exact_only, counts.get(key, 0), is_paired)
-        for key in sorted(tables[0].keys() | tables[1].keys(), key=_sort_key)
+        _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired)
+        for key in sorted(everything, key=_sort_key)
     ]
     return Comparison(
         old=old,
@@ -152,7 +155,7 @@ def compare_subjects(
         failures=_failures(failures, old, new),
         run_path=run_path,
         floors=tuple(floors),
-        tainted=sum(counts.values()),
+        tainted=tainted_repeats,
     )
 
 
@@ -194,9 +197,9 @@ def _by_row(side: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_
     return {key: (unit, tuple(values)) for key, (unit, values) in found.items()}
 
 
-def _tainted_by_row(table: pd.DataFrame, subjects: Collection[str]) -> dict[_Key, int]:
+def _tainted_by_row(table: pd.DataFrame, subject: str) -> dict[_Key, int]:
     column = "repeats" if "repeats" in table.columns else "tainted"
-    concerned = table[table["subject"].isin(list(subjects))]
+    concerned = table[(table["subject"] == subject) & (table[column] > 0)]
     counts: dict[_Key, int] = {}
     for *key, count in concerned[[*_KEY, column]].itertuples(index=False):
         metric, device, model, variant = (str(part) for part in key)
@@ -206,16 +209,16 @@ def _tainted_by_row(table: pd.DataFrame, subjects: Collection[str]) -> dict[_Key
 
 def _row_input(
     key: _Key,
-    old: Mapping[_Key, tuple[str, _Samples]],
-    new: Mapping[_Key, tuple[str, _Samples]],
+    sides: Sequence[Mapping[_Key, tuple[str, _Samples]]],
+    tainted: Sequence[int],
     margins: MarginTable,
     exact_only: Collection[tuple[str, str]],
-    tainted: int,
     paired: bool,
 ) -> RowInput:
     name, device, model, variant = key
-    unit, _ = old.get(key) or new[key]
     metric = _KNOWN.get(name)
+    (old_unit, old), (new_unit, new) = (side.get(key, ("", ())) for side in sides)
+    unit = old_unit or new_unit or (metric.unit if metric else "")
     kind = metric.kind if metric else Kind.TIME
     return RowInput(
         metric=name,
@@ -226,9 +229,10 @@ def _row_input(
         variant=variant,
         judged=_is_judged(metric, (model, variant.partition("/")[0]) in exact_only),
         margin=margins.margin(kind, name, device, model, variant),
-        old=old.get(key, ("", ()))[1],
-        new=new.get(key, ("", ()))[1],
-        tainted=tainted,
+        old=old,
+        new=new,
+        tainted=sum(tainted),
+        disturbed=all(samples or count for samples, count in zip((old, new), tainted, strict=True)),
         paired=paired,
         byte_floor=unit == "bytes",
     )

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
-from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
+from harness.report.table import render_table
+from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
 from harness.verdict.margins import margin_table
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
@@ -54,6 +55,34 @@ def test_a_regression_makes_exit_code_1() -> None:
     assert (comparison.blocks, comparison.paired, comparison.notes) == (6, True, ())
     assert comparison.exit_code() == 1
     assert comparison.exit_code(require_decision=True) == 1
+
+
+def test_a_row_whose_every_repeat_was_disturbed_is_open_and_not_gone() -> None:
+    samples = table([row for row in timed(1.0) if row[2] == "a"])
+    place = {"metric": "load_warm_s", "device": "cpu", "model": "mlp-s", "variant": CELL}
+    left_out = {"run": "r1", "subject": "b", **place}
+    disturbed = compare(samples, tainted=pd.DataFrame([{**left_out, "repeats": 6, "blocks": 6}]), paired=True)
+    assert (only(disturbed).reason, only(disturbed).tainted) == (Reason.ALL_TAINTED, 6)
+    assert disturbed.exit_code(require_decision=True) == 2
+    assert "Undecided (all-tainted)" in render_table(disturbed, width=100, colour=False)
+    nothing = compare(samples[:0], tainted=pd.DataFrame([{**left_out, "subject": name, "repeats": 6} for name in "ab"]))
+    assert (only(nothing).reason, only(nothing).unit) == (Reason.ALL_TAINTED, "seconds")
+    # A side that never had the metric is missing for another reason than the machine.
+    other = compare(samples, tainted=pd.DataFrame([{**left_out, "subject": "a", "repeats": 6}]))
+    assert only(other).reason is Reason.NOT_MEASURED
+
+
+def test_what_a_side_lost_stands_apart_from_what_it_gained() -> None:
+    ways = {"a": "v1-session", "b": "tfsm-layer"}
+    rows = [
+        sample(side, 1.0, 0, metric="call_p50_s", variant=f"{CELL} {way} b{batch}")
+        for side, way in ways.items()
+        for batch in (1, 32)
+    ]
+    lines = render_table(compare(table(rows)), width=140, colour=False).splitlines()
+    lost, gained = (next(line for line in lines if f"({way})" in line) for way in ways.values())
+    assert lost.split()[-4:] == ["measured", "in", "2", "n/a"]
+    assert gained.split()[-4:] == ["n/a", "measured", "in", "2"]
 
 
 def test_an_open_row_makes_exit_code_2_only_on_demand() -> None:
@@ -205,6 +234,7 @@ def test_a_stored_run_from_records_to_verdicts(stored_run: Path) -> None:
         machine={"name": "desk"},
         preset="quick",
         tainted=tainted_frame(repeats),
+        tainted_repeats=tainted_repeats(repeats, ("a", "b")),
     )
     assert [(row.metric, row.verdict, row.reason) for row in comparison.rows] == [
         ("load_warm_s", Verdict.REGRESSION, Reason.BEYOND_MARGIN),

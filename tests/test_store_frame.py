@@ -20,6 +20,7 @@ from harness.store.frame import (
     row_key,
     samples_frame,
     tainted_frame,
+    tainted_repeats,
 )
 from harness.store.records import Problem, Record
 
@@ -65,7 +66,7 @@ def test_every_metric_of_every_repeat_is_one_row_with_its_provenance(repeats_of)
         "machine": MACHINE, "block": 0, "subject": NEW, "device": "cpu", "model": "mlp-s",
         "variant": "tf-module/tf-load", "metric": "load_warm_s", "unit": "seconds", "operation": "load", "repeat": 2,
         "value": 0.5, "tainted": True, "taints": "steal: 12 % of CPU time", "status": "ok", "reason": "",
-        "complete_block": True,
+        "complete_block": True, "record": 0,
     }  # fmt: skip
 
 
@@ -116,6 +117,25 @@ def test_tainted_repeats_are_left_out_and_counted(repeats_of) -> None:  # type: 
     assert (list(samples["n"]), list(samples["tainted"])) == ([1], [1])
     (counted,) = tainted_frame(repeats).to_dict("records")
     assert (counted["metric"], counted["repeats"], counted["blocks"]) == ("load_warm_s", 2, 1)
+
+
+def test_a_repeat_that_is_left_out_of_many_metrics_is_one_repeat(repeats_of) -> None:  # type: ignore[no-untyped-def]
+    record = repeat(1.0, taints=["retried: timeout"])
+    record["metrics"].append({"metric": "first_call_s", "value": 1.0})
+    repeats = repeats_of([record, block_end()])
+    assert (tainted_repeats(repeats, [NEW]), tainted_repeats(repeats, [OLD])) == (1, 0)
+
+
+def test_a_way_that_fails_within_a_repeat_is_told_once(repeats_of) -> None:  # type: ignore[no-untyped-def]
+    record = repeat(None, operation="calls")
+    told = {"reason": "failed: ValueError: no such graph", "way": "xla"}
+    record["absent"] = [
+        {"metric": "call_first_s", **told},
+        *({"metric": "call_p50_s", "batch": batch, **told} for batch in (1, 32)),
+        {"metric": "call_p99_s", "batch": 1, "way": "direct", "reason": "under-100-calls"},
+    ]
+    (failure,) = failures_frame(repeats_of([record, block_end()])).to_dict("records")
+    assert (failure["variant"], failure["status"], failure["count"]) == ("tf-module/tf-load xla", "failed", 1)
 
 
 def test_a_busy_machine_spoils_clocks_and_not_sizes(repeats_of) -> None:  # type: ignore[no-untyped-def]

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.commands.steady_note import unsettled_note
+from harness.commands.call_notes import call_notes
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
 from harness.metrics import METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
-from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame
+from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
 from harness.store.records import Problem, complete_blocks
 from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import MARGINS, Asked, margin_table
@@ -69,11 +69,12 @@ def compare_in_run(
         run_path=_shown(run.path),
         exact_only=exact_only_cells(preset),
         tainted=tainted,
+        tainted_repeats=tainted_repeats(repeats, (old, new)),
         floors=_floors(run),
         notes=[
             *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
             *_looks_note(looks),
-            *unsettled_note(record for record in run.records()[0] if record.get("subject") in (old, new)),
+            *call_notes([record for record in run.records()[0] if record.get("subject") in (old, new)]),
         ],
         looks=looks,
         q_level=q_level,

@@ -8,7 +8,7 @@ from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
-from harness.report.sections import by_metric, failure_text, headline, origin, sections
+from harness.report.sections import by_metric, failure_text, gained, headline, lost, origin, sections
 from harness.report.wording import Places, blocks_text, finding_text, title, would_have_shown
 from harness.verdict.rows import Row
 
@@ -57,7 +57,12 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         each = [_table_row((parts.places.place(one.busy), *one.cells())) for one in calls]
         yield from _folded(HEADING, [*_table_head(("where",), COLUMNS), *each])
     if parts.one_sided:
-        each = [f"- {_escape(title(row.metric))}: {_escape(parts.places.place(row))}" for row in parts.one_sided]
+        sides = ((lost(parts.one_sided), comparison.new.name), (gained(parts.one_sided), comparison.old.name))
+        each = [
+            f"- {_escape(title(row.metric))}: {_escape(parts.places.place(row))}: not in {name}"
+            for rows, name in sides
+            for row in rows
+        ]
         yield from _folded(f"{len(each)} measured on one side only", each)
     if comparison.failures:
         each = [f"- {_escape(failure_text(failure))}" for failure in comparison.failures]

@@ -21,6 +21,7 @@ _OPEN_ORDER = (
     Reason.NON_POSITIVE,
     Reason.ZERO_VARIANCE,
     Reason.NO_COMMON_BLOCKS,
+    Reason.ALL_TAINTED,
     Reason.FAILED,
     Reason.OTHER_VERSION,
     Reason.TOO_FEW_SAMPLES,
@@ -77,6 +78,16 @@ def by_metric(rows: Iterable[Row]) -> dict[str, tuple[Row, ...]]:
     for row in rows:
         grouped.setdefault(row.metric, []).append(row)
     return {metric: tuple(members) for metric, members in grouped.items()}
+
+
+def lost(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return the one-sided rows that the new side does not have."""
+    return tuple(row for row in rows if row.new is None)
+
+
+def gained(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return the one-sided rows that only the new side has."""
+    return tuple(row for row in rows if row.new is not None)
 
 
 def headline(comparison: Comparison) -> str:

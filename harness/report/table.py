@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -14,7 +14,7 @@ from harness.comparison import Comparison
 from harness.report.multiples import multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
-from harness.report.sections import Sections, by_metric, failure_text, headline, origin, sections
+from harness.report.sections import Sections, by_metric, failure_text, gained, headline, lost, origin, sections
 from harness.report.wording import Places, blocks_text, finding_text, reason_text, title, would_have_shown
 from harness.verdict.rows import Row, Verdict
 
@@ -142,14 +142,16 @@ def _open(rows: Iterable[Row], places: Places) -> Table:
     return table
 
 
-def _one_sided(rows: Iterable[Row], comparison: Comparison) -> Table:
+def _one_sided(rows: Sequence[Row], comparison: Comparison) -> Table:
     table = _table("what", "where", right=(comparison.old.name, comparison.new.name))
     places = Places.of(comparison.rows)
-    for metric, members in by_metric(rows).items():
-        where = ", ".join(places.place(row) for row in members)
-        unit = members[0].unit
-        sides = (_side([row.old for row in members], unit), _side([row.new for row in members], unit))
-        table.add_row(*map(Text, (title(metric), where, *sides)))
+    # What the new side lost and what it gained stand apart, also where a metric has both.
+    for some in (lost(rows), gained(rows)):
+        for metric, members in by_metric(some).items():
+            where = ", ".join(places.place(row) for row in members)
+            unit = members[0].unit
+            sides = (_side([row.old for row in members], unit), _side([row.new for row in members], unit))
+            table.add_row(*map(Text, (title(metric), where, *sides)))
     return table
 
 

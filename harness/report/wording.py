@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ class Places:
         parts = [_variant_parts(row.variant) for row in rows]
         return cls(
             devices=tuple(dict.fromkeys(row.device for row in rows if row.device != "-")),
-            writer=_most_common(writer for writer, _, _ in parts),
-            reader=_most_common(reader for _, reader, _ in parts),
+            writer=_most_common(writer for writer, *_ in parts),
+            reader=_most_common(reader for _, reader, *_ in parts),
         )
 
     @property
@@ -48,9 +49,10 @@ class Places:
         return f"{device}Artifacts written by {self.writer}{read}, unless a row names another way."
 
     def place(self, row: Row) -> str:
-        """Return where a row was measured: "mlp-s batch 32", "gpu mlp-m", "mlp-s (keras-export)"."""
-        writer, reader, batch = _variant_parts(row.variant)
+        """Return where a row was measured: "mlp-s batch 32", "gpu mlp-m", "mlp-s (keras-export)", "mlp-s (predict)"."""
+        writer, reader, way, batch = _variant_parts(row.variant)
         others = [part for part, usual in ((writer, self.writer), (reader, self.reader)) if part and part != usual]
+        others += [way] if way else []
         words = [
             row.device if len(self.devices) > 1 and row.device != "-" else "",
             row.model if row.model != "-" else "",
@@ -92,6 +94,8 @@ def reason_text(row: Row) -> str:
             return "0 or less among the values: no ratio can be formed"
         case Reason.NO_COMMON_BLOCKS:
             return "no block holds both sides: repeat the comparison"
+        case Reason.ALL_TAINTED:
+            return "the machine was disturbed in every repeat of a side: repeat the comparison when it is calm"
         case Reason.NOT_MEASURED:
             side = "neither side" if row.old is None and row.new is None else "old" if row.new is None else "new"
             return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"
@@ -159,13 +163,14 @@ def blocks_text(row: Row) -> str:
     return "over 200" if row.spread is not None else ""
 
 
-def _variant_parts(variant: str) -> tuple[str | None, str | None, str | None]:
-    """Split "tf-module/tf-load b32" into writer, reader, batch; None for parts that are not there."""
+def _variant_parts(variant: str) -> tuple[str | None, str | None, str | None, str | None]:
+    """Split "tf-module/tf-load xla b32" into writer, reader, way and batch; None for parts that are not there."""
     if variant == "-":
-        return None, None, None
-    way, _, batch = variant.partition(" b")
-    writer, _, reader = way.partition("/")
-    return writer or None, reader or None, batch or None
+        return None, None, None, None
+    formats, *words = variant.split(" ")
+    batch = words.pop()[1:] if words and re.fullmatch(r"b\d+", words[-1]) else None
+    writer, _, reader = formats.partition("/")
+    return writer or None, reader or None, " ".join(words) or None, batch
 
 
 def _most_common(names: Iterable[str | None]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ REPEATS_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "device": "string",
     "model": "string", "variant": "string", "metric": "string", "unit": "string", "operation": "string",
     "repeat": "int64", "value": "float64", "tainted": "bool", "taints": "string", "status": "string",
-    "reason": "string", "complete_block": "bool",
+    "reason": "string", "complete_block": "bool", "record": "int64",
 }  # fmt: skip
 """Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` is joined by "; "; `reason` is "" where
 there is none; status is that of the record, or "absent" for a metric that the record names as absent. A record that
-failed or is unsupported has one row with metric "-"."""
+failed or is unsupported has one row with metric "-". `record` numbers the records of a run."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
@@ -132,20 +132,36 @@ def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     return counted[counted["repeats"] > 0].astype({"repeats": "int64", "blocks": "int64"}).reset_index(drop=True)
 
 
+def tainted_repeats(repeats: pd.DataFrame, subjects: Collection[str]) -> int:
+    """Return how many repeats of some subjects, in complete blocks, are left out of any metric for a taint."""
+    measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
+    return len(measured[measured["subject"].isin(list(subjects))][["run", "record"]].drop_duplicates())
+
+
 def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     """Return what failed or is unsupported (columns: FAILURES_DTYPES), incomplete blocks included.
 
-    The variant is the whole cell's ("tf-module/tf-load"), whatever the operation.
+    The variant is the whole cell's ("tf-module/tf-load"), whatever the operation; of a way or a promise within a
+    repeat that went well otherwise, the way's ("tf-module/tf-load xla").
     """
-    bad = repeats[repeats["status"].isin(["failed", "unsupported"])]
+    bad = pd.concat([repeats[repeats["status"].isin(["failed", "unsupported"])], _failed_within(repeats)])
     group = [column for column in FAILURES_DTYPES if column != "count"]
     return _table(bad.groupby(group, sort=True).size().rename("count").reset_index(), FAILURES_DTYPES)
+
+
+def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for each way that failed or is unsupported in a repeat, as its absent metrics tell."""
+    absent = repeats[repeats["status"] == "absent"]
+    status = absent["reason"].str.extract(r"^(failed|unsupported)\b", expand=False)
+    way = absent["variant"].str.replace(r" b\d+$", "", regex=True)
+    told = absent.assign(status=status, variant=way)[status.notna()]
+    return told.drop_duplicates(["run", "record", "variant", "reason"])
 
 
 def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, Any]]:
     completed = complete_blocks(records)
     last = {record["block"]: record.get("attempt", 0) for record in records}
-    for record in records:
+    for number, record in enumerate(records):
         if record["type"] != "repeat":
             continue
         block, attempt = record["block"], record.get("attempt", 0)
@@ -159,6 +175,7 @@ def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, An
             "operation": record["operation"],
             "repeat": record.get("repeat", 0),
             "complete_block": block in completed,
+            "record": number,
         }
         taints = record.get("taints") or []
         if record["status"] != "ok":

@@ -81,7 +81,8 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
     """Answer questions 1 to 4 and prepare the test of the rest."""
     old, new = _finite(row.old), _finite(row.new)
     if not old or not new:
-        return _Case(_row(row, list(old.values()), list(new.values()), Reason.NOT_MEASURED), settled=True)
+        reason = Reason.ALL_TAINTED if row.disturbed else Reason.NOT_MEASURED
+        return _Case(_row(row, list(old.values()), list(new.values()), reason), settled=True)
     if row.kind is not Kind.TIME:
         sides = [list(old.values()), list(new.values())]
         if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     ZERO_VARIANCE = "zero-variance"
     NON_POSITIVE = "non-positive"
     NO_COMMON_BLOCKS = "no-common-blocks"
+    ALL_TAINTED = "all-tainted"
     NOT_MEASURED = "not-measured"
     NOT_JUDGED = "not-judged"
     # inconclusive, of results that are read as another project's asv left them
@@ -63,7 +64,8 @@ class RowInput:
     """The samples of one row, for both sides.
 
     `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted
-    in `tainted`. A sample that is not a finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
+    in `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a
+    finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
     `byte_floor` says that changes under 1 KiB are of no interest; it belongs to metrics in bytes.
     """
 
@@ -78,6 +80,7 @@ class RowInput:
     old: tuple[tuple[int, float], ...]
     new: tuple[tuple[int, float], ...]
     tainted: int = 0
+    disturbed: bool = False
     paired: bool = True
     byte_floor: bool = False
 

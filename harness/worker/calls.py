@@ -32,7 +32,7 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             recorder.report("call_failed", 0, way=way)
         except (apart.StepFailed, WrongOutput) as error:
             # The other ways are measured all the same.
-            absent = isinstance(error, apart.StepFailed) and error.is_absent(*_ABSENT.get(way, ()))
+            absent = isinstance(error, apart.StepFailed) and error.is_absent
             reason = f"{'unsupported' if absent else 'failed'}: {error}"
             for metric in ("call_first_s", "call_new_shape_s"):
                 recorder.report_absent(metric, reason, way=way)
@@ -135,14 +135,6 @@ def _model(tf: Any, request: Dict[str, Any]) -> Any:
     families.fill(model)
     return model
 
-
-_ABSENT = {
-    # What tf-module writes under Keras 3 has two handles a variable: docs/methodology.md.
-    "v1-session": ("FailedPreconditionError",),
-    # Not every operation can be compiled.
-    "xla": ("InvalidArgumentError", "UnimplementedError"),
-}
-"""Further classes of exceptions that mean, for a way, that this release does not have it."""
 
 WAYS: Dict[str, Tuple[Callable[[Any, Dict[str, Any]], Way], bool]] = {
     "signature-host": (_signature_host, True),

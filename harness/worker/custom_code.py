@@ -59,7 +59,7 @@ def _try(
     try:
         apart.run(step, recorder)
     except (apart.StepFailed, WrongOutput) as error:
-        if isinstance(error, apart.StepFailed) and error.is_absent():
+        if isinstance(error, apart.StepFailed) and error.is_absent:
             recorder.report_absent(METRIC, f"unsupported: {error}", way=way)
         else:
             recorder.report(METRIC, 1, way=way)

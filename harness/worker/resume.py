@@ -47,7 +47,7 @@ def _try(trial: _Trial, way: str, restore: Restore, recorder: Recorder) -> None:
     except apart.StepFailed as error:
         # The others are tried all the same.
         recorder.report_absent("resume_first_step_s", _status(error), way=way)
-        if error.is_absent():
+        if error.is_absent:
             recorder.report_absent("resume_broken_promises", _status(error), way=way)
         else:
             recorder.report("resume_broken_promises", len(PROMISES), way=way)
@@ -58,7 +58,7 @@ def _try(trial: _Trial, way: str, restore: Restore, recorder: Recorder) -> None:
 
 
 def _status(error: apart.StepFailed) -> str:
-    return f"{'unsupported' if error.is_absent() else 'failed'}: {error}"
+    return f"{'unsupported' if error.is_absent else 'failed'}: {error}"
 
 
 class _Trial:
