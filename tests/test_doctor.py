@@ -66,6 +66,7 @@ def test_the_tests_own_driver_keeps_everything_from_being_measured(tmp_path: Pat
     assert found["gpu-driver"]["severity"] == "problem"
     assert found["gpu"]["text"] == "NVIDIA Fake 80GB, 80 GiB, GPU-fake"
     assert found["gpu-persistence"]["severity"] == "advice"
+    assert found["gpu-cache"]["severity"] == "ok"
     assert found["gpu-accounting"]["severity"] == "ok"
     assert found["gpu-processes"]["text"] == "1 other process holds 1.0 GiB"
     assert found["gpu-throttle"]["text"] == "clocks are held down at 41 C: thermal, by hardware"

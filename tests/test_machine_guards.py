@@ -93,6 +93,26 @@ def test_a_gpu_repeat_is_tainted_by_foreign_processes_and_a_cpu_repeat_is_not(tm
     assert fake_nvml.ask(on_cpu, library, **busy) == "[[], None]"
 
 
+COMPILING = """
+import os
+from pathlib import Path
+from harness.machine.guards import *
+cache = Path(os.environ["CUDA_CACHE_PATH"])
+with Guards("GPU-fake", Path("/")) as guards:
+    looks = [guards.look("gpu")]
+    (cache / "7" / "c").mkdir(parents=True)
+    (cache / "7" / "c" / "kernels").write_bytes(bytes(3 << 20))
+    looks += [guards.look("gpu"), guards.look("gpu")]
+print([[taint for taint in taints(*pair) if taint.startswith("jit")] for pair in (looks[:2], looks[1:])])
+"""
+
+
+def test_a_repeat_in_which_the_driver_compiled_kernels_is_tainted(tmp_path: Path) -> None:
+    library = fake_nvml.build(tmp_path)
+    answer = fake_nvml.ask_any(COMPILING, {**fake_nvml.playing(library), "CUDA_CACHE_PATH": str(tmp_path / "cache")})
+    assert answer == "[['jit-compiled: the driver compiled 3.0 MiB of kernels for this GPU'], []]"
+
+
 def test_a_gpu_that_is_lost_between_two_looks_is_no_exception(tmp_path: Path) -> None:
     library = fake_nvml.build(tmp_path)
     on_gpu = LOOKS.format(looks='guards.look("gpu"), guards.look("gpu")')

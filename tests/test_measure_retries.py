@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from stored_runs import block_end, repeat
 from harness.machine.identity import describe_machine
 from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
-from harness.measure.plan import Plan
+from harness.measure.plan import LOADER_VARIABLES, Plan
 from harness.measure.presets import Cell, Group, Preset
 from harness.measure.retries import Spoilt, disturbance_text, next_retry, spoilt_blocks, stands_for
 from harness.measure.run import measure
 from harness.store.frame import repeats_frame, samples_frame
-from harness.store.runs import RunDirectory
+from harness.store.runs import RunDirectory, fingerprint
 
 STEAL = ["steal: 12 % of CPU time"]
 
@@ -165,3 +166,16 @@ def test_no_block_is_measured_again_when_the_time_is_over(sitting: Any) -> None:
     assert lines[-1].endswith("no time is left to measure it once more.")
     run, lines = sitting({1}, budget_s=45.0)
     assert lines[-1].endswith("no time is left to measure it once more.")
+
+
+def test_blocks_under_other_libraries_cpus_or_gpus_belong_to_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = describe_machine("box")
+    plan = Plan("speed", Preset("tiny", "tiny", 0.1, 4, 10.0, None, (GROUP,)), {}, machine, 1, "fork")
+    for name in LOADER_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    parts = plan.fingerprint_parts()
+    fewer = replace(plan, machine=replace(machine, usable_cpus=machine.usable_cpus + 1))
+    monkeypatch.setenv("LD_PRELOAD", "libjemalloc.so.2")
+    others = (plan.fingerprint_parts(), fewer.fingerprint_parts(), plan.fingerprint_parts("GPU-1"))
+    assert len({fingerprint(one) for one in (parts, *others)}) == 4
+    assert plan.fingerprint_parts()["loader"] == {"LD_PRELOAD": "libjemalloc.so.2"}

@@ -9,6 +9,7 @@ from harness.machine.findings import Finding, advice, ok, problem
 from harness.machine.gpu import Gpu, gpus, is_fake_driver
 from harness.machine.gpu_selection import tensorflow_gpu
 from harness.machine.gpu_state import foreign_text, read_state, throttle_names
+from harness.machine.kernel_cache import cache_folder, can_be_written
 from harness.machine.nvml import Nvml
 
 
@@ -36,6 +37,12 @@ def gpu_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield _mode(nvml, whole, "persistence")
         yield _mode(nvml, whole, "accounting")
         yield from _state(nvml, handle)
+        folder = cache_folder(environment)
+        if can_be_written(folder):
+            yield ok("gpu-cache", f"kernels that the driver compiles are kept in {folder}")
+        else:
+            what = "Set CUDA_CACHE_PATH to a folder that can be written: a release built for other GPUs pays each time."
+            yield advice("gpu-cache", f"kernels that the driver compiles cannot be kept in {folder}", what)
 
 
 def _identity(gpu: Gpu, chosen: str, count: int) -> Finding:

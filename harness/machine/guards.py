@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.machine.frequency import governors
 from harness.machine.gpu_state import GpuState, gpu_taints, read_state
+from harness.machine.kernel_cache import cache_folder, cached_bytes
 from harness.machine.load import HostSample, far_enough, sample_host, taints_between
 from harness.machine.nvml import Nvml
 
@@ -33,6 +34,7 @@ class Look:
     governors: tuple[str, ...]
     free_bytes: Mapping[str, int]  # by what the place is called in a taint
     gpu: GpuState | None  # None where no GPU is looked at
+    compiled_bytes: int = 0  # kernels in CUDA's cache, where a GPU is looked at
 
 
 class Guards:
@@ -80,7 +82,8 @@ class Guards:
         For a GPU repeat, look while none of our processes holds the device: whoever is listed then is foreign.
         """
         gpu = read_state(self._nvml, self._handle) if device == "gpu" and self._handle is not None else None
-        look = Look(sample_host(), governors(), _free(self._places), gpu)
+        compiled = 0 if gpu is None else cached_bytes(cache_folder(os.environ))
+        look = Look(sample_host(), governors(), _free(self._places), gpu, compiled)
         self._looks.append(look)
         return look
 
@@ -89,8 +92,8 @@ def taints(before: Look, after: Look, since: Look | None = None) -> tuple[str, .
     """Return why a repeat between two looks should not be trusted; empty on a calm machine.
 
     `since` is a look before `before`, from which on the load is judged where the repeat alone is too short.
-    Each text is `kind: figure`. CPU load, steal and swapping are `load.taints_between`; `throttle` and `foreign-gpu`
-    come from the GPU alone, so that a CPU repeat never has them.
+    Each text is `kind: figure`. CPU load, steal and swapping are `load.taints_between`; `throttle`, `foreign-gpu` and
+    `jit-compiled` come from the GPU alone, so that a CPU repeat never has them.
     """
     found = list(taints_between((before if since is None else since).host, after.host))
     if before.governors != after.governors:
@@ -100,6 +103,9 @@ def taints(before: Look, after: Look, since: Look | None = None) -> tuple[str, .
             found.append(f"{place}: {free / 2**20:.0f} MiB free")
     if before.gpu is not None and after.gpu is not None:
         found.extend(gpu_taints(before.gpu, after.gpu))
+        grown = after.compiled_bytes - before.compiled_bytes
+        if grown > 0:
+            found.append(f"jit-compiled: the driver compiled {grown / 2**20:.1f} MiB of kernels for this GPU")
     return tuple(found)
 
 

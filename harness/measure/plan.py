@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,9 @@ from harness.machine.identity import Machine
 from harness.measure.presets import Preset
 from harness.releases.environments import Environment
 from harness.worker import WORKER_VERSION
+
+LOADER_VARIABLES = ("LD_PRELOAD", "LD_LIBRARY_PATH")
+"""What workers inherit that decides which libraries they load: another allocator, or another CUDA."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Plan:
             for name, environment in self.subjects.items()
             if environment.profile is not None
         }
+        loader = {name: value for name, value in sorted(os.environ.items()) if name in LOADER_VARIABLES}
         return {
             "kind": self.kind,
             "subjects": {name: environment.release.ident for name, environment in self.subjects.items()},
@@ -49,8 +54,10 @@ class Plan:
             "worker version": WORKER_VERSION,
             "machine": self.machine.name,
             "boot": self.machine.boot_id,
+            "CPUs": self.machine.usable_cpus,
             # Runs that use no GPU, were never judged on the way or know no profile keep the fingerprint they had.
             **({"GPU": gpu_uuid} if gpu_uuid else {}),
+            **({"loader": loader} if loader else {}),
             **({"looks": list(self.looks)} if self.looks else {}),
             **({"profiles": profiles} if profiles else {}),
         }

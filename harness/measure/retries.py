@@ -18,7 +18,7 @@ from harness.store.records import Record, complete_blocks, records_of_complete_b
 RETRY_SHARE = 0.25
 """Further blocks per planned block, at least one: a machine that needs more is not fit, and waiting does not help."""
 
-PASSING = ("foreign-load", "steal", "swap-in", "throttle", "foreign-gpu", "governor")
+PASSING = ("foreign-load", "steal", "swap-in", "throttle", "foreign-gpu", "jit-compiled", "governor")
 """Kinds of taint that may be gone a block later. A page cache that cannot be emptied, or a disk that is full, would
 only spoil the next block as well."""
 

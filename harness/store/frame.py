@@ -38,7 +38,10 @@ FAILURES_DTYPES = {
 }  # fmt: skip
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
-CLOCK_TAINTS = ("foreign-load", "steal", "throttle", "foreign-gpu", "governor", "low-disk", "low-shm")
+CLOCK_TAINTS = (
+    *("foreign-load", "steal", "throttle", "foreign-gpu", "jit-compiled", "governor"),
+    *("low-disk", "low-shm"),
+)
 """Kinds of taint (the text before the colon) that disturb clocks only, and `foreign-gpu` footprints: sizes, counts and
 memory held are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every
 metric."""

@@ -25,7 +25,7 @@ from typing import Any, Dict, List, Mapping, Optional, TextIO, Tuple
 from harness.worker import WORKER_VERSION, page_cache
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line, shown
 
-SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_", "ONEDNN_", "LD_PRELOAD")
+SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_", "ONEDNN_", "LD_")
 """Beginnings of the variables that change what is measured: stored as the worker sees them."""
 
 COLD_IMPORT_BYTES = 16 << 20
