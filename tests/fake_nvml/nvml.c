@@ -1,6 +1,7 @@
 /* A stand-in for libnvidia-ml.so.1, so that tests drive the real pynvml without a GPU. Its driver version makes its
    numbers unusable: results from it are refused. What it plays is said by variables, all optional:
 
+   FAKE_NVML_DRIVER      another version, for a test that needs a run of its own in its own folder
    FAKE_NVML_GPUS        "GPU-a,GPU-b" in PCI order (default "GPU-fake"; "" is a driver without a device)
    FAKE_NVML_NAMES       "Fast,Slow": their names
    FAKE_NVML_MIG         "MIG-x": the first GPU is partitioned, and this is its MIG device; "none": without any
@@ -76,7 +77,7 @@ int nvmlInitWithFlags(unsigned int flags) { return fails("init") ? NOT_LOADED : 
 int nvmlShutdown(void) { return SUCCESS; }
 const char *nvmlErrorString(int code) { return "fake error"; }
 int nvmlSystemGetDriverVersion(char *text, unsigned int size) {
-    snprintf(text, size, "000.00.fake");
+    snprintf(text, size, "%s", said("FAKE_NVML_DRIVER", "000.00.fake"));
     return SUCCESS;
 }
 int nvmlDeviceGetCount_v2(unsigned int *count) {
