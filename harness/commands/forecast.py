@@ -17,11 +17,14 @@ from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.looks import PLANNED, SHARES
 from harness.verdict.margins import margin_table
 from harness.verdict.power import planned_detectable_ratio
+from harness.zoo import families
 
 ASSUMED_IMPORT_S = 4.0
-ASSUMED_REPEAT_S = 0.6
-"""Seconds of an import and of a repeat where this machine has no run to learn from. On two shared cores `quick` was
-seen to take 1.5 to 3.6 and 0.35 to 0.64; larger models take more, so this is an order of magnitude."""
+ASSUMED_REPEAT_S = 0.4
+ASSUMED_BYTES_PER_S = 250e6
+"""Seconds of an import and of a repeat of a small model, and what comes on top for its parameters, where this machine
+has no run to learn from. On two shared cores an import was seen to take 1.5 to 3.6 s, a repeat 0.2 to 0.7 s of small
+models and 12 to 26 s of those of 4 GB: an order of magnitude."""
 ASSUMED_SPREAD = 0.05
 """Standard deviation of a block's log difference where nothing was measured here yet."""
 FEWEST_TIMED_BLOCKS = 4
@@ -94,9 +97,12 @@ def _block_seconds(
     if known is not None:
         per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
         return per_subject * subjects, f"as in run {known.run}"
-    repeats = sum(group.repeats_in_all * len(group.cells) for group in preset.groups)
-    seconds = subjects * (ASSUMED_IMPORT_S + ASSUMED_REPEAT_S * repeats)
-    return seconds, "a rough guess: this plan has not been measured here yet"
+    repeats_s = sum(
+        group.repeats_in_all * (ASSUMED_REPEAT_S + 4 * families.parameters(cell.model) / ASSUMED_BYTES_PER_S)
+        for group in preset.groups
+        for cell in group.cells
+    )
+    return subjects * (ASSUMED_IMPORT_S + repeats_s), "a rough guess: this plan has not been measured here yet"
 
 
 def _spreads_from(
