@@ -139,7 +139,7 @@ def _values(columns: Columns, definitions: Mapping[str, Definition]) -> pd.DataF
     rank[ranked] = np.arange(len(ranked), dtype=np.int32)
     order = np.argsort(rank[columns.file], kind="stable")
     file, series = columns.file[order], columns.series[order]
-    dates = [np.datetime64("NaT") if f.date_ms is None else np.datetime64(f.date_ms, "ms") for f in columns.files]
+    dates = [np.datetime64("NaT", "ms") if f.date_ms is None else np.datetime64(f.date_ms, "ms") for f in columns.files]
     by_file: dict[str, list[str]] = {
         name: [getattr(one, name) for one in columns.files] for name in ("machine", "environment", "python", "commit")
     }
