@@ -121,6 +121,13 @@ def test_a_named_run_is_read_wherever_it_lies(root: Path, capsys: pytest.Capture
     assert top == f"From 3 blocks of run {reference.run} on reference-box, a committed reference run."
 
 
+def test_a_named_run_that_tells_nothing_is_not_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, both_loads(0.5))
+    other = store_run(root, promise(0))
+    assert main(["ratios", "--run", str(other.path)]) == 0
+    assert capsys.readouterr().out.startswith("Nothing of this kind is in this run.\n")
+
+
 def test_reference_runs_of_two_machines_are_not_pooled(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     committed(root, both_loads(0.9), machine="a-box")
     newest = committed(root, both_loads(0.7), machine="b-box")

@@ -17,7 +17,8 @@ def provenance_line(found: Provenance) -> str:
     """
     others = f" Not read: {', '.join(found.others)} (--machine NAME)." if found.others else ""
     if not found.runs:
-        return f"Nothing of this kind is in results/runs/{found.asked or found.machine} or the reference runs.{others}"
+        where = "this run" if found.asked is None else f"results/runs/{found.asked} or the reference runs"
+        return f"Nothing of this kind is in {where}.{others}"
     names = [run for run, _ in found.runs]
     runs = f"run{'' if len(names) == 1 else 's'} {', '.join(names)}"
     if len(names) > _MOST_NAMED:
