@@ -156,8 +156,7 @@ def _add_summary(commands: Any) -> None:
 def _add_promises(commands: Any) -> None:
     parser = commands.add_parser("promises", help="what SavedModel promises, and in which release it holds")
     _add_output(parser, ("table", "markdown", "json"))
-    _add_machine(parser)
-    parser.add_argument("--run", type=Path, metavar="DIR", help="only this run's records")
+    _add_source(parser)
     parser.set_defaults(handler=_called("promises", "show_promises"))
 
 
@@ -166,8 +165,7 @@ def _add_within(commands: Any, name: str, help_text: str) -> None:
     parser = commands.add_parser(name, help=help_text)
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="releases (default: all in the results)")
     _add_output(parser, ("table", "markdown", "json"))
-    _add_machine(parser)
-    parser.add_argument("--run", type=Path, metavar="DIR", help="only this run's records")
+    _add_source(parser)
     parser.set_defaults(handler=_called("within", f"show_{name}"))
 
 
@@ -213,8 +211,14 @@ def _add_results(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help=f"{what} (DIR: asv's results_dir)")
 
 
-def _add_machine(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--machine", metavar="NAME", help="only the results of this machine (default: all)")
+def _add_machine(parser: argparse.ArgumentParser, default: str = "all") -> None:
+    parser.add_argument("--machine", metavar="NAME", help=f"only the results of this machine (default: {default})")
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    """Add what chooses the runs of a report that is about one machine."""
+    _add_machine(parser, "this one, else a machine that reference runs are committed of")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="only this run's records")
 
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:

@@ -33,13 +33,14 @@ class Promise:
     way: str  # "-" where the writer itself is absent
     state: State
     detail: str  # what was not kept, or why there is nothing
+    run: str  # whose record it is
 
 
 def promises(records: Iterable[Mapping[str, Any]]) -> list[Promise]:
     """Return the promises that records tell about; of several records of the same, the last one counts.
 
     Args:
-        records: repeat records, oldest first.
+        records: repeat records, oldest first; with the id of their `run` where they are of several.
     """
     found: dict[tuple[str, ...], Promise] = {}
     told: set[tuple[str, str]] = set()  # device and model of which promises are verified
@@ -58,9 +59,10 @@ def promises(records: Iterable[Mapping[str, Any]]) -> list[Promise]:
 def _of_record(record: Mapping[str, Any], metric: str) -> Iterable[Promise]:
     cell = record["cell"]
     place = record["subject"], cell["device"], cell["model"], cell["writer"], METRICS[metric]
+    run = str(record.get("run", ""))
     if record["status"] != "ok":
         state = State.ABSENT if record["status"] == "unsupported" else State.BROKEN
-        yield Promise(*place, "-", state, str(record.get("reason") or ""))
+        yield Promise(*place, "-", state, str(record.get("reason") or ""), run)
         return
     for entry in record.get("metrics", ()):
         if entry["metric"] == metric:
@@ -68,7 +70,7 @@ def _of_record(record: Mapping[str, Any], metric: str) -> Iterable[Promise]:
             evidence = record["evidence"].get(f"{record['operation'].partition('-')[0]} {way}", {})
             broken = ", ".join(evidence.get("broken", [])) or "outputs"
             kept = entry["value"] == 0
-            yield Promise(*place, way, State.KEPT if kept else State.BROKEN, "" if kept else broken)
+            yield Promise(*place, way, State.KEPT if kept else State.BROKEN, "" if kept else broken, run)
     for entry in record.get("absent", ()):
         if entry["metric"] == metric:
-            yield Promise(*place, entry["way"], State.ABSENT, entry["reason"])
+            yield Promise(*place, entry["way"], State.ABSENT, entry["reason"], run)

@@ -41,6 +41,7 @@ class Ratio:
     low: float | None
     high: float | None
     blocks: int
+    runs: tuple[str, ...]  # of these blocks
     difference_s: float | None  # the mean difference, where both are times of one call
 
 
@@ -110,7 +111,8 @@ def _pairs(place: _Place, values: dict[_Place, _Blocks]) -> Iterator[tuple[str, 
 
 def _ratio(what: str, over: str, place: _Place, upper: _Blocks, lower: _Blocks) -> Ratio | None:
     common = sorted(upper.keys() & lower.keys())
-    pairs = [(upper[block], lower[block]) for block in common if upper[block] > 0 and lower[block] > 0]
+    common = [block for block in common if upper[block] > 0 and lower[block] > 0]
+    pairs = [(upper[block], lower[block]) for block in common]
     if not pairs:
         return None
     above, below = (np.asarray(side) for side in zip(*pairs, strict=True))
@@ -120,4 +122,5 @@ def _ratio(what: str, over: str, place: _Place, upper: _Blocks, lower: _Blocks) 
         low, high = (math.exp(end) for end in paired(below, above).interval())
     subject, device, model, variant, metric = place
     difference_s = float((above - below).mean()) if metric in ("call_p50_s", "call_first_s") else None
-    return Ratio(what, over, subject, device, model, variant, math.exp(mean), low, high, len(pairs), difference_s)
+    runs = tuple(dict.fromkeys(run for run, _ in common))
+    return Ratio(what, over, subject, device, model, variant, math.exp(mean), low, high, len(pairs), runs, difference_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from stored_runs import project_root
 from harness.machine import host_fitness, storage_fitness
 from harness.machine.findings import Finding, Severity, advice, ok, problem
 from harness.machine.floors import Floor
-from harness.machine.load import HostSample
+from harness.machine.load import HostSample, taints_between
 from harness.report.fitness import answer, render_fitness_json, render_fitness_table
 
 pytestmark = pytest.mark.slow
@@ -117,11 +118,18 @@ def test_each_finding_has_the_weight_it_deserves(finding: Finding, expected: str
         (HostSample(2.0, 2, 0.4, 0.0, 0.4, 0), ["ok", "ok"]),
         (HostSample(2.0, 2, 2.0, 0.0, 0.0, 0), ["advice", "ok"]),
         (HostSample(2.0, 2, 0.0, 1.0, 0.0, 0), ["ok", "advice"]),
+        # On a large host others may take a lot while a quarter is idle.
+        (HostSample(2.0, 64, 51.2, 0.0, 0.0, 0), ["ok", "ok"]),
+        (HostSample(2.0, 64, 102.4, 0.0, 0.0, 0), ["advice", "ok"]),
     ],
 )
 def test_load_and_steal_are_told_apart(after: HostSample, expected: list[str]) -> None:
-    before = HostSample(0.0, 2, 0.0, 0.0, 0.0, 0)
+    """Advice is given where a repeat that keeps one CPU busy would be tainted, and nowhere else."""
+    before = HostSample(0.0, after.cpus, 0.0, 0.0, 0.0, 0)
     assert [severity(finding) for finding in host_fitness.load(before, after)] == expected
+    beside = dataclasses.replace(after, busy_s=after.busy_s + after.clock_s, own_s=after.own_s + after.clock_s)
+    kinds = [taint.partition(":")[0] for taint in taints_between(before, beside)]
+    assert kinds == [kind for kind, found in zip(("foreign-load", "steal"), expected, strict=True) if found != "ok"]
 
 
 def test_space_is_judged_where_a_folder_is_going_to_be(tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
     assert str(process.pid) in second.stderr
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
+    assert "Interrupted before a block was complete" in log.read_text()
     shutil.rmtree(root / "results")
 
     arguments = ["run", "clean", "--preset", write_preset(root, blocks=3, window_s=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 from faulty_releases import add_release, around_load, make_project, tensorflow_python
 
 from harness.promises import State, promises
+from harness.provenance import Provenance
 from harness.report.promises import render_promises
 
+HERE = Provenance("calm-machine", False, "calm-machine", (("r1", 1),))
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 
 FORGETFUL = around_load("""
@@ -82,8 +85,8 @@ def test_what_cannot_be_saved_is_absent_in_every_way_and_said_once() -> None:
         _record("a", 0),
         _record("b", None, operation="save", status="unsupported", reason="AttributeError: export"),
     ]
-    text = render_promises(promises(records), ["a", "b"], "table")
-    assert text.splitlines()[1].split() == [
+    text = render_promises(promises(records), ["a", "b"], HERE, "table")
+    assert text.splitlines()[3].split() == [
         "training",
         "goes",
         "on",
@@ -97,4 +100,53 @@ def test_what_cannot_be_saved_is_absent_in_every_way_and_said_once() -> None:
 
 
 def test_without_records_the_command_that_makes_some_is_named() -> None:
-    assert "--preset promises" in render_promises([], [], "table")
+    assert "--preset promises" in render_promises([], [], HERE, "table")
+
+
+KERAS = (
+    "unsupported: ValueError: File format not supported: filepath=ARTIFACT.custom-{kind}. Keras 3 only supports V3 "
+    "`.keras` files, legacy H5 format files. Note that the legacy SavedModel format is not supported."
+)
+ENDLESS = "InvalidArgumentError: cannot compute " + "as input was expected to be a float tensor " * 6
+
+
+def _refusals() -> list[dict[str, Any]]:
+    """Return records of Keras's refusal of two models by two writers in two releases."""
+    records = []
+    for model, writer, subject in itertools.product(("mlp-xs", "conv-xs"), ("tf-module", "tf-save"), ("a", "b")):
+        cell = {"device": "cpu", "model": model, "writer": writer, "reader": "tf-load"}
+        absent = [
+            {"metric": "custom_code_broken_promises", "way": f"{kind}-load-model", "reason": KERAS.format(kind=kind)}
+            for kind in ("layer", "model")
+        ]
+        records.append(_record(subject, None, operation="custom-code", cell=cell, absent=absent))
+    return records
+
+
+def test_a_reason_is_one_line_with_the_ways_and_releases_that_have_it() -> None:
+    text = render_promises(promises(_refusals()), ["a", "b"], HERE, "table")
+    ways = "tf-module layer-load-model, tf-module model-load-model, tf-save layer-load-model, tf-save model-load-model"
+    (refusal,) = (line for line in text.splitlines() if "File format" in line)
+    wanted = "n/a: unsupported: ValueError: File format not supported: filepath=ARTIFACT."
+    assert refusal == f"{wanted} [{ways}: a, b]"
+    assert "--format markdown has them whole" in text
+
+
+def test_a_reason_without_an_end_is_cut_to_a_line() -> None:
+    cell = {"device": "cpu", "model": "mlp-xs", "writer": "tf-module", "reader": "tf-load"}
+    entry = {"metric": "custom_code_broken_promises", "value": 1, "way": "layer-signature"}
+    told = {"custom layer-signature": {"broken": [ENDLESS]}}
+    record = _record("a", None, operation="custom-code", cell=cell, metrics=[entry], evidence=told)
+    text = render_promises(promises([record]), ["a"], HERE, "table")
+    (line,) = (line for line in text.splitlines() if "float tensor" in line)
+    assert line.endswith("… [tf-module layer-signature: a]")
+    assert len(line.removeprefix("not kept: ").partition(" [")[0]) <= 160
+
+
+def test_markdown_and_json_keep_reasons_whole() -> None:
+    found = promises(_refusals())
+    markdown = render_promises(found, ["a", "b"], HERE, "markdown")
+    assert markdown.count("Note that the legacy SavedModel format is not supported.") == 1
+    document = json.loads(render_promises(found, ["a", "b"], HERE, "json"))
+    assert KERAS.format(kind="layer") in {one["detail"] for one in document["promises"]}
+    assert document["provenance"]["machine"] == "calm-machine"

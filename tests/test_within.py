@@ -9,6 +9,7 @@ import pytest
 
 from harness.measure.presets import Cell
 from harness.measure.room import why_too_large
+from harness.provenance import Provenance
 from harness.ratios import ratios
 from harness.report.ratios import render_ratios
 from harness.report.scaling import render_scaling
@@ -17,6 +18,7 @@ from harness.verdict.scaling import growth
 
 COLUMNS = ["run", "block", "subject", "device", "model", "variant", "metric", "value"]
 CELL = "tf-module/tf-load"
+HERE = Provenance("calm-machine", False, "calm-machine", (("r1", 4),))
 
 
 def samples(rows: list[tuple[int, str, str, str, float]]) -> pd.DataFrame:
@@ -55,17 +57,17 @@ def test_ladders_are_fitted_by_bytes_and_by_layers() -> None:
         rows += [(0, model, "tf-module", "artifact_bytes", size), (0, model, CELL, "load_warm_s", seconds)]
     for layers in (4, 16, 64):
         rows += [(0, f"deep-{layers}", CELL, "load_warm_s", layers**0.5)]
-    found = {one.family: one for one in courses(samples(rows))}
+    found = {one.family: one for one in courses(samples(rows), ["r1"])}
     assert found["mlp"].models == ("mlp-xs", "mlp-s", "mlp-m")
     assert found["mlp"].growth is not None
     assert found["mlp"].growth.exponent == pytest.approx(1.0)
     assert found["deep"].ladder == LAYERS
     assert found["deep"].growth is not None
     assert found["deep"].growth.exponent == pytest.approx(0.5)
-    text = render_scaling(list(found.values()), "table")
+    text = render_scaling(list(found.values()), HERE, "table")
     assert "a MB" in text
     assert "a layer" in text
-    assert "--preset scale" in render_scaling([], "table")
+    assert "--preset scale" in render_scaling([], HERE, "table")
 
 
 def test_ratios_are_paired_within_blocks() -> None:
@@ -91,8 +93,8 @@ def test_ratios_are_paired_within_blocks() -> None:
     host = found["way signature-host"]
     assert host.ratio == pytest.approx(1.25)
     assert host.difference_s == pytest.approx(0.00075)
-    assert "+750 µs" in render_ratios(list(found.values()), "table")
-    assert "--preset calls" in render_ratios([], "table")
+    assert "+750 µs" in render_ratios(list(found.values()), HERE, "table")
+    assert "--preset calls" in render_ratios([], HERE, "table")
 
 
 def test_a_gpu_is_set_against_the_cpu_beside_it() -> None:

@@ -113,8 +113,17 @@ def measure_subjects(
             project(root)
     where = outcome.run.path.relative_to(root)
     if outcome.interrupted:
-        kept = f"{outcome.blocks} complete {'block is' if outcome.blocks == 1 else 'blocks are'} kept in {where}"
-        print(f"Interrupted: {kept}; the same command goes on from there.", file=sys.stderr)
+        print(_interrupted(outcome.blocks, where), file=sys.stderr)
     elif not outcome.blocks:
         raise UsageError(f"No block could be measured: {outcome.stopped_by}; give it more time.")
     return outcome
+
+
+def _interrupted(blocks: int, where: Path) -> str:
+    if not blocks:
+        return (
+            "Interrupted before a block was complete, so there are no results yet; the same command measures the first "
+            f"block again, in {where}."
+        )
+    kept = f"{blocks} complete {'block is' if blocks == 1 else 'blocks are'} kept in {where}"
+    return f"Interrupted: {kept}; the same command goes on from there."

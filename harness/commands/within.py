@@ -3,47 +3,62 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from collections.abc import Sequence
 
 import pandas as pd
 
 from harness.commands import judging, measuring
-from harness.ratios import ratios
+from harness.commands.sources import Reading, Runs, first_telling
+from harness.ratios import Ratio, ratios
 from harness.releases.commands import find_root
 from harness.report.ratios import render_ratios
 from harness.report.scaling import render_scaling
-from harness.scaling import courses
+from harness.scaling import Course, courses
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Problem
-from harness.store.runs import runs_of
 
 
 def show_scaling(options: argparse.Namespace) -> int:
     """Print the exponent of each operation along each ladder of models."""
-    judging.put_out(render_scaling(courses(_samples(options)), options.format), options)
+
+    def read(runs: Runs, problems: list[Problem]) -> Reading[Course]:
+        samples = _samples(options, runs, problems)
+        found = courses(samples, [run.run for run in runs])
+        fitted = [one for one in found if one.growth is not None]
+        return Reading(found, _blocks(samples, {one.run for one in fitted or found}))
+
+    def fits(found: Sequence[Course]) -> bool:
+        return any(one.growth is not None for one in found)
+
+    found, provenance = first_telling(options, read, fits)
+    judging.put_out(render_scaling(found, provenance, options.format), options)
     return 0
 
 
 def show_ratios(options: argparse.Namespace) -> int:
     """Print loaded over original, writer over writer, way over way, and the like, each release by itself."""
-    judging.put_out(render_ratios(ratios(_samples(options)), options.format), options)
+
+    def read(runs: Runs, problems: list[Problem]) -> Reading[Ratio]:
+        samples = _samples(options, runs, problems)
+        found = ratios(samples)
+        return Reading(found, _blocks(samples, {run for one in found for run in one.runs}))
+
+    found, provenance = first_telling(options, read)
+    judging.put_out(render_ratios(found, provenance, options.format), options)
     return 0
 
 
-def _samples(options: argparse.Namespace) -> pd.DataFrame:
-    """Return the samples of the run, the machine and the subjects that the options name; of all where they do not."""
-    root = find_root()
-    problems: list[Problem] = []
-    if options.run is not None:
-        paths = [judging.load_named_run(options.run).path]
-    else:
-        both = [runs_of(root, options.machine, reference=reference) for reference in (True, False)]
-        paths = [run.path for runs, _ in both for run in runs if run.facts["kind"] != "speed"]
-        problems.extend(problem for _, found in both for problem in found)
-    samples = samples_frame(repeats_frame(paths, problems))
-    for problem in problems:
-        print(problem, file=sys.stderr)
+def _samples(options: argparse.Namespace, runs: Runs, problems: list[Problem]) -> pd.DataFrame:
+    """Return the samples of runs, only those of the subjects that the options name."""
+    samples = samples_frame(repeats_frame([run.path for run in runs], problems))
     if options.subjects:
+        root = find_root()
         names = {measuring.subject_name(root, name) for name in options.subjects}
         samples = samples[samples["subject"].isin(names)]
     return samples
+
+
+def _blocks(samples: pd.DataFrame, runs: set[str]) -> set[tuple[str, int]]:
+    """Return run and number of every block of some runs."""
+    of_runs = samples.loc[samples["run"].isin(runs), ["run", "block"]].drop_duplicates()
+    return {(str(run), int(block)) for run, block in of_runs.itertuples(index=False)}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.machine.findings import Finding, advice, ok, problem
 from harness.machine.frequency import boost, governors
-from harness.machine.load import FOREIGN_SHARE_LIMIT, STEAL_SHARE_LIMIT, HostSample, sample_host
+from harness.machine.load import HostSample, sample_host, shares_between
 
 WATCHED_S = 2.0
 """How long load and steal are watched: 200 of the kernel's 10 ms ticks on each CPU."""
@@ -71,17 +71,16 @@ def turbo(allowed: bool | None) -> Finding:
 
 
 def load(before: HostSample, after: HostSample) -> Iterator[Finding]:
-    """Judge what others and the hypervisor took between two samples."""
-    capacity_s = max(1e-9, (after.clock_s - before.clock_s) * after.cpus)
-    foreign = (after.busy_s - before.busy_s - (after.own_s - before.own_s)) / capacity_s
-    steal = (after.steal_s - before.steal_s) / capacity_s
-    text = f"other processes take {max(0.0, foreign) * 100:.0f} % of {after.cpus} CPUs"
-    if foreign > FOREIGN_SHARE_LIMIT:
+    """Judge what others and the hypervisor took between two samples, as it would be beside a repeat on one CPU."""
+    shares = shares_between(before, after)
+    foreign, idle = (100 * max(0.0, share) for share in (shares.foreign, shares.idle))
+    text = f"other processes take {foreign:.0f} % of {after.cpus} CPUs, {idle:.0f} % are idle"
+    if shares.beside(1 / after.cpus).others_disturb:
         yield advice("cpu-load", text, "Wait until the machine is calm: repeats beside such a load are tainted.")
     else:
         yield ok("cpu-load", text)
-    text = f"the hypervisor took {max(0.0, steal) * 100:.0f} % of the CPU time"
-    if steal > STEAL_SHARE_LIMIT:
+    text = f"the hypervisor took {max(0.0, shares.steal) * 100:.0f} % of the CPU time"
+    if shares.steal_disturbs:
         yield advice("cpu-steal", text, "Neighbours disturb: measure at another time, or on a dedicated machine.")
     else:
         yield ok("cpu-steal", text)

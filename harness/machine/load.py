@@ -34,6 +34,29 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """Who had the usable CPUs between two samples: shares of their time."""
+
+    foreign: float  # other processes; a little under 0 where ticks are counted late
+    steal: float
+    idle: float
+
+    @property
+    def others_disturb(self) -> bool:
+        """Whether other processes took so much that a repeat beside them is tainted."""
+        return self.foreign > FOREIGN_SHARE_LIMIT and self.idle < IDLE_SHARE_ENOUGH
+
+    def beside(self, own: float) -> Shares:
+        """Return the shares as they would be with so much own work in what was idle."""
+        return Shares(self.foreign, self.steal, self.idle - own)
+
+    @property
+    def steal_disturbs(self) -> bool:
+        """Whether the hypervisor took so much."""
+        return self.steal > STEAL_SHARE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
 class HostSample:
     """The counters of the CPUs that this process may use, at one moment; all rising since boot."""
 
@@ -65,22 +88,27 @@ def far_enough(before: HostSample, after: HostSample) -> bool:
     return after.clock_s - before.clock_s >= SHORTEST_INTERVAL_S
 
 
+def shares_between(before: HostSample, after: HostSample) -> Shares:
+    """Return the shares between two samples of different moments."""
+    capacity_s = (after.clock_s - before.clock_s) * after.cpus
+    busy = (after.busy_s - before.busy_s) / capacity_s
+    steal = (after.steal_s - before.steal_s) / capacity_s
+    own = (after.own_s - before.own_s) / capacity_s
+    return Shares(foreign=busy - own, steal=steal, idle=1 - busy - steal)
+
+
 def taints_between(before: HostSample, after: HostSample) -> tuple[str, ...]:
     """Return why a repeat between two samples should not be trusted; empty on a calm machine.
 
     Each text is `kind: figure`, as in `steal: 12 % of CPU time`.
     """
     taints = []
-    elapsed_s = after.clock_s - before.clock_s
     if far_enough(before, after):
-        capacity_s = elapsed_s * after.cpus
-        busy = (after.busy_s - before.busy_s) / capacity_s
-        steal = (after.steal_s - before.steal_s) / capacity_s
-        foreign = busy - (after.own_s - before.own_s) / capacity_s
-        if foreign > FOREIGN_SHARE_LIMIT and 1 - busy - steal < IDLE_SHARE_ENOUGH:
-            taints.append(f"foreign-load: {foreign:.0%} of CPU time on {after.cpus} CPUs".replace("%", " %"))
-        if steal > STEAL_SHARE_LIMIT:
-            taints.append(f"steal: {steal:.0%} of CPU time".replace("%", " %"))
+        shares = shares_between(before, after)
+        if shares.others_disturb:
+            taints.append(f"foreign-load: {shares.foreign:.0%} of CPU time on {after.cpus} CPUs".replace("%", " %"))
+        if shares.steal_disturbs:
+            taints.append(f"steal: {shares.steal:.0%} of CPU time".replace("%", " %"))
     swapped = after.swap_in_bytes - before.swap_in_bytes
     if swapped > SWAP_IN_LIMIT_BYTES:
         taints.append(f"swap-in: {swapped / 2**20:.0f} MiB")

@@ -131,8 +131,9 @@ def narrow(
 ) -> Preset:
     """Return the preset limited to devices, models (globs with commas between) and operations, with other numbers.
 
-    Without save there still is one save a cell and block: the load repeats need its artifact.
-    Raises UsageError where nothing is left to measure.
+    Without save there still is one save a cell and block: the load repeats need its artifact. Groups that have none of
+    the operations are left out.
+    Raises UsageError where nothing is left to measure, or one of the operations is not among what is left.
     """
     groups = []
     for group in preset.groups:
@@ -144,12 +145,18 @@ def narrow(
         group = replace(group, cells=cells)
         if repeats is not None:
             group = group.with_repeats(**{name: repeats for name, count in group.repeats.items() if count})
-        groups.append(_limit_operations(group, operations))
+        groups.append(group)
     if not groups:
         raise UsageError(
             f"Preset {preset.name!r} measures nothing that --device and --model leave: its models are "
             f"{', '.join(dict.fromkeys(cell.model for cell in preset.cells))}."
         )
+    if operations is not None:
+        lacking = [name for name in operations if name not in _operations(groups)]
+        if lacking:
+            is_elsewhere = set(lacking) <= _operations(preset.groups)
+            raise UsageError(_lacks(preset.name, lacking, is_elsewhere, _presets_with(operations, devices, models)))
+        groups = [_limit_operations(group, operations) for group in groups if _operations([group]) & set(operations)]
     return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
 
 
@@ -163,9 +170,31 @@ _COUNTS = ("later_saves", "durable_saves", "batches", "window_s", "blocks", "exa
 _GROUP_FIELDS = (*_CELL_FIELDS, *_REPEATS, *_COUNTS)
 
 
-def _limit_operations(group: Group, operations: Sequence[str] | None) -> Group:
-    if operations is None:
-        return group
+def _operations(groups: Iterable[Group]) -> set[str]:
+    return {PASSES[name].operation for group in groups for name, count in group.repeats.items() if count}
+
+
+def _presets_with(operations: Iterable[str], devices: Sequence[str] | None, models: str | None) -> list[str]:
+    """Return the shipped presets that measure all these operations on such devices and models."""
+    found = []
+    for name, table in _parse(SHIPPED).items():
+        try:
+            left = narrow(_preset(name, table, SHIPPED), devices=devices, models=models)
+        except UsageError:
+            continue
+        if set(operations) <= _operations(left.groups):
+            found.append(name)
+    return found
+
+
+def _lacks(name: str, lacking: Sequence[str], is_elsewhere: bool, others: Sequence[str]) -> str:
+    what = f"the operation{'' if len(lacking) == 1 else 's'} {', '.join(lacking)}"
+    where = " on the devices and models that are left" if is_elsewhere else ""
+    instead = f"these do: {', '.join(others)}" if others else "no shipped preset has all that is asked for"
+    return f"Preset {name!r} does not measure {what}{where}; {instead}."
+
+
+def _limit_operations(group: Group, operations: Sequence[str]) -> Group:
     counts = {name: count for name, count in group.repeats.items() if PASSES[name].operation in operations}
     if "save" in operations:
         return replace(group, repeats=counts)

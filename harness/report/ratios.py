@@ -6,18 +6,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from harness.provenance import Provenance
 from harness.ratios import Ratio
 from harness.report.numbers import count, quantity
+from harness.report.provenance import provenance_document, provenance_line
 
 HINT = "No ratio can be formed from the results: measure with `savedmodel-bench run 2.21 --preset calls`."
 
 
-def render_ratios(found: Sequence[Ratio], form: str) -> str:
-    """Return the ratios as "table" (plain text), "markdown" or "json"."""
+def render_ratios(found: Sequence[Ratio], provenance: Provenance, form: str) -> str:
+    """Return the ratios, and where they come from, as "table" (plain text), "markdown" or "json"."""
     if form == "json":
-        return json.dumps({"schema": 1, "ratios": [asdict(one) for one in found]}, indent=1)
+        listed = [{**asdict(one), "runs": len(one.runs)} for one in found]
+        return json.dumps({"schema": 1, "provenance": provenance_document(provenance), "ratios": listed}, indent=1)
+    top = [provenance_line(provenance), ""]
     if not found:
-        return HINT
+        return "\n".join([*top, HINT])
     lines: list[tuple[str, ...]] = [("what over what", "subject", "model", "variant", "ratio", "95 % interval", "more")]
     lines += [_line(one) for one in found]
     notes = [
@@ -27,10 +31,10 @@ def render_ratios(found: Sequence[Ratio], form: str) -> str:
     ]
     if form == "markdown":
         rows = ["| " + " | ".join(line) + " |" for line in lines]
-        return "\n".join([rows[0], "|" + " --- |" * 4 + " ---: |" * 3, *rows[1:], *notes])
+        return "\n".join([*top, rows[0], "|" + " --- |" * 4 + " ---: |" * 3, *rows[1:], *notes])
     widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
     rows = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*rows, *notes])
+    return "\n".join([*top, *rows, *notes])
 
 
 def _line(one: Ratio) -> tuple[str, ...]:

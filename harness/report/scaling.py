@@ -6,7 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from harness.provenance import Provenance
 from harness.report.numbers import quantity
+from harness.report.provenance import provenance_document, provenance_line
 from harness.report.wording import title
 from harness.scaling import LAYERS, Course
 from harness.verdict.scaling import FEWEST_RUNGS
@@ -14,16 +16,21 @@ from harness.verdict.scaling import FEWEST_RUNGS
 _MEGABYTE = 1e6
 
 
-def render_scaling(found: Sequence[Course], form: str) -> str:
-    """Return the courses as "table" (plain text), "markdown" or "json"; those with too few rungs are counted."""
+def render_scaling(found: Sequence[Course], provenance: Provenance, form: str) -> str:
+    """Return the courses, and where they come from, as "table" (plain text), "markdown" or "json".
+
+    Those with too few rungs are counted, in JSON they have no growth.
+    """
     if form == "json":
-        return json.dumps({"schema": 1, "courses": [asdict(one) for one in found]}, indent=1)
+        listed = [asdict(one) for one in found]
+        return json.dumps({"schema": 1, "provenance": provenance_document(provenance), "courses": listed}, indent=1)
     fitted = [one for one in found if one.growth is not None]
+    top = [provenance_line(provenance), ""]
     if not fitted:
-        return (
-            f"No ladder has {FEWEST_RUNGS} rungs in the results: measure some with "
-            "`savedmodel-bench run 2.21 --preset scale`."
+        hint = (
+            f"No run has a ladder of {FEWEST_RUNGS} rungs: measure one with `savedmodel-bench run 2.21 --preset scale`."
         )
+        return "\n".join([*top, hint])
     lines: list[tuple[str, ...]] = [
         ("what", "subject", "models", "grows with", "exponent", "95 % interval", "one more costs")
     ]
@@ -32,9 +39,11 @@ def render_scaling(found: Sequence[Course], form: str) -> str:
     notes = [
         "Exponent: 0 is a fixed cost, 1 is proportional. One more: a layer, or a megabyte, between the largest two."
     ]
+    if len({one.run for one in fitted}) > 1:
+        notes.append(f"Each exponent is of one run: the newest in which its ladder has {FEWEST_RUNGS} rungs.")
     if left:
         notes.append(f"{left} further courses have under {FEWEST_RUNGS} rungs.")
-    return "\n".join(_text(lines, notes, form == "markdown"))
+    return "\n".join((*top, *_text(lines, notes, form == "markdown")))
 
 
 def _line(one: Course) -> tuple[str, ...]:

@@ -1,0 +1,96 @@
+"""Which runs `promises`, `ratios` and `scaling` read: one machine's own, else committed reference runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from harness.commands import judging
+from harness.machine.identity import describe_machine
+from harness.provenance import Provenance
+from harness.releases.commands import find_root
+from harness.store.records import Problem
+from harness.store.runs import RunDirectory, runs_of
+
+Told = TypeVar("Told")
+Runs = list[RunDirectory]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Generic[Told]):
+    """What some runs tell, and the blocks that it comes from."""
+
+    told: list[Told]
+    blocks: AbstractSet[tuple[str, int]]  # run and number
+
+
+def first_telling(
+    options: argparse.Namespace,
+    read: Callable[[Runs, list[Problem]], Reading[Told]],
+    tells: Callable[[Sequence[Told]], bool] = bool,
+) -> tuple[list[Told], Provenance]:
+    """Return what the first source tells that tells anything, and where it comes from.
+
+    The sources are the run that `--run` names alone; else the own runs of this machine (or `--machine`), then its
+    reference runs, then, without `--machine`, those of each other machine. Machines are never mixed.
+
+    Args:
+        options: of the command.
+        read: reads runs of one machine, oldest first; what could not be read is appended to the problems.
+        tells: whether what was read answers anything.
+    """
+    problems: list[Problem] = []
+    asked = None if options.run is not None else describe_machine(options.machine).name
+    sources, others = _sources(options, asked, problems)
+    found: tuple[list[Told], Provenance] | None = None
+    for runs in sources:
+        reading = read(runs, problems)
+        if tells(reading.told) or (reading.told and found is None):
+            found = reading.told, _provenance(runs, reading.blocks, asked, others)
+        if tells(reading.told):
+            break
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return found or ([], Provenance(asked or "-", False, asked, (), others))
+
+
+def _sources(
+    options: argparse.Namespace, asked: str | None, problems: list[Problem]
+) -> tuple[list[Runs], tuple[str, ...]]:
+    """Return the runs of each source, in the order of their turn, and the machines whose own runs are none."""
+    if asked is None:
+        return [[judging.load_named_run(options.run)]], ()
+    own = _by_machine(False, problems)
+    reference = _by_machine(True, problems)
+    if options.machine is not None:
+        reference = {machine: runs for machine, runs in reference.items() if machine == asked}
+    newest_first = sorted(reference.values(), key=lambda runs: str(runs[-1].facts["created_at"]), reverse=True)
+    sources = [
+        own.pop(asked, []),
+        reference.pop(asked, []),
+        *(runs for runs in newest_first if runs[0].machine != asked),
+    ]
+    return [runs for runs in sources if runs], tuple(own)
+
+
+def _by_machine(reference: bool, problems: list[Problem]) -> dict[str, Runs]:
+    runs, found = runs_of(find_root(), reference=reference)
+    problems.extend(found)
+    machines: dict[str, Runs] = {}
+    for run in runs:
+        if run.facts["kind"] != "speed":
+            machines.setdefault(run.machine, []).append(run)
+    return machines
+
+
+def _provenance(
+    runs: Runs, blocks: AbstractSet[tuple[str, int]], asked: str | None, others: tuple[str, ...]
+) -> Provenance:
+    counted = Counter(run for run, _ in blocks)
+    used = tuple((run.run, counted[run.run]) for run in runs if counted[run.run])
+    return Provenance(runs[0].machine, runs[0].is_reference, asked, used, others)

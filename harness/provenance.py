@@ -1,0 +1,21 @@
+"""Where the numbers of a report come from: the machine, its runs and how many blocks they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a report on one machine's runs was made of."""
+
+    machine: str
+    is_reference: bool  # committed reference runs, not made in this project's folder
+    asked: str | None  # the machine whose own runs were looked at first; None where a run was named
+    runs: tuple[tuple[str, int], ...]  # id and number of blocks, oldest first; empty where nothing was found
+    others: tuple[str, ...] = ()  # machines that have runs in the results too, which were not read
+
+    @property
+    def blocks(self) -> int:
+        """All blocks, added up."""
+        return sum(blocks for _, blocks in self.runs)

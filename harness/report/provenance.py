@@ -1,0 +1,42 @@
+"""Where a report's numbers come from, as the line on top of it and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.provenance import Provenance
+from harness.report.numbers import count
+
+_MOST_NAMED = 3
+
+
+def provenance_line(found: Provenance) -> str:
+    """Return one or two sentences.
+
+    Example: "From 10 blocks of run 20261125T201726-b0e8 on amd-epyc-2cpu-24gib."
+    """
+    others = f" Not read: {', '.join(found.others)} (--machine NAME)." if found.others else ""
+    if not found.runs:
+        where = "this run" if found.asked is None else f"results/runs/{found.asked} or the reference runs"
+        return f"Nothing of this kind is in {where}.{others}"
+    names = [run for run, _ in found.runs]
+    runs = f"run{'' if len(names) == 1 else 's'} {', '.join(names)}"
+    if len(names) > _MOST_NAMED:
+        runs = f"{len(names)} runs, {names[0]} to {names[-1]},"
+    kind = ""
+    if found.is_reference:
+        kind = ", a committed reference run" if len(names) == 1 else ", committed reference runs"
+        if found.asked is not None:
+            kind += f" (results/runs/{found.asked} has nothing of this kind)"
+    return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}.{others}"
+
+
+def provenance_document(found: Provenance) -> dict[str, Any]:
+    """Return the same as JSON-ready values."""
+    return {
+        "machine": found.machine,
+        "reference": found.is_reference,
+        "blocks": found.blocks,
+        "runs": [{"run": run, "blocks": blocks} for run, blocks in found.runs],
+        "other_machines": list(found.others),
+    }

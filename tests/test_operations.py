@@ -1,0 +1,82 @@
+"""`--operation`: what a preset is limited to, and what it says where it has no such operation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from stored_runs import project_root
+
+from harness.cli import main
+from harness.machine.gpu import gpu_present
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project_root(tmp_path))
+
+
+def plan(*arguments: str) -> list[str]:
+    return ["run", "2.21", "--dry-run", "--device", "cpu", *arguments]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--operation", "memory"), "'quick' does not measure the operation memory; these do: nightly, full, gpu."),
+        (
+            ("--operation", "load,memory,calls"),
+            "'quick' does not measure the operations calls, memory; these do: nightly.",
+        ),
+        (
+            ("--operation", "floor"),  # its group is for GPUs
+            "'quick' does not measure the operation floor on the devices and models that are left; these do: "
+            "nightly, full, gpu.",
+        ),
+        (
+            ("--operation", "calls", "--preset", "nightly", "--model", "mlp-s"),
+            "'nightly' does not measure the operation calls on the devices and models that are left; these do: calls.",
+        ),
+        (
+            ("--operation", "calls,resume", "--model", "deep-4", "--preset", "scale"),
+            "'scale' does not measure the operations calls, resume; no shipped preset has all that is asked for.",
+        ),
+    ],
+)
+def test_an_operation_that_the_preset_lacks_is_one_sentence(
+    arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(plan(*arguments)) == 3
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == ("", f"savedmodel-bench: Preset {told}\n")
+
+
+def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.toml").write_text(
+        "[own]\ntime_margin = 0.1\nblocks = 1\ntimeout_s = 9\n[[own.groups]]\ndevices = ['cpu']\nmodels = ['mlp-xs']\n"
+        "writer = 'tf-module'\nreader = 'tf-load'\nwarm_repeats = 1\n"
+    )
+    assert main(plan("--preset", "own.toml", "--operation", "resume")) == 3
+    assert "'own' does not measure the operation resume; these do: nightly, full, promises." in capsys.readouterr().err
+
+
+def test_what_reads_keeps_one_save_and_groups_without_it_go(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(plan("--preset", "calls", "--operation", "calls")) == 0
+    shown = capsys.readouterr().out
+    assert "In every block: 1 saves, 2 with all ways to call, of\n" in shown
+    assert "keras-export" not in shown
+    assert len(re.findall(r" on cpu by ", shown)) == 3
+
+
+def test_save_alone_is_in_every_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(plan("--operation", "save")) == 0
+    shown = capsys.readouterr().out
+    assert "keras-export" in shown
+    assert "loads" not in shown
+
+
+@pytest.mark.skipif(gpu_present(), reason="a GPU answers here")
+def test_without_a_gpu_what_only_gpus_are_asked_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "2.21", "--dry-run", "--operation", "profile"]) == 3
+    assert "these do: nightly, full, calls" in capsys.readouterr().err

@@ -1,0 +1,195 @@
+"""Whose numbers `ratios`, `scaling` and `promises` read, and how they say so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stored_runs import CELL, MACHINE, NEW, OLD, block_end, project_root, repeat, store_run
+
+from harness.cli import main
+from harness.store.records import Record
+from harness.store.runs import RunDirectory, load_run
+
+ELSEWHERE = "other-box"
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SAVEDMODEL_BENCH_MACHINE", MACHINE)
+    monkeypatch.chdir(tmp_path)
+    return project_root(tmp_path)
+
+
+def ladder(rungs: Mapping[str, float], blocks: int = 1, subject: str = NEW) -> list[Record]:
+    """Return blocks that load deep models, by name, in so many seconds."""
+    records = []
+    for block in range(blocks):
+        for model, seconds in rungs.items():
+            cell = {**CELL, "model": model}
+            records.append(repeat(seconds, metric="load_warm_s", subject=subject, block=block, cell=cell))
+        records.append(block_end(block))
+    return records
+
+
+def both_loads(again: float, blocks: int = 3, subject: str = NEW) -> list[Record]:
+    """Return blocks in which the first load takes a second and the second one `again`."""
+    records = []
+    for block in range(blocks):
+        for metric, seconds in (("load_warm_s", 1.0), ("load_again_s", again)):
+            records.append(repeat(seconds, metric=metric, subject=subject, block=block))
+        records.append(block_end(block))
+    return records
+
+
+def promise(broken: float, subject: str = NEW) -> list[Record]:
+    entry = {"metric": "resume_broken_promises", "value": broken, "way": "train-signature"}
+    return [
+        repeat(None, operation="resume", subject=subject) | {"metrics": [entry], "evidence": {}},
+        block_end(),
+    ]
+
+
+def committed(root: Path, records: Sequence[Record], machine: str = "reference-box") -> RunDirectory:
+    """Store a run and move it to the committed reference runs."""
+    run = store_run(root, records, machine=machine)
+    path = root / "results" / "reference" / machine / run.run
+    path.parent.mkdir(parents=True, exist_ok=True)
+    run.path.rename(path)
+    if not any(run.path.parent.iterdir()):
+        run.path.parent.rmdir()
+    loaded = load_run(path)
+    assert isinstance(loaded, RunDirectory)
+    return loaded
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert main([*arguments, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def exponents(document: Any) -> list[tuple[str, float]]:
+    return [(one["run"], round(one["growth"]["exponent"], 3)) for one in document["courses"] if one["growth"]]
+
+
+def test_machines_are_not_pooled_and_the_others_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, both_loads(0.1), machine=ELSEWHERE)
+    run = store_run(root, both_loads(0.5))
+    committed(root, both_loads(0.9))
+    document = told(capsys, "ratios")
+    assert [(one["ratio"], one["blocks"], one["runs"]) for one in document["ratios"]] == [(pytest.approx(0.5), 3, 1)]
+    assert document["provenance"] == {
+        "machine": MACHINE, "reference": False, "blocks": 3, "runs": [{"run": run.run, "blocks": 3}],
+        "other_machines": [ELSEWHERE],
+    }  # fmt: skip
+    assert main(["ratios"]) == 0
+    top, gap, _, row, *_ = capsys.readouterr().out.splitlines()
+    assert top == f"From 3 blocks of run {run.run} on {MACHINE}. Not read: {ELSEWHERE} (--machine NAME)."
+    assert (gap, row.split()[-4]) == ("", "0.50")
+    assert told(capsys, "ratios", "--machine", ELSEWHERE)["ratios"][0]["ratio"] == pytest.approx(0.1)
+
+
+def test_a_machine_without_results_reads_the_reference_run_and_says_so(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reference = committed(root, both_loads(0.9))
+    assert main(["ratios", "--format", "markdown"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"From 3 blocks of run {reference.run} on reference-box, a committed reference run "
+        f"(results/runs/{MACHINE} has nothing of this kind)."
+    )
+    # What was measured here answers another question, or is of another release.
+    store_run(root, ladder({"deep-4": 1.0, "deep-16": 2.0}))
+    assert told(capsys, "ratios")["provenance"]["reference"] is True
+    store_run(root, both_loads(0.5, subject=OLD))
+    assert told(capsys, "ratios")["provenance"]["reference"] is False
+    assert told(capsys, "ratios", NEW)["ratios"][0]["ratio"] == pytest.approx(0.9)
+
+
+def test_a_named_run_is_read_wherever_it_lies(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = committed(root, both_loads(0.9))
+    own = store_run(root, both_loads(0.5))
+    store_run(root, both_loads(0.1))
+    document = told(capsys, "ratios", "--run", str(own.path))
+    assert document["ratios"][0]["ratio"] == pytest.approx(0.5)
+    assert document["provenance"]["runs"] == [{"run": own.run, "blocks": 3}]
+    assert main(["ratios", "--run", str(reference.path)]) == 0
+    top = capsys.readouterr().out.splitlines()[0]
+    assert top == f"From 3 blocks of run {reference.run} on reference-box, a committed reference run."
+
+
+def test_a_named_run_that_tells_nothing_is_not_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, both_loads(0.5))
+    other = store_run(root, promise(0))
+    assert main(["ratios", "--run", str(other.path)]) == 0
+    assert capsys.readouterr().out.startswith("Nothing of this kind is in this run.\n")
+
+
+def test_reference_runs_of_two_machines_are_not_pooled(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    committed(root, both_loads(0.9), machine="a-box")
+    newest = committed(root, both_loads(0.7), machine="b-box")
+    assert told(capsys, "ratios")["provenance"]["runs"] == [{"run": newest.run, "blocks": 3}]
+    assert told(capsys, "ratios", "--machine", "a-box")["ratios"][0]["ratio"] == pytest.approx(0.9)
+
+
+def test_an_exponent_is_of_the_newest_run_with_enough_rungs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, ladder({"deep-4": 4.0, "deep-16": 16.0, "deep-64": 64.0}))
+    whole = store_run(root, ladder({"deep-4": 2.0, "deep-16": 4.0, "deep-64": 8.0}, blocks=2))
+    # Joined with these rungs, the ladder above would be another.
+    store_run(root, ladder({"deep-4": 100.0, "deep-256": 0.1}))
+    store_run(root, ladder({"deep-256": 1e6}), machine=ELSEWHERE)
+    document = told(capsys, "scaling")
+    assert exponents(document) == [(whole.run, 0.5)]
+    assert document["courses"][0]["models"] == ["deep-4", "deep-16", "deep-64"]
+    assert document["provenance"]["runs"] == [{"run": whole.run, "blocks": 2}]
+    assert main(["scaling"]) == 0
+    assert capsys.readouterr().out.startswith(f"From 2 blocks of run {whole.run} on {MACHINE}.")
+
+
+def test_each_subject_has_the_newest_run_of_its_own(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rungs = {"deep-4": 2.0, "deep-16": 4.0, "deep-64": 8.0}
+    of_old = store_run(root, ladder(rungs, subject=OLD))
+    of_new = store_run(root, ladder(rungs, subject=NEW))
+    document = told(capsys, "scaling")
+    assert exponents(document) == [(of_old.run, 0.5), (of_new.run, 0.5)]
+    assert document["provenance"]["blocks"] == 2
+    assert main(["scaling"]) == 0
+    assert "Each exponent is of one run" in capsys.readouterr().out
+
+
+def test_rungs_of_two_runs_are_no_ladder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, ladder({"deep-4": 2.0, "deep-16": 4.0}))
+    store_run(root, ladder({"deep-16": 4.0, "deep-64": 8.0}))
+    assert exponents(told(capsys, "scaling")) == []
+    assert main(["scaling"]) == 0
+    assert "--preset scale" in capsys.readouterr().out
+    reference = committed(root, ladder({"deep-4": 4.0, "deep-16": 16.0, "deep-64": 64.0}))
+    assert exponents(told(capsys, "scaling")) == [(reference.run, 1.0)]
+
+
+def test_promises_are_one_machines_too(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    committed(root, promise(1))
+    document = told(capsys, "promises")
+    assert [one["state"] for one in document["promises"]] == ["not kept"]
+    assert document["provenance"]["machine"] == "reference-box"
+    own = store_run(root, promise(0))
+    store_run(root, both_loads(0.5))
+    document = told(capsys, "promises")
+    assert [(one["state"], one["run"]) for one in document["promises"]] == [("kept", own.run)]
+    assert document["provenance"]["runs"] == [{"run": own.run, "blocks": 1}]
+
+
+@pytest.mark.parametrize("command", ["ratios", "scaling", "promises"])
+def test_where_nothing_was_measured_the_place_and_the_next_step_are_told(
+    root: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    store_run(root, both_loads(0.5) + promise(0), machine=ELSEWHERE)
+    assert main([command]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"Nothing of this kind is in results/runs/{MACHINE} or the reference runs. Not read: ")
+    assert "measure" in text
+    document = told(capsys, command)
+    assert document["provenance"]["runs"] == []
