@@ -37,7 +37,8 @@ SAMPLE_COLUMNS = {
     "wheel": "cpu or cuda",
     "lock_digest": "digest of the release's lock",
     "profile": "the profile it was measured under; missing without one",
-    "variables": "what the profile sets, as JSON; what every run pins stands in run.json",
+    "variables": "what the profile sets, as JSON",
+    "pinned": "what the run pins for every worker, as JSON",
     "device": "cpu or gpu; - where the metric has none",
     "model": "family and size: mlp-s; - where the metric has none",
     "variant": "writer, reader and batch: tf-module/tf-load b32; - where the metric has none",
@@ -165,6 +166,7 @@ def _of_run(run: RunDirectory) -> dict[str, Any]:
         "reference": run.is_reference,
         "preset": run.facts.get("preset", {}).get("name"),
         "isolation": str(run.facts.get("isolation", "fork")),
+        "pinned": json.dumps(run.facts.get("pinned_variables", {}), sort_keys=True),
     }
 
 
