@@ -93,4 +93,4 @@ def test_a_report_says_where_the_barrier_is_a_part_of_a_call_worth_telling() -> 
 
     assert barrier_note([record(1e-6, 1), record(1e-5, 10)]) == []
     (note,) = barrier_note([record(1e-5, 1)])
-    assert "takes up to 5.0% of a call's time (10.0 us of mlp-xs b1 on cpu)" in note
+    assert "takes up to 5 % of a call's time (10.0 us of mlp-xs b1 on cpu)" in note

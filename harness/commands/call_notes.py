@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 from typing import Any
 
+from harness.report.numbers import percent
 from harness.store.records import Record
 
 BARRIER_SHARE = 0.01
@@ -47,7 +48,7 @@ def barrier_note(records: Iterable[Record]) -> list[str]:
         return []
     barrier_us = median(barrier for barrier, _ in costs[worst]) * 1e6
     return [
-        f"The barrier after a call, with nothing to wait for, takes up to {shares[worst]:.1%} of a call's time "
+        f"The barrier after a call, with nothing to wait for, takes up to {percent(shares[worst])} of a call's time "
         f"({barrier_us:.1f} us of {worst}); it is inside the clock on both sides."
     ]
 
