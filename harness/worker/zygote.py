@@ -92,7 +92,7 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
         "tensorflow_git": tf.version.GIT_VERSION,
         "compiler": tf.version.COMPILER_VERSION,
         "cuda_build": bool(build.get("is_cuda_build", False)),
-        "cuda": _cuda(build),
+        "cuda": _cuda(tf, build),
         "keras": keras_version,
         "numpy": numpy.__version__,
         "python": sys.version.split()[0],
@@ -103,7 +103,7 @@ def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
     return tf, {"hello": hello}, imported
 
 
-def _cuda(build: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+def _cuda(tf: Any, build: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
     """Return what a CUDA build was made for, and the libraries installed beside it; None of a CPU build.
 
     A GPU whose capability is not among these has its kernels compiled by the driver when they are first loaded.
@@ -113,6 +113,7 @@ def _cuda(build: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
     beside = [one for one in metadata.distributions() if str(one.metadata["Name"]).startswith("nvidia-")]
     return {
         "built_for": {name: build.get(name) for name in ("cuda_version", "cudnn_version", "cuda_compute_capabilities")},
+        "tensor_float_32": bool(tf.config.experimental.tensor_float_32_execution_enabled()),
         "packages": {str(one.metadata["Name"]): one.version for one in beside},
     }
 
