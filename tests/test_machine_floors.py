@@ -10,8 +10,11 @@ from stored_runs import store_run
 
 from harness.machine import floors
 from harness.measure import run_floors
+from harness.report.multiples import multiples
 from harness.store.runs import load_run
+from harness.verdict.rows import Kind, Method, Reason, Row, Verdict
 
+REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 SIZE = 8 << 20
 
 
@@ -28,10 +31,53 @@ def test_every_floor_is_measured_and_nothing_is_left_behind(tmp_path: Path, monk
             assert floor.name == "read, cold"
             assert floor.reason
         else:
-            assert floor.wall_s > 0
+            assert floor.wall_s == min(floor.tries_s) > 0
+            assert floors.FEWEST_TRIES <= len(floor.tries_s) <= floors.MOST_TRIES
             assert floor.rate == pytest.approx(floor.amount / floor.wall_s)
     record = json.loads(json.dumps(found["read, warm"].as_record()))
     assert (record["unit"], record["reason"]) == ("bytes", None)
+    assert record["tries_s"] == list(found["read, warm"].tries_s)
+
+
+def test_no_write_is_slower_than_the_same_write_with_fsync(tmp_path: Path) -> None:
+    found = {floor.name: floor for floor in floors._storage(tmp_path, SIZE)}
+    write, durable = found["write"], found["write and fsync"]
+    assert all(cached < synced for cached, synced in zip(write.tries_s, durable.tries_s, strict=True))
+    assert write.wall_s is not None
+    assert durable.wall_s is not None
+    assert write.wall_s < durable.wall_s
+
+
+def test_the_first_try_does_not_count_and_slow_ones_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def one_try() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    assert floors._tries(one_try) == list(range(1, floors.MOST_TRIES + 1))
+    made.clear()
+    monkeypatch.setattr(floors, "TRIES_S", 0.0)
+    assert floors._tries(one_try) == list(range(1, floors.FEWEST_TRIES + 1))
+
+
+def test_the_floors_of_the_committed_runs_are_read() -> None:
+    """Those of older runs are medians of tries that were not kept."""
+    runs = [load_run(path.parent) for path in sorted(REFERENCE.glob("*/*/run.json"))]
+    assert runs
+    for run in runs:
+        assert run is not None
+        found = multiples([saved("artifact_bytes", 100e6), saved("save_first_s", 0.5)], run.facts["floors"])
+        assert [one.floor for one in found] == ["write"]
+
+
+def saved(metric: str, new: float) -> Row:
+    return Row(
+        metric=metric, unit="", kind=Kind.TIME, device="cpu", model="mlp-m", variant="tf-module", old=new, new=new,
+        ratio=1.0, low=None, high=None, p=None, q=None, verdict=Verdict.INCONCLUSIVE, reason=Reason.NOT_JUDGED,
+        judged=False, blocks=1, tainted=0, margin=0.1, method=Method.NONE,
+        detectable_ratio=None, blocks_needed=None, spread=None,
+    )  # fmt: skip
 
 
 def test_a_read_whose_pages_stayed_is_not_called_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from harness.comparison import SubjectFacts, compare_subjects
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
 from harness.verdict.margins import margin_table
+from harness.worker.profile import enough
 from harness.worker.trace import covered
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
@@ -28,7 +29,7 @@ timeout_s = 60
 
 [[profile.groups]]
 devices = ["cpu"]
-models = ["mlp-xs"]
+models = ["mlp-s"]
 writer = "tf-module"
 reader = "tf-load"
 profile_repeats = 1
@@ -93,15 +94,30 @@ def test_calls_are_profiled_in_a_real_release(tmp_path: Path) -> None:
     for record in profiled:
         found = {(entry["metric"], entry["batch"]): entry["value"] for entry in record["metrics"] if "batch" in entry}
         for batch in (1, 32):
-            # Every operation that the executor ran, a fused one a layer at least. Some calls may be missing in a trace.
-            assert 2 < found["profile_kernels", batch] < 20
+            # Five dense layers, each a fused product of 12 us and more, four times what makes one expensive. A busy
+            # machine can make some of the graph's other 23 operations look expensive, but hides none of the five.
+            kernels, tries = found["profile_kernels", batch], record["evidence"][f"profile_b{batch}"]["tries_kernels"]
+            assert all(5 <= count <= 28 for count in tries)
+            assert kernels == max(tries)
+            assert len(tries) == 3 or (len(tries) == 2 and tries[0] == tries[1] == round(kernels))
             assert 0 < found["profile_busy_share", batch] < 1
             assert found["profile_kernel_s", batch] < 4 * found["profile_wall_s", batch]
+
+
+def test_two_traces_that_agree_on_whole_kernels_are_enough() -> None:
+    assert not enough([], 10)
+    assert not enough([50], 10)
+    assert enough([50, 50], 10)
+    assert not enough([48, 48], 10), "both miss some"
+    assert not enough([48, 50], 10)
+    assert enough([48, 50, 50], 10)
+    assert enough([48, 47, 49], 10), "three are enough in any case"
 
 
 def test_a_report_says_what_the_wall_clock_measures() -> None:
     values: dict[tuple[str, str], Any] = {
         ("gpu", "b1"): (0.12, 40), ("gpu", "b32"): (0.83, 40), ("cpu", "b1"): (0.31, 25),
+        ("cpu", "b8"): (0.31, 4.22), ("cpu", "b32"): (0.61, 4.34),
     }  # fmt: skip
     rows = []
     for (device, batch), (share, kernels) in values.items():
@@ -118,7 +134,10 @@ def test_a_report_says_what_the_wall_clock_measures() -> None:
         "gpu mlp-s batch 1": "the host",
         "gpu mlp-s batch 32": "kernels",
         "cpu mlp-s batch 1": "dispatch",
+        "cpu mlp-s batch 8": "dispatch (incomplete trace)",
+        "cpu mlp-s batch 32": "kernels",
     }
+    assert any("≥4.22 -> ≥4.22" in line and "≥31 % -> ≥31 %" in line for line in lines)
     assert "| gpu mlp-s batch 1 | 40 -> 40 | n/a | 12 % -> 12 % | the host |" in render_markdown(comparison).replace(
         "&gt;", ">"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ from harness.comparison import Comparison, SubjectFacts, compare_subjects
 from harness.machine.floors import Floor
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
-from harness.report.multiples import multiples
+from harness.report.multiples import multiple_text, multiples
 from harness.report.table import render_table
 from harness.verdict.margins import margin_table
 
@@ -73,11 +74,28 @@ def test_reports_say_it_in_words_and_in_json() -> None:
     table = render_table(comparison())
     assert "How far from what this hardware allows, moving the same bytes" in table
     assert "4.0x of a raw write" in table
-    assert "100.0x of a raw read, warm" in table
-    assert "100.0x of a raw read, warm" in render_markdown(comparison())
+    assert "100x of a raw read, warm" in table
+    assert "100x of a raw read, warm" in render_markdown(comparison())
     document = json.loads(render_json(comparison()))
     assert [one["times"] for one in document["multiples"]] == [pytest.approx(4.0), pytest.approx(100.0)]
     assert document["floors"][1]["rate_per_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (0.934, "0.93x"),
+        (1.0, "1.0x"),
+        (4.04, "4.0x"),
+        (9.96, "10x"),
+        (45.2, "45x"),
+        (123.4, "120x"),
+        (1251.0, "1,300x"),
+    ],
+)
+def test_a_multiple_has_two_significant_digits(times: float, said: str) -> None:
+    (found, *_) = multiples(comparison().rows, FLOORS)
+    assert multiple_text(replace(found, times=times)) == f"{said} of a raw write"
 
 
 def test_a_run_without_floors_says_nothing_about_them() -> None:

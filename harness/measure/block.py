@@ -20,7 +20,7 @@ from harness.measure.passes import PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
-from harness.measure.repeat_record import failed, repeat_record
+from harness.measure.repeat_record import after_import, failed, repeat_record
 from harness.measure.room import why_too_large
 from harness.measure.watch import Watch
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
@@ -242,7 +242,7 @@ class Block:
         """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
         Path(request["artifact"]).parent.mkdir(parents=True, exist_ok=True)
         if spawned or self._conditions.isolation == "spawn":
-            return "spawn", self._ask_spawned(subject, request)
+            return "spawn", self._ask_spawned(subject, request, times_import=spawned)
         result = self._ask_forked(subject, request)
         reason = result["reason"]
         if result["status"] != "failed" or not reason.startswith(_HAZARDS) or self._failures.blocks(key):
@@ -274,7 +274,7 @@ class Block:
                 self._lost[subject.name] = str(second)
             return failed(str(error))
 
-    def _ask_spawned(self, subject: Subject, request: Message) -> Message:
+    def _ask_spawned(self, subject: Subject, request: Message, *, times_import: bool = False) -> Message:
         beside = self._beside(request)
         try:
             process = self._start(subject)
@@ -284,8 +284,7 @@ class Block:
         try:
             imported = process.wait_for_import(IMPORT_TIMEOUT_S)
             asked = {"do": "here", **request, "started": process.started}
-            result = beside.added_to(process.ask(asked, beside.read))
-            result["phases"] = [dict(phase, kind="import") for phase in imported["phases"]] + result["phases"]
+            result = after_import(beside.added_to(process.ask(asked, beside.read)), imported, times_import)
         except WorkerLost as error:
             result = failed(str(error))
         finally:

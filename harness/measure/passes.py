@@ -17,7 +17,7 @@ class Pass:
     operation: str  # of the worker, and of the metrics that it reports
     page_cache: str | None  # the state of the artifact's pages when it is read; None: nothing is read
     title: str  # as forecasts say it, after a number
-    spawned: bool = False  # needs a process of its own from its start on, under `--isolation fork` too
+    spawned: bool = False  # its clock begins with the start of a process, so none is forked; it holds the import
 
 
 PASSES = {

@@ -19,6 +19,20 @@ def failed(reason: str) -> Message:
     return {**empty, "status": "failed", "reason": reason}
 
 
+def after_import(result: Message, imported: Message, times_import: bool) -> Message:
+    """Return the result of a spawned repeat with what is known of its process's own import.
+
+    The import's phases and evidence always; its taints only where the repeat's clock holds the import, as that of the
+    time to first result does: no other metric was disturbed by an import that waited for the disk.
+    """
+    return {
+        **result,
+        "phases": [*(dict(phase, kind="import") for phase in imported["phases"]), *result["phases"]],
+        "taints": [*(imported["taints"] if times_import else ()), *result["taints"]],
+        "evidence": {**imported["evidence"], **result["evidence"]},
+    }
+
+
 def repeat_record(
     place: dict[str, Any],
     cell: Cell | None,

@@ -60,13 +60,17 @@ def _floor_table(floors: Sequence[Floor]) -> Table:
     table = Table(
         box=None, padding=(0, 2, 0, 0), title="Floors: the least that this hardware allows", title_justify="left"
     )
-    for name in ("what", "amount", "time", "rate"):
+    for name in ("what", "amount", "fastest", "slowest", "rate"):
         table.add_column(name, justify="left" if name == "what" else "right")
     table.add_column("how")
     for floor in floors:
-        time = "n/a" if floor.wall_s is None else f"{floor.wall_s * 1000:.1f} ms"
-        table.add_row(floor.name, _amount(floor.amount, floor.unit), time, _rate(floor), floor.reason or floor.how)
+        times = (_milliseconds(floor.wall_s), _milliseconds(max(floor.tries_s, default=floor.wall_s)))
+        table.add_row(floor.name, _amount(floor.amount, floor.unit), *times, _rate(floor), floor.reason or floor.how)
     return table
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "n/a" if seconds is None else f"{seconds * 1000:.1f} ms"
 
 
 def _amount(amount: float, unit: str) -> str:

@@ -1,7 +1,8 @@
-"""How far an operation is from what the hardware allows: "12.4x of a raw read", from the run's own floors."""
+"""How far an operation is from what the hardware allows: "12x of a raw read", from the run's own floors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +60,15 @@ def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple
 
 
 def multiple_text(found: Multiple) -> str:
-    """Return "12.4x of a raw read, warm"."""
-    return f"{found.times:.1f}x of a raw {found.floor}"
+    """Return "12x of a raw read, warm": two digits are what a floor of some tries on a shared machine is good for."""
+    return f"{_two_digits(found.times)}x of a raw {found.floor}"
+
+
+def _two_digits(value: float) -> str:
+    """Return a positive number with two significant digits and no exponent: 0.93, 4.0, 45, 1,200."""
+    rounded = float(f"{value:.1e}")
+    places = max(0, 1 - math.floor(math.log10(rounded))) if rounded else 0
+    return f"{rounded:,.{places}f}"
 
 
 def _artifact(row: Row) -> tuple[str, str, str]:

@@ -11,8 +11,15 @@ from harness.verdict.rows import Row
 HEADING = "What the wall clock of a steady call measures (by TensorFlow's profiler, in a pass of its own)"
 COLUMNS = ("kernels", "kernel time", "busy", "the wall clock measures")
 
+AT_LEAST = "≥"
+"""Before what an incomplete trace tells: it holds no more than what ran, so it bounds all three from below."""
+INCOMPLETE = "incomplete trace"
+
 MOSTLY = 0.5
 """A kernel runs in at least this share of the wall: then the call's time is mostly theirs."""
+
+_ROUNDING = 1e-9
+"""Relative: means of equal counts are that count but for the last bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +31,32 @@ class Profiled:
     kernel_time: Row | None
 
     @property
+    def incomplete(self) -> tuple[bool, bool]:
+        """Return of the old and of the new side whether its trace misses kernels: every call runs the same ones."""
+        counts = (None, None) if self.kernels is None else (self.kernels.old, self.kernels.new)
+        old, new = (count is not None and abs(count - round(count)) > _ROUNDING * count for count in counts)
+        return old, new
+
+    @property
     def measures(self) -> str:
-        """Return what the new side's wall clock measures."""
-        share = self.busy.old if self.busy.new is None else self.busy.new
+        """Return what the new side's wall clock measures, and whether that is told by an incomplete trace."""
+        share, lacking = self.busy.new, self.incomplete[1]
+        if share is None:
+            share, lacking = self.busy.old, self.incomplete[0]
         if share is not None and share >= MOSTLY:
             return "kernels"
-        return "the host" if self.busy.device == "gpu" else "dispatch"
+        host = "the host" if self.busy.device == "gpu" else "dispatch"
+        return f"{host} ({INCOMPLETE})" if lacking else host
 
     def cells(self) -> tuple[str, ...]:
-        """Return the texts for `COLUMNS`, "old, new" where a cell has both."""
-        shares = " -> ".join("n/a" if side is None else percent(side) for side in (self.busy.old, self.busy.new))
-        return _sides(self.kernels), _sides(self.kernel_time), shares, self.measures
+        """Return the texts for `COLUMNS`, "old -> new" where a cell has both, "≥" before what is a lower bound."""
+        return *(self._sides(row) for row in (self.kernels, self.kernel_time, self.busy)), self.measures
+
+    def _sides(self, row: Row | None) -> str:
+        if row is None:
+            return "n/a"
+        sides = zip((row.old, row.new), self.incomplete, strict=True)
+        return " -> ".join(_bounded(value, row.unit, lacking) for value, lacking in sides)
 
 
 def profiled(rows: Sequence[Row]) -> tuple[Profiled, ...]:
@@ -48,5 +70,7 @@ def profiled(rows: Sequence[Row]) -> tuple[Profiled, ...]:
     return tuple(Profiled(row, beside(row, "profile_kernels"), beside(row, "profile_kernel_s")) for row in found)
 
 
-def _sides(row: Row | None) -> str:
-    return "n/a" if row is None else f"{quantity(row.old, row.unit)} -> {quantity(row.new, row.unit)}"
+def _bounded(value: float | None, unit: str, lacking: bool) -> str:
+    if value is None:
+        return "n/a"
+    return (AT_LEAST if lacking else "") + (percent(value) if unit == "ratio" else quantity(value, unit))

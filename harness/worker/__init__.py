@@ -3,5 +3,5 @@
 Standard library, numpy and TensorFlow only, Python 3.9 and later; nothing is ever installed there.
 """
 
-WORKER_VERSION = 3
+WORKER_VERSION = 4
 """Raised whenever a number's meaning changes: runs of different versions are never pooled."""

@@ -45,7 +45,8 @@ class Kernels:
 def kernels_in(space: Any, device: str) -> Kernels:
     """Return what ran on "cpu" or "gpu" according to a trace.
 
-    On the CPU a kernel is an operation of the graph, run by a thread of the executor; nothing is copied.
+    On the CPU a kernel is an operation of the graph that the executor takes for expensive when it runs it: cheap ones
+    are not traced at the profiler's default level, the only one that all releases know. Nothing is copied there.
     """
     kernels: List[Stretch] = []
     copies: List[Stretch] = []
