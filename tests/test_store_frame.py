@@ -152,6 +152,12 @@ def test_a_warm_page_cache_spoils_the_cold_load_and_not_the_first_call(repeats_o
     assert list(samples_frame(repeats_of([record, block_end()]))["metric"]) == ["first_call_s"]
 
 
+def test_a_cold_import_spoils_what_holds_an_import(repeats_of) -> None:  # type: ignore[no-untyped-def]
+    record = repeat(1.0, metric="first_result_s", taints=["cold-import: 32 MiB read from storage"])
+    record["metrics"].append({"metric": "load_warm_s", "value": 0.1})
+    assert list(samples_frame(repeats_of([record, block_end()]))["metric"]) == ["load_warm_s"]
+
+
 def test_absent_is_null_with_a_reason_and_never_zero(repeats_of) -> None:  # type: ignore[no-untyped-def]
     record = repeat(1.0, absent=[{"metric": "load_device_need_bytes", "reason": "no-gpu"}])
     repeats = repeats_of([record, block_end()])

@@ -46,9 +46,14 @@ CLOCK_TAINTS = (
 memory held are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every
 metric."""
 
-PAGE_CACHE_TAINTS = {"not-cold": "load_cold", "not-warm": "load_warm", "cold-import": "import"}
-"""Kinds of taint that say the page cache was not as wanted, and the beginning of the metrics that this concerns: the
-first call or the second load of such a repeat never read the artifact from the page cache."""
+PAGE_CACHE_TAINTS: Mapping[str, str | tuple[str, ...]] = {
+    "not-cold": "load_cold",
+    "not-warm": "load_warm",
+    "cold-import": ("import", "first_result"),
+}
+"""Kinds of taint that say the page cache was not as wanted, and how the metrics begin that this concerns: the first
+call or the second load of such a repeat never read the artifact from the page cache, while the time to first result
+holds the import."""
 
 _CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
 
