@@ -24,7 +24,7 @@ def plan(*arguments: str) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--operation", "memory"), "'quick' does not measure the operation memory; these do: nightly, full, gpu."),
+        (("--operation", "memory"), "'quick' does not measure the operation memory; these do: nightly, full."),
         (
             ("--operation", "load,memory,calls"),
             "'quick' does not measure the operations calls, memory; these do: nightly.",
@@ -32,7 +32,7 @@ def plan(*arguments: str) -> list[str]:
         (
             ("--operation", "floor"),  # its group is for GPUs
             "'quick' does not measure the operation floor on the devices and models that are left; these do: "
-            "nightly, full, gpu.",
+            "nightly, full.",
         ),
         (
             ("--operation", "calls", "--preset", "nightly", "--model", "mlp-s"),
