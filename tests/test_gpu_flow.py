@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fake_nvml
 import pytest
-from faulty_releases import add_release, make_project, records_of
+from faulty_releases import add_release, make_project, records_of, tensorflow_python
 from gpu_stand_in import PATCH
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
@@ -65,12 +65,13 @@ ON_A_GPU_ONLY = {
 def test_every_pass_runs_on_a_gpu_and_reaches_the_reports(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     add_release(root, "on-a-gpu", patch=PATCH)
+    add_release(root, "without-cuda", python=tensorflow_python())
     (root / "flow.toml").write_text(PRESET)
     library = fake_nvml.build(tmp_path)
     playing = fake_nvml.playing(library, DRIVER="999.99", ENERGY="1000,901000")
     told = {}
     for name, *arguments in (
-        ("run", "on-a-gpu", "--preset", "flow.toml"),
+        ("run", "on-a-gpu", "without-cuda", "--preset", "flow.toml"),
         ("ratios", "--format", "json"),
         ("promises", "--format", "json"),
         ("summary", "--format", "json"),
@@ -82,6 +83,9 @@ def test_every_pass_runs_on_a_gpu_and_reaches_the_reports(tmp_path: Path) -> Non
         told[name] = done.stdout
     records = [record for record in records_of(root) if record["type"] == "repeat" and record["cell"]]
     on_gpu = [record for record in records if record["cell"]["device"] == "gpu"]
+    without = {(record["status"], record["reason"]) for record in on_gpu if record["subject"] == "without-cuda"}
+    assert without == {("unsupported", "no-gpu: a CPU build")}
+    on_gpu = [record for record in on_gpu if record["subject"] == "on-a-gpu"]
     assert {(record["operation"], record["status"]) for record in on_gpu} == {
         (operation, "ok")
         for operation in (
