@@ -131,7 +131,7 @@ def test_the_end_of_the_budget_takes_the_place_of_the_next_look(
     monkeypatch.setattr(
         sitting_module.Sitting,
         "_cannot_end_in_time",
-        lambda self, number: "the budget is spent" if number == 6 else None,
+        lambda self, number, preset: "the budget is spent" if number == 6 else None,
     )
     outcome = measure(root, plan(), Limits(budget_s=60, review=review_of(None, Silent())), Silent())
     assert outcome.run.facts["looks"] == [5, 6]
@@ -143,7 +143,7 @@ def test_the_end_of_the_budget_takes_the_place_of_the_next_look(
 def test_an_interrupted_run_goes_on_with_the_cells_that_were_open(
     root: Path, measured_cells: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Any, number: int) -> str | None:
+    def interrupt(self: Any, number: int, preset: Preset) -> str | None:
         if number == 6:
             raise KeyboardInterrupt
         return None

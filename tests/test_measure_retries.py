@@ -21,6 +21,7 @@ from harness.store.frame import repeats_frame, samples_frame
 from harness.store.runs import RunDirectory, fingerprint
 
 STEAL = ["steal: 12 % of CPU time"]
+RECORDED = {"device": "cpu", "model": "mlp-s", "writer": "tf-module", "reader": "tf-load"}
 
 
 def test_a_block_is_spoilt_where_no_repeat_of_an_operation_is_calm() -> None:
@@ -31,13 +32,13 @@ def test_a_block_is_spoilt_where_no_repeat_of_an_operation_is_calm() -> None:
         *(repeat(None, block=3, status="failed"), block_end(3)),
         repeat(1.0, block=4, taints=STEAL),  # not complete
     ]
-    assert spoilt_blocks(records) == {1: Spoilt(1, STEAL[0]), 2: Spoilt(1, STEAL[0])}
+    assert spoilt_blocks(records) == {1: Spoilt(1, STEAL[0], (RECORDED,)), 2: Spoilt(1, STEAL[0], (RECORDED,))}
 
 
 def test_other_operations_of_the_cell_do_not_make_up_for_it() -> None:
     cold = repeat(1.0, metric="load_cold_s", page_cache="cold", taints=STEAL)
     records = [cold, repeat(1.0, page_cache="warm"), block_end(0)]
-    assert spoilt_blocks(records) == {0: Spoilt(1, STEAL[0])}
+    assert spoilt_blocks(records) == {0: Spoilt(1, STEAL[0], (RECORDED,))}
 
 
 @pytest.mark.parametrize("taint", ["not-cold: 40 % of the pages were resident", "low-disk: 3 MiB free", "retried: x"])
@@ -88,7 +89,7 @@ def test_what_disturbances_cost_is_one_sentence() -> None:
     assert text.endswith("(steal, throttle); 1 measured once more; 1 without a calm second try")
 
 
-CELL = Cell("cpu", "mlp-s", "tf-module", "tf-load")
+CELL, OTHER = Cell(**RECORDED), Cell(**{**RECORDED, "model": "conv-s"})
 GROUP = Group((CELL,), {"save": 1, "warm": 1}, 0, 0, (1,), 0.1, 2, False)  # in the first two blocks only
 
 
@@ -114,21 +115,30 @@ def _sitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     clock = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
-    def measured(disturbed: set[int], blocks: int = 4, **limits: Any) -> tuple[RunDirectory, list[str]]:
+    def measured(
+        disturbed: set[int],
+        blocks: int = 4,
+        groups: tuple[Group, ...] = (GROUP,),
+        cells: list[list[Cell]] = [],  # noqa: B006
+        **limits: Any,
+    ) -> tuple[RunDirectory, list[str]]:
         class Stand:
             def __init__(self, conditions: Any, number: int, attempt: int, writer: Any, *more: Any) -> None:
                 self.number, self.writer, self.original = number, writer, more[-1]
+                self.groups = [group for group in conditions.preset.groups if group.is_in(more[-1])]
+                cells.append([cell for group in self.groups for cell in group.cells])
 
             def measure(self) -> list[float]:
-                clock[0] += 10
+                parts_s = [4.0, *(6.0 * len(group.cells) for group in self.groups)]
+                clock[0] += sum(parts_s)
                 taints = STEAL if self.number in disturbed else []
                 self.writer.append(repeat(float(self.number), block=self.number, taints=taints))
                 original = None if self.original == self.number else self.original
                 self.writer.append(block_end(self.number, stands_for=original))
-                return [4.0, 6.0]
+                return parts_s
 
         monkeypatch.setattr(sitting_module, "Block", Stand)
-        preset = Preset("tiny", "tiny", 0.1, blocks, 10.0, None, (GROUP,))
+        preset = Preset("tiny", "tiny", 0.1, blocks, 10.0, None, groups)
         plan = Plan("speed", preset, {}, describe_machine("box"), 1, "fork")
         told = Told()
         outcome = measure(tmp_path, plan, Limits(**limits), told)
@@ -141,7 +151,7 @@ def test_a_disturbed_block_is_measured_once_more_and_its_numbers_stay_out(sittin
     run, lines = sitting({1})
     assert lines == [
         "Block 2 was disturbed (steal: 12 % of CPU time): 1 operation has no calm repeat there; "
-        "it is measured once more."
+        "its cell is measured once more."
     ]
     assert stands_for(run.records()[0]) == {4: 1}
     assert list(samples_frame(repeats_frame([run.path]))["block"]) == [0, 2, 3, 4]
@@ -161,11 +171,25 @@ def test_a_machine_that_is_never_calm_ends_within_the_budget_of_retries(sitting:
 
 
 def test_no_block_is_measured_again_when_the_time_is_over(sitting: Any) -> None:
-    run, lines = sitting({1}, deadline=1041.0)
+    # Blocks of 10, 10, 4 and 4 s; the disturbed one is a long one.
+    run, lines = sitting({1}, deadline=1037.0)
     assert run.facts["blocks"] == 4
     assert lines[-1].endswith("no time is left to measure it once more.")
-    run, lines = sitting({1}, budget_s=45.0)
+    run, lines = sitting({1}, budget_s=35.0)
     assert lines[-1].endswith("no time is left to measure it once more.")
+
+
+def test_only_disturbed_cells_are_measured_once_more(sitting: Any) -> None:
+    cells: list[list[Cell]] = []
+    sitting({1}, groups=(replace(GROUP, cells=(OTHER, CELL), blocks=None),), cells=cells)
+    assert cells == [[OTHER, CELL]] * 4 + [[CELL]]
+
+
+def test_a_budget_knows_that_the_first_blocks_hold_more(sitting: Any) -> None:
+    long, short = replace(GROUP, cells=(CELL,) * 10, blocks=1), replace(GROUP, blocks=None)
+    run, _ = sitting(set(), groups=(short, long), budget_s=100.0)
+    # 70 s, and then 10 s each.
+    assert run.facts["blocks"] == 4
 
 
 def test_blocks_under_other_libraries_cpus_or_gpus_belong_to_another_run(monkeypatch: pytest.MonkeyPatch) -> None:

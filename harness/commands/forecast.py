@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.commands import measuring, planning
 from harness.measure.passes import PASSES
-from harness.measure.presets import Preset, narrow
+from harness.measure.presets import Group, Preset, narrow
 from harness.metrics import Kind
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.records import Problem
@@ -22,9 +22,11 @@ from harness.zoo import families
 ASSUMED_IMPORT_S = 4.0
 ASSUMED_REPEAT_S = 0.4
 ASSUMED_BYTES_PER_S = 250e6
+ASSUMED_CUDA_S = 2.5
 """Seconds of an import and of a repeat of a small model, and what comes on top for its parameters, where this machine
 has no run to learn from. On two shared cores an import was seen to take 1.5 to 3.6 s, a repeat 0.2 to 0.7 s of small
-models and 12 to 26 s of those of 4 GB: an order of magnitude."""
+models and 12 to 26 s of those of 4 GB: an order of magnitude. A repeat on a GPU also starts CUDA and loads its
+libraries."""
 ASSUMED_SPREAD = 0.05
 """Standard deviation of a block's log difference where nothing was measured here yet."""
 FEWEST_TIMED_BLOCKS = 4
@@ -97,12 +99,20 @@ def _block_seconds(
     if known is not None:
         per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
         return per_subject * subjects, f"as in run {known.run}"
-    repeats_s = sum(
-        group.repeats_in_all * (ASSUMED_REPEAT_S + 4 * families.parameters(cell.model) / ASSUMED_BYTES_PER_S)
-        for group in preset.groups
+    groups = [(group, _repeats_s(group)) for group in preset.groups]
+    blocks = max(1, preset.blocks)
+    in_all = sum(seconds * min(blocks, group.blocks or blocks) for group, seconds in groups)
+    return subjects * (ASSUMED_IMPORT_S + in_all / blocks), "a rough guess: this plan has not been measured here yet"
+
+
+def _repeats_s(group: Group) -> float:
+    """Return the assumed seconds of a group's repeats in one block, of one subject."""
+    return group.repeats_in_all * sum(
+        ASSUMED_REPEAT_S
+        + 4 * families.parameters(cell.model) / ASSUMED_BYTES_PER_S
+        + (ASSUMED_CUDA_S if cell.device == "gpu" else 0.0)
         for cell in group.cells
     )
-    return subjects * (ASSUMED_IMPORT_S + repeats_s), "a rough guess: this plan has not been measured here yet"
 
 
 def _spreads_from(

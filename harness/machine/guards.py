@@ -20,6 +20,10 @@ LOW_SPACE_BYTES = {"low-disk": 512 << 20, "low-shm": 16 << 20}
 """Less free space than this where artifacts are written, or in /dev/shm, and an operation may wait or fail for lack
 of room; file systems also grow slow when nearly full. Containers are given 64 MiB of /dev/shm, which is enough."""
 
+COMPILED_LIMIT_BYTES = 64 << 10
+"""More in CUDA's cache of compiled kernels than before, and a repeat waited for the driver; a single small kernel that
+a library compiles for a test of its own takes milliseconds."""
+
 SHARED_MEMORY = Path("/dev/shm")
 
 _LOOKS_KEPT = 16
@@ -104,7 +108,7 @@ def taints(before: Look, after: Look, since: Look | None = None) -> tuple[str, .
     if before.gpu is not None and after.gpu is not None:
         found.extend(gpu_taints(before.gpu, after.gpu))
         grown = after.compiled_bytes - before.compiled_bytes
-        if grown > 0:
+        if grown > COMPILED_LIMIT_BYTES:
             found.append(f"jit-compiled: the driver compiled {grown / 2**20:.1f} MiB of kernels for this GPU")
     return tuple(found)
 

@@ -1,10 +1,10 @@
 """Blocks that the machine disturbed: which they are, and how many may be measured once more.
 
 A block is spoilt where every repeat of an operation in a cell that gave numbers is tainted by something that passes:
-such rows then have no sample from this block. It is measured once more, as a further block under a number of its own:
-its records stay, its tainted repeats stay out of every sample, and the further block says whose place it takes. What
-counts is the taint, never the value, so that nothing is measured again until it pleases. An import alone is not worth
-a block.
+such rows then have no sample from this block. Its disturbed cells are measured once more, as a further block under a
+number of its own: the records stay, tainted repeats stay out of every sample, and the further block says whose place
+it takes. What counts is the taint, never the value, so that nothing is measured again until it pleases. An import alone
+is not worth a block.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ PASSING = ("foreign-load", "steal", "swap-in", "throttle", "foreign-gpu", "jit-c
 only spoil the next block as well."""
 
 
+CELL_FIELDS = ("device", "model", "writer", "reader")
+
+
 @dataclass(frozen=True, slots=True)
 class Spoilt:
     """What a block lacks: how many operations of cells have only disturbed repeats, and the first reason."""
 
     places: int
     reason: str
+    cells: tuple[Mapping[str, str], ...] = ()  # in which they are
 
 
 def spoilt_blocks(records: Iterable[Record]) -> dict[int, Spoilt]:
@@ -40,14 +44,17 @@ def spoilt_blocks(records: Iterable[Record]) -> dict[int, Spoilt]:
     for record in records_of_complete_blocks(records):
         cell = record.get("cell")
         if cell and record["status"] == "ok":
-            place = (record["subject"], *cell.values(), record["operation"], record.get("page_cache"))
+            where = (cell[name] for name in CELL_FIELDS)
+            place = (record["subject"], *where, record["operation"], record.get("page_cache"))
             taints = [taint for taint in record.get("taints") or () if taint.partition(":")[0] in PASSING]
             repeats.setdefault(record["block"], {}).setdefault(place, []).append(taints)
     found = {}
     for block, places in sorted(repeats.items()):
-        without = [taints for taints in places.values() if all(taints)]
+        without = {place: taints for place, taints in places.items() if all(taints)}
         if without:
-            found[block] = Spoilt(len(without), without[0][0][0])
+            cells = {place[1 : 1 + len(CELL_FIELDS)]: None for place in without}
+            named = tuple(dict(zip(CELL_FIELDS, map(str, cell), strict=True)) for cell in cells)
+            found[block] = Spoilt(len(without), next(iter(without.values()))[0][0], named)
     return found
 
 

@@ -36,13 +36,25 @@ class Outcome:
     stopped_by: str | None  # why fewer blocks than planned were measured
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """What the last block took: seconds of the imports and of each group, what it measured, in whose place."""
+class _Durations:
+    """How long blocks take: seconds of the imports, and of a cell of each group, as the last block that had it told."""
 
-    parts_s: list[float]
-    preset: Preset
-    number: int
+    def __init__(self) -> None:
+        self.import_s: float | None = None  # None before any block was measured
+        self._cell_s: dict[int, float] = {}  # by the group's number
+
+    def learn(self, parts_s: list[float], preset: Preset, number: int) -> None:
+        """Take in what block `number` of a preset took: `parts_s` are the imports and each group that was in it."""
+        self.import_s, *groups_s = parts_s
+        within = [(index, group) for index, group in enumerate(preset.groups) if group.is_in(number)]
+        for seconds, (index, group) in zip(groups_s, within, strict=True):
+            if group.cells:
+                self._cell_s[index] = seconds / len(group.cells)
+
+    def expected_s(self, preset: Preset, number: int) -> float:
+        """Return the seconds that block `number` of a preset will take; 0 before any block was measured."""
+        groups = ((index, group) for index, group in enumerate(preset.groups) if group.is_in(number))
+        return (self.import_s or 0.0) + sum(self._cell_s.get(index, 0.0) * len(group.cells) for index, group in groups)
 
 
 class Sitting:
@@ -71,7 +83,7 @@ class Sitting:
         extra = ordinary if limits.extend and ordinary >= plan.preset.blocks else 0
         self._planned = plan.looks[-1] if plan.looks else plan.preset.blocks + extra
         self._preset = plan.preset.with_cells(run.facts.get("open_cells"))
-        self._measured: _Measured | None = None
+        self._durations = _Durations()
         self._started = time.monotonic()
         self._deadline = limits.deadline
         if plan.looks and limits.budget_s is not None:
@@ -90,10 +102,10 @@ class Sitting:
             with self._run.writer() as writer:
                 while len(self._done) - len(self._further) < self._planned:
                     number = self._free_number()
-                    stopped_by = self._cannot_end_in_time(number)
+                    stopped_by = self._cannot_end_in_time(number, self._preset)
                     if stopped_by:
                         break
-                    self._measure_block(number, number, writer)
+                    self._measure_block(number, number, writer, self._preset)
                     if len(self._done) in self._plan.looks and not self._goes_on_after_look():
                         stopped_by = "no further block would settle another row"
                         break
@@ -126,26 +138,30 @@ class Sitting:
             why = self._spoilt[original]
             lacking = "1 operation has" if why.places == 1 else f"{why.places} operations have"
             said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no calm repeat there"
-            if self._cannot_end_in_time(original) or self._over_budget():
+            again = self._preset.with_cells(why.cells)
+            if self._cannot_end_in_time(original, again) or self._over_budget(original, again):
                 self._progress.say(f"{said}; no time is left to measure it once more.")
                 return
-            self._progress.say(f"{said}; it is measured once more.")
-            self._measure_block(number, original, writer)
+            cells = "its cell is" if len(why.cells) == 1 else f"its {len(why.cells)} cells are"
+            self._progress.say(f"{said}; {cells} measured once more.")
+            self._measure_block(number, original, writer, again)
 
     def _free_number(self) -> int:
         return next(block for block in range(len(self._done) + 1) if block not in self._done)
 
-    def _over_budget(self) -> bool:
-        """Whether another block like the last one would go beyond the time that was given."""
-        budget_s, last = self._limits.budget_s, self._measured
-        last_s = sum(last.parts_s) if last else 0.0
-        return budget_s is not None and time.monotonic() - self._started + last_s > budget_s
+    def _over_budget(self, original: int, preset: Preset) -> bool:
+        """Whether a block like block `original` of this preset would go beyond the time that was given."""
+        budget_s = self._limits.budget_s
+        return budget_s is not None and self._spent_s() + self._durations.expected_s(preset, original) > budget_s
 
-    def _measure_block(self, number: int, original: int, writer: RecordWriter) -> None:
-        """Measure block `number`, in the place of block `original` where that is another one."""
+    def _spent_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def _measure_block(self, number: int, original: int, writer: RecordWriter, preset: Preset) -> None:
+        """Measure block `number` of a preset, in the place of block `original` where that is another one."""
         plan = self._plan
         conditions = Conditions(
-            preset=self._preset,
+            preset=preset,
             subjects=tuple(
                 Subject(name, environment.python, environment.variables) for name, environment in plan.subjects.items()
             ),
@@ -160,13 +176,21 @@ class Sitting:
         attempt = next_attempt(self._records, number)
         blocks = max(self._planned, number + 1)
         block = Block(conditions, number, attempt, writer, self._failures, self._progress, blocks, original)
-        started = time.monotonic()
-        self._measured = _Measured(block.measure(), self._preset, original)
+        parts_s = block.measure()
         self._done.add(number)
         self._look_back()
-        if self._limits.budget_s is not None and not plan.looks and len(self._done) == self._before + 1:
-            affordable = int(self._limits.budget_s / (time.monotonic() - started))
-            self._planned = min(self._before + max(1, affordable), MOST_BLOCKS)
+        if number == original:
+            # What is measured once more has some cells of a group only, which need not be like the others.
+            self._durations.learn(parts_s, preset, number)
+            if self._limits.budget_s is not None and not plan.looks:
+                self._planned = self._affordable(self._limits.budget_s - self._spent_s())
+
+    def _affordable(self, left_s: float) -> int:
+        """Return how many blocks there will be with those that begin and end within so many seconds."""
+        blocks = len(self._done) - len(self._further)
+        while blocks < MOST_BLOCKS and (left_s := left_s - self._durations.expected_s(self._preset, blocks)) >= 0:
+            blocks += 1
+        return blocks
 
     def _goes_on_after_look(self) -> bool:
         """Note a look, ask what needs more blocks, and narrow the run to that."""
@@ -191,18 +215,11 @@ class Sitting:
     def _note_look(self) -> None:
         self._run = self._run.updated(looks=[*self._run.facts.get("looks", []), len(self._done)])
 
-    def _cannot_end_in_time(self, number: int) -> str | None:
-        """Say why a block with the groups of block `number` must not start, judging by the last block's durations."""
-        if self._deadline is None or self._measured is None:
+    def _cannot_end_in_time(self, number: int, preset: Preset) -> str | None:
+        """Say why a block of this preset with the groups of block `number` must not start."""
+        if self._deadline is None or self._durations.import_s is None:
             return None
-        import_s, *groups_s = self._measured.parts_s
-        expected_s = import_s
-        pairs = zip(self._measured.preset.groups, self._preset.groups, strict=True)
-        in_block = [(old, new) for old, new in pairs if old.is_in(self._measured.number)]
-        for seconds, (old, new) in zip(groups_s, in_block, strict=False):
-            if new.is_in(number) and old.cells:
-                expected_s += seconds * len(new.cells) / len(old.cells)
-        expected_s *= 1.1
+        expected_s = 1.1 * self._durations.expected_s(preset, number)
         left_s = self._deadline - time.monotonic()
         if expected_s <= left_s:
             return None

@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import uv
-
 from harness.errors import UsageError
 from harness.releases.pip_settings import pip_settings, uv_variables
 
@@ -22,11 +20,14 @@ def uv_path() -> str:
     """Return the path of the uv program.
 
     Raises:
-        UsageError: the package is there but its program is not.
+        UsageError: the package or its program is missing.
     """
     try:
+        # Here, for a machine on which all releases are bound to interpreters installs nothing.
+        import uv
+
         return uv.find_uv_bin()
-    except FileNotFoundError:
+    except (ImportError, FileNotFoundError):
         raise UsageError("The program uv is missing beside its package: run `make setup` again.") from None
 
 
