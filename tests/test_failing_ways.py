@@ -17,13 +17,13 @@ real, loads = tf.saved_model.load, []
 def patched(path, *arguments, **named):
     loads.append(path)
     if str(path).endswith(".resume"):
-        raise RuntimeError("nothing can be resumed")
+        raise ValueError("nothing can be resumed")  # as Keras says of what is gone, too
     if len(loads) > 5:
         raise RuntimeError("five loads are enough")
     return real(path, *arguments, **named)
 tf.saved_model.load = patched
 def predict(self, *arguments, **named):
-    raise RuntimeError("nothing can be predicted")
+    raise AttributeError("nothing can be predicted")
 tf.keras.Model.predict = predict
 """
 

@@ -70,6 +70,14 @@ def test_the_settled_call_is_the_first_after_which_all_are_as_fast() -> None:
     assert steady.settled_call([0.010] * 3, 0.010) is None
 
 
+def test_a_neighbour_late_in_the_warm_up_does_not_move_the_settled_call() -> None:
+    generator = random.Random(2)
+    short_s = [1.4e-4 * generator.lognormvariate(0, 0.05) for _ in range(450)]
+    short_s[:20] = [2.5e-4] * 20
+    short_s[400:408] = [3e-4] * 8
+    assert steady.settled_call(short_s, 1.4e-4) == 21
+
+
 def test_a_report_says_where_calls_never_became_steady() -> None:
     def record(settled: bool) -> dict[str, object]:
         calm = {"settled": True, "barrier_s": 1e-6, "calls_per_reading": 1, "window_medians_s": [1e-3]}

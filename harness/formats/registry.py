@@ -13,9 +13,3 @@ WRITERS: Dict[str, Any] = {
     "tf-save": tf_save,
 }
 READERS: Dict[str, Any] = {"tf-load": tf_load, "tfsm-layer": tfsm_layer, "v1-session": v1_session}
-
-MAY_BE_ABSENT = ("keras-save-tf", "keras-export", "tfsm-layer")
-"""What some releases lack: it is attempted for real, and an API error there means `unsupported`."""
-
-ABSENT_API = (AttributeError, ImportError, NotImplementedError, TypeError, ValueError)
-"""What a Keras without an API raises when that API is called."""

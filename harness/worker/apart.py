@@ -9,7 +9,7 @@ import signal
 import traceback
 from typing import Any, Callable, Dict, Optional
 
-from harness.formats import registry
+from harness.worker import absence
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
 
 _RAISED = {"Unsupported": Unsupported, "WrongOutput": WrongOutput}
@@ -23,16 +23,9 @@ class StepFailed(RuntimeError):
         super().__init__(reason)
         self.kind = kind
 
-    @property
-    def is_absent(self) -> bool:
-        """Whether this is what a release without an API raises, or a machine without the tools that XLA needs."""
-        return self.kind in _ABSENT or any(name in str(self) for name in _MISSING_TOOLS)
-
-
-_MISSING_TOOLS = ("libdevice", "ptxas")
-"""What XLA needs of the CUDA toolkit; where a machine has none, its messages name them."""
-
-_ABSENT = ("ModuleNotFoundError", *(error.__name__ for error in registry.ABSENT_API))
+    def is_absent(self, way: str) -> bool:
+        """Whether this says that the way does not exist in this release or on this machine."""
+        return absence.is_absent(way, self.kind, str(self))
 
 
 def run(step: Callable[[Recorder], None], recorder: Recorder) -> None:

@@ -32,7 +32,7 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             recorder.report("call_failed", 0, way=way)
         except (apart.StepFailed, WrongOutput) as error:
             # The other ways are measured all the same.
-            absent = isinstance(error, apart.StepFailed) and error.is_absent
+            absent = isinstance(error, apart.StepFailed) and error.is_absent(way)
             reason = f"{'unsupported' if absent else 'failed'}: {error}"
             for metric in ("call_first_s", "call_new_shape_s"):
                 recorder.report_absent(metric, reason, way=way)

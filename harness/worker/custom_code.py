@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict
 import numpy as np
 
 from harness.formats import registry, tf_load
-from harness.worker import apart, device
+from harness.worker import absence, apart, device
 from harness.worker.outputs import RELATIVE_TOLERANCE, require_plausible
-from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line
+from harness.worker.recorder import Recorder, WrongOutput
 from harness.zoo import families
 
 KINDS = ("layer", "model")
@@ -59,7 +59,7 @@ def _try(
     try:
         apart.run(step, recorder)
     except (apart.StepFailed, WrongOutput) as error:
-        if isinstance(error, apart.StepFailed) and error.is_absent:
+        if isinstance(error, apart.StepFailed) and error.is_absent(way.partition("-")[2]):
             recorder.report_absent(METRIC, f"unsupported: {error}", way=way)
         else:
             recorder.report(METRIC, 1, way=way)
@@ -74,12 +74,8 @@ def _saving(tf: Any, request: Dict[str, Any], kind: str, path: str) -> Callable[
             values = tf.constant(families.inputs(request["model"], batch=1))
             np.save(path + ".npy", np.asarray(model(values, training=False)))
             writer = registry.WRITERS[request["writer"]]
-            try:
+            with absence.unsupported(request["writer"]):
                 writer.write(tf, writer.prepare(tf, model), path)
-            except registry.ABSENT_API as error:
-                if request["writer"] not in registry.MAY_BE_ABSENT:
-                    raise
-                raise Unsupported(f"unsupported: {one_line(error)}") from error
 
     return step
 

@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from harness.formats import registry
-from harness.worker import device, host_memory, outputs, page_cache, steady
-from harness.worker.recorder import Recorder, Unsupported, one_line
+from harness.worker import absence, device, host_memory, outputs, page_cache, steady
+from harness.worker.recorder import Recorder
 from harness.worker.save import bits_path, expected_path
 from harness.zoo import families
 
@@ -80,14 +80,9 @@ def _load(tf: Any, reader: Any, request: Dict[str, Any], recorder: Recorder) -> 
     memory = host_memory.reset_peak()
     need = device.reset_need(tf, request["device"])
     read_before = page_cache.bytes_read()
-    try:
-        with recorder.phase("load, " + page_state) as interval:
-            loaded = reader.read(tf, path)
-            tf.test.experimental.sync_devices()
-    except registry.ABSENT_API as error:
-        if request["reader"] not in registry.MAY_BE_ABSENT:
-            raise
-        raise Unsupported(f"unsupported: {one_line(error)}") from error
+    with absence.unsupported(request["reader"]), recorder.phase("load, " + page_state) as interval:
+        loaded = reader.read(tf, path)
+        tf.test.experimental.sync_devices()
     read_after = page_cache.bytes_read()
     if page_state == "warm":
         # Reading from storage takes buffers of its own: a cold load's peak is another quantity.

@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 
 from harness.formats import registry
-from harness.worker import apart, device, ways
+from harness.worker import absence, apart, device, ways
 from harness.worker.outputs import RELATIVE_TOLERANCE
-from harness.worker.recorder import Recorder, Unsupported, one_line
+from harness.worker.recorder import Recorder
 from harness.zoo import families
 
 STEPS_BEFORE = 5
@@ -46,19 +46,16 @@ def _try(trial: _Trial, way: str, restore: Restore, recorder: Recorder) -> None:
         apart.run(lambda inner: trial.verify(way, restore, inner), recorder)
     except apart.StepFailed as error:
         # The others are tried all the same.
-        recorder.report_absent("resume_first_step_s", _status(error), way=way)
-        if error.is_absent:
-            recorder.report_absent("resume_broken_promises", _status(error), way=way)
+        status = f"{'unsupported' if error.is_absent(way) else 'failed'}: {error}"
+        recorder.report_absent("resume_first_step_s", status, way=way)
+        if error.is_absent(way):
+            recorder.report_absent("resume_broken_promises", status, way=way)
         else:
             recorder.report("resume_broken_promises", len(PROMISES), way=way)
             recorder.evidence[f"resume {way}"] = {"broken": [str(error)], "trains": False}
         return
     if recorder.evidence[f"resume {way}"]["trains"]:
         apart.run(lambda inner: trial.time_first_step(way, restore, inner), recorder)
-
-
-def _status(error: apart.StepFailed) -> str:
-    return f"{'unsupported' if error.is_absent else 'failed'}: {error}"
 
 
 class _Trial:
@@ -94,13 +91,8 @@ class _Trial:
         kept = {f"slot{i}": slot for i, slot in enumerate(trained.slots())}
         kept["output"] = self._output(trained)
         kept["iterations"] = np.asarray(trained.iterations())
-        with recorder.phase("save with training state", "set-up"):
-            try:
-                write(tf, model, self.path)
-            except registry.ABSENT_API as error:
-                if self._writer not in registry.MAY_BE_ABSENT:
-                    raise
-                raise Unsupported(f"unsupported: {one_line(error)}") from error
+        with recorder.phase("save with training state", "set-up"), absence.unsupported(self._writer):
+            write(tf, model, self.path)
         with recorder.phase("train without a break", "set-up"):
             losses = self._losses(trained, STEPS_BEFORE, STEPS_AFTER, outputs)
         np.savez(self.expected, losses=losses, **kept)

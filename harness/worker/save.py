@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict
 import numpy as np
 
 from harness.formats import registry
-from harness.worker import artifact, device, host_memory, outputs, page_cache
-from harness.worker.recorder import Recorder, Unsupported, one_line
+from harness.worker import absence, artifact, device, host_memory, outputs, page_cache
+from harness.worker.recorder import Recorder
 from harness.zoo import families
 
 
@@ -54,15 +54,10 @@ def _save_first(tf: Any, writer: Any, model: Any, request: Dict[str, Any], recor
     path = request["artifact"]
     memory = host_memory.reset_peak()
     need = device.reset_need(tf, request["device"])
-    try:
-        with recorder.phase("save, first") as interval:
-            prepared = writer.prepare(tf, model)
-            writer.write(tf, prepared, path)
-            tf.test.experimental.sync_devices()
-    except registry.ABSENT_API as error:
-        if request["writer"] not in registry.MAY_BE_ABSENT:
-            raise
-        raise Unsupported(f"unsupported: {one_line(error)}") from error
+    with absence.unsupported(request["writer"]), recorder.phase("save, first") as interval:
+        prepared = writer.prepare(tf, model)
+        writer.write(tf, prepared, path)
+        tf.test.experimental.sync_devices()
     host_memory.report_peak(recorder, "save_host_peak_bytes", memory)
     device.report_need(tf, recorder, "save_device_need_bytes", need)
     recorder.report_time("save_first", interval)

@@ -23,6 +23,9 @@ CALLS_FOR_P99 = 100
 CLOCK_SHARE = 0.001
 """Calls are batched, several to one reading, until reading the clock is at most this share of a reading."""
 SETTLED_CALLS = 5
+SETTLED_S = 0.01
+"""A running median for the call that settles spans at least so many calls and seconds: of shorter ones, a handful that
+a neighbour slowed late in the warm-up would be taken for its end."""
 
 
 class WarmUp:
@@ -59,11 +62,13 @@ def warm_up(timed_call: Callable[[], float], cap_s: float) -> WarmUp:
 def settled_call(durations_s: List[float], steady_s: float) -> Optional[int]:
     """Return the number (from 1) of the call from which on calls are as fast as in the steady state.
 
-    That is the first call within the tolerance above `steady_s` after which no running median of five calls leaves
-    it again: single slow calls do not count, they are what the percentiles tell. None: not within these calls.
+    That is the first call within the tolerance above `steady_s` after which no running median leaves it again: some
+    slow calls do not count, they are what the percentiles tell. None: not within these calls.
     """
     limit_s = steady_s * (1 + TOLERANCE)
-    medians = [np.median(durations_s[i : i + SETTLED_CALLS]) for i in range(len(durations_s) - SETTLED_CALLS + 1)]
+    span = max(SETTLED_CALLS, int(np.ceil(SETTLED_S / steady_s)))
+    span = min(span, max(SETTLED_CALLS, len(durations_s) // 4))
+    medians = [np.median(durations_s[i : i + span]) for i in range(len(durations_s) - span + 1)]
     slow = [i for i, median in enumerate(medians) if median > limit_s]
     first = slow[-1] + 1 if slow else 0
     fast = [i for i, seconds in enumerate(durations_s) if i >= first and seconds <= limit_s]
@@ -134,8 +139,9 @@ def measure(
             readings_s.append((clock() - start) / 1e9 / calls)
     _report(recorder, metric, readings_s, batch, way)
     recorder.report(metric + "_cpu_s", interval.cpu_s / (len(readings_s) * calls), batch, way)
-    # Batched readings are no single calls, and what is not batched is slow enough to settle within the warm-up.
-    series_s = warm.durations_s + readings_s if calls == 1 else warm.durations_s
+    # The warm-up ends when calls are steady: however long they are timed then, only the first may still belong to it.
+    # Batched readings are no single calls.
+    series_s = warm.durations_s + (readings_s[:FEWEST_CALLS] if calls == 1 else [])
     settled = settled_call(series_s, float(np.median(readings_s)))
     if settled is None:
         recorder.report_absent(metric + "_settled_call", f"not-settled: within {len(series_s)} calls", batch, way)
