@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import CELL_FAILED, METRICS, Kind, Metric
+from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, variant_order
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable
 from harness.verdict.rows import Row, RowInput, Verdict
@@ -246,11 +246,11 @@ def _never_failed(row: RowInput) -> bool:
     return row.metric == CELL_FAILED.name and not any(value for _, value in (*row.old, *row.new))
 
 
-def _sort_key(key: _Key) -> tuple[int, str, str, int, str, str]:
-    """Order rows by metric as listed, then device, model family and size, then variant."""
+def _sort_key(key: _Key) -> tuple[int, str, str, int, str, tuple[str, int]]:
+    """Order rows by metric as listed, then device, model family and size, then variant and batch."""
     metric, device, model, variant = key
     family, rung = order(model)
-    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", rung, model, variant
+    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", rung, model, variant_order(variant)
 
 
 def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:

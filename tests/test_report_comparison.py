@@ -162,6 +162,18 @@ def test_rows_stand_in_the_order_of_metrics_then_sizes() -> None:
     assert [row.model for row in ordered[1:]] == ["conv-s", "mlp-xs", "mlp-s", "mlp-m", "mlp-l"]
 
 
+def test_batches_stand_in_the_order_of_numbers() -> None:
+    rows = [
+        sample(subject, 1.0, metric="call_p50_s", variant=f"{CELL} {way}b{batch}")
+        for batch in (1, 128, 256, 32, 8)
+        for way in ("", "xla ")
+        for subject in "ab"
+    ]
+    variants = [row.variant for row in compare(table(rows)).rows]
+    batches = (1, 8, 32, 128, 256)
+    assert variants == [f"{CELL} {way}b{batch}" for way in ("", "xla ") for batch in batches]
+
+
 def test_differences_of_the_sides_are_said_on_top() -> None:
     old = SubjectFacts("a", keras="2.15.0", policy="today", wheel="cpu", python="3.11")
     new = replace(old, name="b", keras="3.12.0", policy="at-release")
