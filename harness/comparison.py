@@ -65,7 +65,7 @@ class Comparison:
 
     `margin` is the preset's for time (a fraction), `blocks` the number of blocks that hold both sides (the smaller
     side's, where they were measured apart), `tainted` the repeats left out.
-    `notes` are to be read before anything else; `failures` concern the two sides only.
+    `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     """
 
     old: SubjectFacts
@@ -278,4 +278,4 @@ def _failures(table: pd.DataFrame | None, old: SubjectFacts, new: SubjectFacts) 
     for subject, device, model, variant, operation, status, reason, count in counted.itertuples(index=False):
         cell = (str(subject), str(device), str(model), str(variant))
         found.append(Failure(*cell, str(operation), str(status), str(reason), int(count)))
-    return tuple(sorted(found, key=lambda failure: (failure.status, failure.subject != old.name)))
+    return tuple(sorted(found, key=lambda failure: (failure.status, failure.subject != new.name)))
