@@ -28,6 +28,16 @@ INTERRUPTED = 130
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
+class _Joined(argparse.Action):
+    """Joins the values of an option that is given again, as if they were written with commas between."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
+
+
 class _Parser(argparse.ArgumentParser):
     """An ArgumentParser that ends with this project's exit code for wrong usage."""
 
@@ -229,7 +239,12 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", type=_list_of(DEVICES), metavar="D", help="cpu, gpu or cpu,gpu (default: all found)"
     )
-    parser.add_argument("--model", metavar="GLOB", help="only the preset's models that match, as in 'mlp-*,conv-s'")
+    parser.add_argument(
+        "--model",
+        action=_Joined,
+        metavar="GLOB",
+        help="only the preset's models that match, as in 'mlp-*,conv-s'; again for more",
+    )
     parser.add_argument(
         "--operation",
         type=_list_of(OPERATIONS),
@@ -242,7 +257,8 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=_duration_s,
         metavar="TIME",
-        help="15m or 1h30m; compare: looks after 5, 8, 12 and 20 blocks, settled cells stop; else: blocks that fit",
+        help="15m or 1h30m; compare: looks after 5, 8, 12 and 20 blocks, settled cells stop; else: blocks that fit; "
+        "not with --blocks",
     )
     parser.add_argument(
         "--isolation", choices=("fork", "spawn"), default="fork", help="how repeats are kept apart (default: fork)"

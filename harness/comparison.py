@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import CELL_FAILED, METRICS, Kind, Metric
+from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, variant_order
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable
 from harness.verdict.rows import Row, RowInput, Verdict
@@ -65,7 +65,7 @@ class Comparison:
 
     `margin` is the preset's for time (a fraction), `blocks` the number of blocks that hold both sides (the smaller
     side's, where they were measured apart), `tainted` the repeats left out.
-    `notes` are to be read before anything else; `failures` concern the two sides only.
+    `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     """
 
     old: SubjectFacts
@@ -246,11 +246,11 @@ def _never_failed(row: RowInput) -> bool:
     return row.metric == CELL_FAILED.name and not any(value for _, value in (*row.old, *row.new))
 
 
-def _sort_key(key: _Key) -> tuple[int, str, str, int, str, str]:
-    """Order rows by metric as listed, then device, model family and size, then variant."""
+def _sort_key(key: _Key) -> tuple[int, str, str, int, str, tuple[str, int]]:
+    """Order rows by metric as listed, then device, model family and size, then variant and batch."""
     metric, device, model, variant = key
     family, rung = order(model)
-    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", rung, model, variant
+    return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", rung, model, variant_order(variant)
 
 
 def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:
@@ -278,4 +278,4 @@ def _failures(table: pd.DataFrame | None, old: SubjectFacts, new: SubjectFacts) 
     for subject, device, model, variant, operation, status, reason, count in counted.itertuples(index=False):
         cell = (str(subject), str(device), str(model), str(variant))
         found.append(Failure(*cell, str(operation), str(status), str(reason), int(count)))
-    return tuple(sorted(found, key=lambda failure: (failure.status, failure.subject != old.name)))
+    return tuple(sorted(found, key=lambda failure: (failure.status, failure.subject != new.name)))

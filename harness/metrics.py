@@ -6,6 +6,7 @@ in `harness/worker/`. Tables, verdicts, the asv benchmarks and exports follow fr
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -171,3 +172,11 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", True, "failed, although retried")
 """Not reported by a worker: the store counts it per block and cell, and it becomes a row where any side is not 0."""
+
+_BATCH = re.compile(r"(.+) b(\d+)")
+
+
+def variant_order(variant: str) -> tuple[str, int]:
+    """Return a sort key of variants with the batch as a number: "tf-module/tf-load b8" goes before its "b128"."""
+    batched = _BATCH.fullmatch(variant)
+    return (batched[1], int(batched[2])) if batched else (variant, 0)

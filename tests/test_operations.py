@@ -1,4 +1,4 @@
-"""`--operation`: what a preset is limited to, and what it says where it has no such operation."""
+"""What options limit a preset to, and what is said where they leave nothing or contradict each other."""
 
 from __future__ import annotations
 
@@ -80,3 +80,29 @@ def test_save_alone_is_in_every_group(capsys: pytest.CaptureFixture[str]) -> Non
 def test_without_a_gpu_what_only_gpus_are_asked_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "2.21", "--dry-run", "--operation", "profile"]) == 3
     assert "these do: nightly, full, calls" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        ("--model", "mlp-s,conv-s"),
+        ("--model", "mlp-s", "--model", "conv-s"),
+        ("--model", "mlp-x*", "--model", "mlp-s,conv-s"),
+    ],
+)
+def test_models_may_be_given_one_by_one(models: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(plan(*models)) == 0
+    found = set(re.findall(r"^  (\S+) on cpu", capsys.readouterr().out, re.MULTILINE))
+    assert found == {"mlp-s", "conv-s"}
+
+
+@pytest.mark.parametrize("dry", [("--dry-run",), ()])
+@pytest.mark.parametrize("command", [("run", "2.21"), ("compare", "2.20", "2.21"), ("calibrate", "2.21"), ("bench",)])
+def test_a_budget_and_a_number_of_blocks_are_refused_together(
+    command: tuple[str, ...], dry: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, *dry, "--budget", "5m", "--blocks", "3"]) == 3
+    *_, told = capsys.readouterr().err.splitlines()
+    assert told == (
+        "savedmodel-bench: A budget finds the number of blocks itself: give --budget or --blocks, not both."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,9 @@ import pandas as pd
 import pytest
 
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
+from harness.report.json_document import document
+from harness.report.markdown import render_markdown
+from harness.report.narrative import render_narrative
 from harness.report.table import render_table
 from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
 from harness.verdict.margins import margin_table
@@ -64,12 +68,96 @@ def test_a_row_whose_every_repeat_was_disturbed_is_open_and_not_gone() -> None:
     disturbed = compare(samples, tainted=pd.DataFrame([{**left_out, "repeats": 6, "blocks": 6}]), paired=True)
     assert (only(disturbed).reason, only(disturbed).tainted) == (Reason.ALL_TAINTED, 6)
     assert disturbed.exit_code(require_decision=True) == 2
-    assert "Undecided (all-tainted)" in render_table(disturbed, width=100, colour=False)
+    shown = render_table(disturbed, width=140, colour=False)
+    assert "Undecided (all-tainted)" in shown
+    assert re.search(r"load, page cache warm .* calm repeats$", shown, re.MULTILINE)
+    assert "| calm repeats | all-tainted |" in render_markdown(disturbed)
+    narrative = render_narrative(disturbed)
+    assert "a side has no calm repeat" in narrative
+    assert "--blocks" not in narrative
     nothing = compare(samples[:0], tainted=pd.DataFrame([{**left_out, "subject": name, "repeats": 6} for name in "ab"]))
     assert (only(nothing).reason, only(nothing).unit) == (Reason.ALL_TAINTED, "seconds")
     # A side that never had the metric is missing for another reason than the machine.
     other = compare(samples, tainted=pd.DataFrame([{**left_out, "subject": "a", "repeats": 6}]))
     assert only(other).reason is Reason.NOT_MEASURED
+
+
+def test_what_neither_side_has_is_not_told_as_one_sided() -> None:
+    place = {"metric": "load_warm_s", "device": "cpu", "model": "mlp-s", "variant": CELL}
+    neither = compare(table([]), tainted=pd.DataFrame([{"run": "r1", "subject": "a", **place, "repeats": 6}]))
+    assert only(neither).reason is Reason.NOT_MEASURED
+    assert [row["reason"] for row in document(neither)["rows"]] == ["not-measured"]
+    for report in (render_table(neither, shown=True), render_markdown(neither)):
+        assert "one side only" not in report
+
+
+def test_of_a_missing_way_only_what_is_judged_is_listed() -> None:
+    metrics = ("call_p50_s", "call_p90_s", "call_item_s", "novel_s")
+    missing = compare(table(sample("a", 1.0, metric=metric, variant=f"{CELL} xla b1") for metric in metrics))
+    assert len(document(missing)["rows"]) == 4
+    shown = render_table(missing, width=140)
+    assert "steady call, median" in shown
+    assert "novel_s" in shown
+    assert "90th percentile" not in shown
+    assert "2 measured on one side only" in render_markdown(missing)
+
+
+def test_what_left_zero_reads_the_same_in_every_report() -> None:
+    rows = [
+        sample(subject, value, block, metric="cell_failed", unit="cells")
+        for subject, value in (("a", 0), ("b", 2))
+        for block in range(2)
+    ]
+    comparison = compare(table(rows))
+    assert re.search(r"failed, although retried +mlp-s +0 +2 +from 0$", render_table(comparison), re.MULTILINE)
+    assert "| mlp-s | 0 | 2 | from 0 |" in render_markdown(comparison)
+
+
+def test_a_heading_leaves_out_the_numbers_in_which_its_rows_differ() -> None:
+    rows = [
+        sample(subject, value, block, model=model)
+        for model, blocks in (("mlp-s", 2), ("conv-s", 3))
+        for subject in "ab"
+        for block, value in enumerate(JITTER[:blocks], start=1)
+    ]
+    rows = [(*row[:8], row[8] * (1.01 if row[2] == "b" and row[1] == 2 else 1), *row[9:]) for row in rows]
+    assert "Undecided (too-few-blocks): too few blocks to judge\n" in render_table(compare(table(rows)))
+    alone = compare(table(row for row in rows if row[4] == "mlp-s"))
+    assert "Undecided (too-few-blocks): too few blocks (2) to judge\n" in render_table(alone)
+
+
+def failed(subject: str, reason: str, model: str = "mlp-s", count: int = 1) -> tuple[object, ...]:
+    return ("r1", subject, "cpu", model, CELL, "load", "failed", reason, count)
+
+
+def with_failures(*failures: tuple[object, ...]) -> Comparison:
+    columns = ["run", "subject", "device", "model", "variant", "operation", "status", "reason", "count"]
+    found = pd.DataFrame(failures, columns=columns)
+    return compare_subjects(
+        table(timed(1.0)), found, OLD, NEW, margins=margin_table(0.1), machine={"name": "desk"}, preset="quick"
+    )
+
+
+def test_failures_that_differ_in_their_text_alone_are_one_line() -> None:
+    comparison = with_failures(
+        failed("a", "timeout"), failed("b", "no variable_1"), failed("b", "no variable_7", count=3), failed("b", "hung")
+    )
+    lines = [line.strip() for line in render_table(comparison, width=140).splitlines() if "load on cpu" in line]
+    assert lines == [
+        f"b, load on cpu mlp-s {CELL}: failed: no variable_7 (5 repeats, and 2 other reasons)",
+        f"a, load on cpu mlp-s {CELL}: failed: timeout (1 repeat)",
+    ]
+    markdown = render_markdown(comparison)
+    assert "2 failed or not supported" in markdown
+    assert [line for line in markdown.splitlines() if "load on cpu" in line] == [f"- {line}" for line in lines]
+    assert len(document(comparison)["failures"]) == 4
+
+
+def test_failures_of_the_old_side_hide_none_of_the_new_one() -> None:
+    old = [failed("a", f"reason {number}", model=f"deep-{number}") for number in range(20)]
+    shown = render_table(with_failures(*old, failed("b", "killed by signal 11 (SIGSEGV)")), width=140)
+    assert "b, load on cpu mlp-s" in shown
+    assert "... and 9 more" in shown
 
 
 def test_what_a_side_lost_stands_apart_from_what_it_gained() -> None:
@@ -160,6 +248,18 @@ def test_rows_stand_in_the_order_of_metrics_then_sizes() -> None:
     ordered = compare(table(rows)).rows
     assert [row.metric for row in ordered[:2]] == ["import_s", "load_warm_s"]
     assert [row.model for row in ordered[1:]] == ["conv-s", "mlp-xs", "mlp-s", "mlp-m", "mlp-l"]
+
+
+def test_batches_stand_in_the_order_of_numbers() -> None:
+    rows = [
+        sample(subject, 1.0, metric="call_p50_s", variant=f"{CELL} {way}b{batch}")
+        for batch in (1, 128, 256, 32, 8)
+        for way in ("", "xla ")
+        for subject in "ab"
+    ]
+    variants = [row.variant for row in compare(table(rows)).rows]
+    batches = (1, 8, 32, 128, 256)
+    assert variants == [f"{CELL} {way}b{batch}" for way in ("", "xla ") for batch in batches]
 
 
 def test_differences_of_the_sides_are_said_on_top() -> None:

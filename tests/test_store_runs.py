@@ -40,7 +40,7 @@ RACE = (
 PARTS = {
     "subjects": ["v2.20.0", "v2.21.0"],
     "locks": {"v2.20.0": "sha256:a", "v2.21.0": "sha256:b"},
-    "preset": "quick",
+    "preset": "sha256:a",
     "seed": 1,
     "isolation": "fork",
     "worker version": 1,
@@ -143,13 +143,13 @@ def test_changed_facts_are_on_disk_and_no_temporary_file_stays(tmp_path: Path) -
 def test_an_unfinished_run_under_equal_conditions_is_resumed(tmp_path: Path, state: str) -> None:
     run = store_run(tmp_path, [repeat(), block_end()], state=state, parts=PARTS)
     assert find_resumable(tmp_path, MACHINE, fingerprint(dict(reversed(PARTS.items())))) == run
-    assert why_not_resumable(tmp_path, MACHINE, "compare", PARTS) is None
+    assert why_not_resumable(tmp_path, MACHINE, "compare", "quick", PARTS) is None
 
 
 def test_a_complete_run_is_continued_only_where_that_is_asked_for(tmp_path: Path) -> None:
     run = store_run(tmp_path, [repeat(), block_end()], parts=PARTS)
     assert find_resumable(tmp_path, MACHINE, fingerprint(PARTS)) is None
-    assert why_not_resumable(tmp_path, MACHINE, "compare", {**PARTS, "seed": 2}) is None
+    assert why_not_resumable(tmp_path, MACHINE, "compare", "quick", {**PARTS, "seed": 2}) is None
     assert find_resumable(tmp_path, MACHINE, fingerprint(PARTS), states=("complete",)) == run
 
 
@@ -167,22 +167,39 @@ def test_the_newest_of_several_is_resumed(tmp_path: Path) -> None:
         ({"boot": "two"}, "boot was one and is two"),
         ({"isolation": "spawn"}, "isolation was fork and is spawn"),
         ({"locks": {"v2.20.0": "sha256:a", "v2.21.0": "sha256:c"}}, "locks changed (v2.21.0)"),
-        ({"subjects": ["v2.19.1", "v2.21.0"]}, "subjects was v2.20.0, v2.21.0 and is v2.19.1, v2.21.0"),
-        ({"preset": "full", "worker version": 2}, "preset was quick and is full; worker version was 1 and is 2"),
+        (
+            {"preset": "sha256:b", "worker version": 2},
+            "preset was sha256:a and is sha256:b; worker version was 1 and is 2",
+        ),
     ],
 )
 def test_a_changed_condition_starts_anew_and_is_named(tmp_path: Path, change: dict[str, object], named: str) -> None:
     run = store_run(tmp_path, [], state="interrupted", parts=PARTS)
     changed = {**PARTS, **change}
     assert find_resumable(tmp_path, MACHINE, fingerprint(changed)) is None
-    told = why_not_resumable(tmp_path, MACHINE, "compare", changed)
+    told = why_not_resumable(tmp_path, MACHINE, "compare", "quick", changed)
     assert told == f"Run {run.run} cannot be continued: {named}."
+
+
+def test_runs_of_other_subjects_or_another_preset_are_no_reason(tmp_path: Path) -> None:
+    store_run(tmp_path, [], state="interrupted", parts=PARTS)
+    others = {**PARTS, "subjects": ["v2.19.1", "v2.21.0"]}
+    assert why_not_resumable(tmp_path, MACHINE, "compare", "quick", others) is None
+    assert why_not_resumable(tmp_path, MACHINE, "compare", "full", {**PARTS, "preset": "sha256:b"}) is None
+
+
+def test_a_newer_run_of_another_preset_hides_no_reason(tmp_path: Path) -> None:
+    run = store_run(tmp_path, [], state="interrupted", parts=PARTS)
+    time.sleep(0.002)
+    store_run(tmp_path, [], state="interrupted", parts=PARTS, preset="full")
+    told = why_not_resumable(tmp_path, MACHINE, "compare", "quick", {**PARTS, "seed": 2})
+    assert told == f"Run {run.run} cannot be continued: seed was 1 and is 2."
 
 
 def test_runs_of_another_kind_or_machine_are_no_reason(tmp_path: Path) -> None:
     store_run(tmp_path, [], state="interrupted", parts=PARTS, kind="bench")
     store_run(tmp_path, [], state="interrupted", parts=PARTS, machine="another")
-    assert why_not_resumable(tmp_path, MACHINE, "compare", {**PARTS, "seed": 2}) is None
+    assert why_not_resumable(tmp_path, MACHINE, "compare", "quick", {**PARTS, "seed": 2}) is None
 
 
 def test_reference_runs_are_kept_apart(tmp_path: Path) -> None:

@@ -59,8 +59,6 @@ def compare(options: argparse.Namespace) -> int:
         old, new = (name if name in known else measuring.subject_name(root, name) for name in names)
         comparison = judging.compare_in_run(stored, old, new, options.operation, margins=options.margin)
     else:
-        if options.budget is not None and options.blocks is not None:
-            raise UsageError("A budget finds the number of blocks itself: give --budget or --blocks, not both.")
         looks = () if options.budget is None else PLANNED
         if looks:
             _plan_repeats(root, options)

@@ -28,8 +28,10 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
     """Return the preset as the options narrow it, and what it would have measured on another machine.
 
     Raises:
-        UsageError: nothing is left to measure.
+        UsageError: nothing is left to measure, or both a budget and a number of blocks are given.
     """
+    if options.budget is not None and options.blocks is not None:
+        raise UsageError("A budget finds the number of blocks itself: give --budget or --blocks, not both.")
     preset = read_preset(options.preset)
     for pattern in preset.margins:
         require_known(pattern)

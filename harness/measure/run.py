@@ -69,7 +69,7 @@ def _open(
         verb = "Adding blocks to" if found.facts["state"] == "complete" else "Resuming"
         progress.say(f"{verb} run {found.run}: {done} block{'' if done == 1 else 's'} of it measured before.")
         return found.updated(state="running"), records
-    refusal = why_not_resumable(root, machine, plan.kind, parts, states=states)
+    refusal = why_not_resumable(root, machine, plan.kind, plan.preset.name, parts, states=states)
     if refusal is not None:
         progress.say(f"{refusal} Starting a new run; the earlier one stays as it is.")
     return create_run(root, machine, _facts(plan, parts)), []

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiple_text, multiples
-from harness.report.numbers import chance, change, count, interval, quantity
+from harness.report.numbers import chance, count, interval, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
-from harness.report.sections import by_metric, failure_text, gained, headline, lost, origin, sections
-from harness.report.wording import Places, blocks_text, finding_text, title, would_have_shown
+from harness.report.sections import by_metric, failure_groups, failure_text, gained, headline, lost, origin, sections
+from harness.report.wording import Places, blocks_text, change_text, finding_text, title, would_have_shown
 from harness.verdict.rows import Row
 
 
@@ -65,27 +65,27 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         ]
         yield from _folded(f"{len(each)} measured on one side only", each)
     if comparison.failures:
-        each = [f"- {_escape(failure_text(failure))}" for failure in comparison.failures]
+        each = [f"- {_escape(failure_text(group))}" for group in failure_groups(comparison.failures)]
         yield from _folded(f"{len(each)} failed or not supported", each)
 
 
 def _changes(rows: Iterable[Row], places: Places) -> Iterator[str]:
     yield from _table_head(("what", "where"), ("old", "new", "change", "95 % interval", "q"))
     for row in rows:
-        values = (quantity(row.old, row.unit), quantity(row.new, row.unit), change(row.ratio))
+        values = (quantity(row.old, row.unit), quantity(row.new, row.unit), change_text(row))
         yield _table_row((title(row.metric), places.place(row), *values, interval(row.low, row.high), chance(row.q)))
 
 
 def _same(rows: Iterable[Row], places: Places) -> Iterator[str]:
     yield from _table_head(("what", "where"), ())
     for metric, members in by_metric(rows).items():
-        yield _table_row((title(metric), ", ".join(f"{places.place(row)} ({change(row.ratio)})" for row in members)))
+        yield _table_row((title(metric), ", ".join(f"{places.place(row)} ({change_text(row)})" for row in members)))
 
 
 def _open(rows: Iterable[Row], places: Places) -> Iterator[str]:
     yield from _table_head(("what", "where"), ("change", "95 % interval", "would have shown", "settled by", "reason"))
     for row in rows:
-        spans = (change(row.ratio), interval(row.low, row.high), would_have_shown(row), blocks_text(row))
+        spans = (change_text(row), interval(row.low, row.high), would_have_shown(row), blocks_text(row))
         yield _table_row((title(row.metric), places.place(row), *spans, row.reason.value))
 
 

@@ -71,6 +71,12 @@ def _settle(parts: Sections, command: str) -> Iterator[RenderableType]:
             f"For {count(len(hopeless), 'row')} even 200 blocks would not do: the change lies at the margin or the "
             "machine is too noisy for it. A quieter machine or a wider margin would help."
         )
+    disturbed = [row for row in open_rows if row.reason is Reason.ALL_TAINTED]
+    if disturbed:
+        yield _indented(
+            f"For {count(len(disturbed), 'row')} a side has no calm repeat: repeat the comparison when nothing else "
+            "runs on the machine."
+        )
     if any(row.reason is Reason.NO_COMMON_BLOCKS for row in open_rows):
         yield _indented("Rows without a block that holds both sides need the comparison to be repeated.")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harness.comparison import Comparison, Failure
+from harness.metrics import METRICS
 from harness.report.numbers import count, percent
 from harness.report.wording import Places
 from harness.verdict.findings import Finding, findings
@@ -66,7 +67,7 @@ def sections(comparison: Comparison) -> Sections:
         improvements=tuple(row for row in statistical if row.verdict is Verdict.IMPROVEMENT),
         same=tuple(row for row in statistical if row.verdict is Verdict.SAME),
         open={reason: rows for reason in _OPEN_ORDER if (rows := _with(open_rows, reason))},
-        one_sided=_with(comparison.rows, Reason.NOT_MEASURED),
+        one_sided=tuple(row for row in _with(comparison.rows, Reason.NOT_MEASURED) if _is_one_sided(row)),
         shown=tuple(row for row in comparison.rows if row.reason in (Reason.NOT_JUDGED, Reason.UNKNOWN_DIRECTION)),
         places=Places.of(comparison.rows),
     )
@@ -117,22 +118,48 @@ def origin(comparison: Comparison) -> str:
     )
 
 
-def failure_text(failure: Failure) -> str:
-    """Return one failure: "v2.21.0, save on cpu mlp-s keras-export: unsupported: ValueError: ... (4 repeats)"."""
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """The failures of one side's cell and operation, which may differ in what they said.
+
+    `example` is the one that was seen most often, with the repeats of all; `others` counts the reasons beside its own.
+    """
+
+    example: Failure
+    others: int
+
+
+def failure_groups(failures: Iterable[Failure]) -> tuple[FailureGroup, ...]:
+    """Group failures by all but their reasons, in order of first appearance."""
+    grouped: dict[Failure, list[Failure]] = {}
+    for failure in failures:
+        grouped.setdefault(replace(failure, reason="", count=0), []).append(failure)
+    return tuple(_failure_group(members) for members in grouped.values())
+
+
+def failure_text(group: FailureGroup) -> str:
+    """Return one group of failures.
+
+    Example: "v2.21.0, save on cpu mlp-s keras-export: unsupported: ValueError: ... (4 repeats, and 1 other reason)".
+    """
+    failure = group.example
     cell = " ".join(part for part in (failure.device, failure.model, failure.variant) if part != "-")
     where = f"{failure.operation} on {cell}" if cell else failure.operation
     reason = failure.reason or failure.status
     status = "" if reason.startswith(failure.status) else f"{failure.status}: "
-    return f"{failure.subject}, {where}: {status}{reason} ({count(failure.count, 'repeat')})"
+    others = f", and {count(group.others, 'other reason')}" if group.others else ""
+    return f"{failure.subject}, {where}: {status}{reason} ({count(failure.count, 'repeat')}{others})"
 
 
 def blocks_to_ask_for(rows: Iterable[Row]) -> tuple[int, int] | None:
     """Return (blocks in all, rows they settle) for most open rows; None where blocks settle none.
 
     The smallest number that settles four in five of the rows that blocks can settle: the last few may need many times
-    more, and each row says its own number.
+    more, and each row says its own number. Rows that lack a calm repeat are not counted: no number of blocks is known.
     """
-    needed = sorted(row.blocks_needed for row in rows if row.blocks_needed is not None)
+    needed = sorted(
+        row.blocks_needed for row in rows if row.blocks_needed is not None and row.reason is not Reason.ALL_TAINTED
+    )
     if not needed:
         return None
     blocks = needed[math.ceil(0.8 * len(needed)) - 1]
@@ -141,3 +168,15 @@ def blocks_to_ask_for(rows: Iterable[Row]) -> tuple[int, int] | None:
 
 def _with(rows: Iterable[Row], reason: Reason) -> tuple[Row, ...]:
     return tuple(row for row in rows if row.reason is reason)
+
+
+def _is_one_sided(row: Row) -> bool:
+    """Whether a row that was not measured is worth telling: one side has it, and it would be judged if both had."""
+    metric = METRICS.get(row.metric)
+    return (row.old is None) != (row.new is None) and (metric is None or metric.judged)
+
+
+def _failure_group(members: Sequence[Failure]) -> FailureGroup:
+    example = max(members, key=lambda failure: failure.count)
+    repeats = sum(failure.count for failure in members)
+    return FailureGroup(replace(example, count=repeats), others=len(members) - 1)

@@ -14,8 +14,26 @@ from harness.comparison import Comparison
 from harness.report.multiples import multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
-from harness.report.sections import Sections, by_metric, failure_text, gained, headline, lost, origin, sections
-from harness.report.wording import Places, blocks_text, finding_text, reason_text, title, would_have_shown
+from harness.report.sections import (
+    Sections,
+    by_metric,
+    failure_groups,
+    failure_text,
+    gained,
+    headline,
+    lost,
+    origin,
+    sections,
+)
+from harness.report.wording import (
+    Places,
+    blocks_text,
+    change_text,
+    finding_text,
+    shared_reason_text,
+    title,
+    would_have_shown,
+)
 from harness.verdict.rows import Row, Verdict
 
 _MOST_FAILURES = 12
@@ -56,9 +74,7 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
         margins = sorted({row.margin for row in parts.same})
         yield from _section(f"Same, within {' or '.join(map(percent, margins))}", _same(parts.same, places))
     for rows in parts.open.values():
-        reasons = list(dict.fromkeys(reason_text(row) for row in rows))
-        why = reasons[0] if len(reasons) == 1 else rows[0].reason.value
-        yield from _section(f"Undecided ({rows[0].reason}): {why}", _open(rows, places))
+        yield from _section(f"Undecided ({rows[0].reason}): {shared_reason_text(rows)}", _open(rows, places))
     if parts.one_sided:
         yield from _section("Measured on one side only", _one_sided(parts.one_sided, comparison))
     if shown and parts.shown:
@@ -106,7 +122,7 @@ def _exact(parts: Sections) -> Iterator[RenderableType]:
         yield _indented("Nothing.")
     if parts.changed_within:
         for metric, rows in by_metric(parts.changed_within).items():
-            each = ", ".join(f"{parts.places.place(row)} {change(row.ratio)}" for row in rows)
+            each = ", ".join(f"{parts.places.place(row)} {change_text(row)}" for row in rows)
             yield _indented(f"Changed by too little to matter: {title(metric)}: {each}.")
     if parts.equal:
         others = "other " if parts.changed_exactly or parts.changed_within else ""
@@ -117,7 +133,7 @@ def _changes(rows: Iterable[Row], places: Places, exact: bool = False) -> Table:
     table = _table("what", "where", right=("old", "new", "change", *(() if exact else ("95 % interval", "q"))))
     for row in rows:
         cells = [title(row.metric), places.place(row), quantity(row.old, row.unit), quantity(row.new, row.unit)]
-        cells.append(_change(row))
+        cells.append(change_text(row))
         if not exact:
             cells += [interval(row.low, row.high), chance(row.q)]
         table.add_row(*map(Text, cells), style=_style(row))
@@ -137,7 +153,7 @@ def _same(rows: Iterable[Row], places: Places) -> Table:
 def _open(rows: Iterable[Row], places: Places) -> Table:
     table = _table("what", "where", right=("change", "95 % interval", "would have\nshown", "settled by"))
     for row in rows:
-        cells = (title(row.metric), places.place(row), _change(row), interval(row.low, row.high))
+        cells = (title(row.metric), places.place(row), change_text(row), interval(row.low, row.high))
         table.add_row(*map(Text, (*cells, would_have_shown(row), blocks_text(row))))
     return table
 
@@ -176,12 +192,12 @@ def _multiples(comparison: Comparison) -> Iterator[RenderableType]:
 
 def _failures(comparison: Comparison) -> Iterator[RenderableType]:
     for status, heading in (("failed", "Failed"), ("unsupported", "Not supported")):
-        found = [failure for failure in comparison.failures if failure.status == status]
+        found = failure_groups(failure for failure in comparison.failures if failure.status == status)
         if not found:
             continue
         yield from _section(heading)
-        for failure in found[:_MOST_FAILURES]:
-            yield _indented(failure_text(failure))
+        for group in found[:_MOST_FAILURES]:
+            yield _indented(failure_text(group))
         if len(found) > _MOST_FAILURES:
             yield _indented(f"... and {len(found) - _MOST_FAILURES} more: --format json names all.")
 
@@ -204,12 +220,6 @@ def _table(*left: str, right: tuple[str, ...]) -> Table:
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
-
-
-def _change(row: Row) -> str:
-    if row.ratio is None and row.old is not None and row.new is not None:
-        return "from 0" if row.old == 0 and row.new > 0 else "n/a"
-    return change(row.ratio)
 
 
 def _style(row: Row) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.metrics import CELL_FAILED, METRICS, Kind
@@ -115,6 +115,28 @@ def reason_text(row: Row) -> str:
             return "shown, not judged: nothing says whether less of this unit is better"
 
 
+def shared_reason_text(rows: Sequence[Row]) -> str:
+    """Return why rows of one reason have their verdict, leaving out numbers in which they differ."""
+    texts = {reason_text(row) for row in rows}
+    return texts.pop() if len(texts) == 1 else _WITHOUT_NUMBERS.get(rows[0].reason, rows[0].reason.value)
+
+
+_WITHOUT_NUMBERS = {
+    Reason.NEAR_MARGIN: "moved, but whether by more than their margins is open",
+    Reason.TOO_NOISY: "noise leaves open whether they are the same within their margins",
+    Reason.TOO_FEW_BLOCKS: "too few blocks to judge",
+    Reason.TOO_FEW_SAMPLES: "too few samples to judge",
+    Reason.FAILED: "failed on one side or on both",
+}
+
+
+def change_text(row: Row) -> str:
+    """Return a row's change: "+12.3 %", and "from 0" where it left zero, which no ratio can tell."""
+    if row.ratio is None and row.old == 0 and row.new is not None and row.new > 0:
+        return "from 0"
+    return change(row.ratio)
+
+
 def finding_text(finding: Finding, places: Places) -> str:
     """Return a finding as a sentence without its full stop.
 
@@ -157,7 +179,9 @@ def would_have_shown(row: Row) -> str:
 
 
 def blocks_text(row: Row) -> str:
-    """Return the blocks that would settle an open row: "12 blocks"."""
+    """Return what would settle an open row: "12 blocks", "calm repeats" where all that a side has were disturbed."""
+    if row.reason is Reason.ALL_TAINTED:
+        return "calm repeats"
     if row.blocks_needed is not None:
         return f"{row.blocks_needed} blocks"
     return "over 200" if row.spread is not None else ""

@@ -242,18 +242,28 @@ def find_resumable(root: Path, machine: str, wanted: str, *, states: Iterable[st
 
 
 def why_not_resumable(
-    root: Path, machine: str, kind: str, parts: Mapping[str, Any], *, states: Iterable[str] = UNFINISHED
+    root: Path, machine: str, kind: str, preset: str, parts: Mapping[str, Any], *, states: Iterable[str] = UNFINISHED
 ) -> str | None:
-    """Say why the newest qualifying run of a kind cannot be continued.
+    """Say why the newest run that a user may have meant to go on with cannot be continued.
+
+    Args:
+        root: the project root.
+        machine: the machine's name.
+        kind: the kind of the run to be made.
+        preset: the name of its preset.
+        parts: what its fingerprint is made of; `parts["subjects"]` holds the subjects' names.
+        states: which states qualify, as for `find_resumable`.
 
     Returns:
         A sentence that names every fingerprint part that differs, as in "Run 2026… cannot be continued: seed was 1
-        and is 2."; None where no run of this kind is in such a state or the newest one can be continued.
+        and is 2."; None where no run of this kind, these subjects and this preset is in such a state, or the newest
+        one can be continued.
     """
+    meant = (kind, list(parts["subjects"]), preset)
     accepted = set(states)
     runs, _ = runs_of(root, machine)
     for run in reversed(runs):
-        if run.facts["kind"] != kind or run.facts["state"] not in accepted:
+        if _meant(run.facts) != meant or run.facts["state"] not in accepted:
             continue
         if run.facts["fingerprint"] == fingerprint(parts):
             return None
@@ -284,6 +294,13 @@ def write_json_atomically(path: Path, document: Any) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _meant(facts: Facts) -> tuple[str, list[str], Any]:
+    """Return what a user names to get a run: its kind, the subjects and the preset."""
+    preset = facts.get("preset")
+    subjects = [str(subject["name"]) for subject in facts["subjects"]]
+    return facts["kind"], subjects, preset.get("name") if isinstance(preset, dict) else None
 
 
 def _change(name: str, old: Any, new: Any) -> str | None:
