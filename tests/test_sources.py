@@ -83,7 +83,7 @@ def test_machines_are_not_pooled_and_the_others_are_named(root: Path, capsys: py
     assert [(one["ratio"], one["blocks"], one["runs"]) for one in document["ratios"]] == [(pytest.approx(0.5), 3, 1)]
     assert document["provenance"] == {
         "machine": MACHINE, "reference": False, "blocks": 3, "runs": [{"run": run.run, "blocks": 3}],
-        "other_machines": [ELSEWHERE], "isolation": "fork", "left_out": [],
+        "other_machines": [ELSEWHERE], "disturbed": [], "isolation": "fork", "left_out": [],
     }  # fmt: skip
     assert main(["ratios"]) == 0
     top, gap, _, row, *_ = capsys.readouterr().out.splitlines()
@@ -147,6 +147,33 @@ def test_an_exponent_is_of_the_newest_run_with_enough_rungs(root: Path, capsys: 
     assert document["provenance"]["runs"] == [{"run": whole.run, "blocks": 2}]
     assert main(["scaling"]) == 0
     assert capsys.readouterr().out.startswith(f"From 2 blocks of run {whole.run} on {MACHINE}.")
+
+
+def test_a_rung_that_is_missing_between_others_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = ladder({"deep-4": 2.0, "deep-16": 3.0, "deep-64": 8.0, "deep-256": 16.0})
+    for record in records:
+        if record["type"] == "repeat" and record["cell"]["model"] == "deep-16":
+            record["taints"] = ["steal: 12 % of CPU time"]
+    note = "1 block was disturbed so much that some rows have no calm repeat there (steal)"
+    run = store_run(root, records, disturbed=note)
+    store_run(root, both_loads(0.5), disturbed="another run's note")
+    document = told(capsys, "scaling")
+    assert document["courses"][0]["models"] == ["deep-4", "deep-64", "deep-256"]
+    assert document["courses"][0]["missing"] == ["deep-16"]
+    assert document["provenance"]["disturbed"] == [{"run": run.run, "note": note}]
+    for form in ("table", "markdown"):
+        assert main(["scaling", "--format", form]) == 0
+        top, below, gap, *rows = capsys.readouterr().out.splitlines()
+        assert top == f"From 1 block of run {run.run} on {MACHINE}."
+        assert (below, gap) == (f"Run {run.run}: {note}.", "")
+        assert any("deep-4 .. deep-256 without deep-16 " in row for row in rows)
+
+
+def test_rungs_beyond_the_ends_are_not_missing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, ladder({"deep-4": 2.0, "deep-16": 3.0, "deep-64": 8.0}))
+    assert told(capsys, "scaling")["courses"][0]["missing"] == []
+    assert main(["scaling"]) == 0
+    assert "without" not in capsys.readouterr().out
 
 
 def test_each_subject_has_the_newest_run_of_its_own(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

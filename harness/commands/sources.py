@@ -103,8 +103,14 @@ def _provenance(
     runs: Runs, left_out: Runs, blocks: AbstractSet[tuple[str, int]], asked: str | None, others: tuple[str, ...]
 ) -> Provenance:
     counted = Counter(run for run, _ in blocks)
-    used = tuple((run.run, counted[run.run]) for run in runs if counted[run.run])
+    used = [run for run in runs if counted[run.run]]
     return Provenance(
-        runs[0].machine, runs[0].is_reference, asked, used, others,
-        is_spawned=runs[0].is_spawned, left_out=tuple(run.run for run in left_out),
-    )  # fmt: skip
+        machine=runs[0].machine,
+        is_reference=runs[0].is_reference,
+        asked=asked,
+        runs=tuple((run.run, counted[run.run]) for run in used),
+        others=others,
+        is_spawned=runs[0].is_spawned,
+        left_out=tuple(run.run for run in left_out),
+        disturbed=tuple((run.run, str(run.facts["disturbed"])) for run in used if run.facts.get("disturbed")),
+    )

@@ -35,6 +35,14 @@ def provenance_line(found: Provenance) -> str:
     return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}{spawned}.{left}{others}"
 
 
+def disturbed_lines(found: Provenance) -> list[str]:
+    """Return a sentence for each run that the machine disturbed.
+
+    Example: "Run 20261125T203728-eff1: 1 block was disturbed so much that some rows have no calm repeat there (steal)."
+    """
+    return [f"Run {run}: {note}." for run, note in found.disturbed]
+
+
 def provenance_document(found: Provenance) -> dict[str, Any]:
     """Return the same as JSON-ready values."""
     return {
@@ -43,6 +51,7 @@ def provenance_document(found: Provenance) -> dict[str, Any]:
         "blocks": found.blocks,
         "runs": [{"run": run, "blocks": blocks} for run, blocks in found.runs],
         "other_machines": list(found.others),
+        "disturbed": [{"run": run, "note": note} for run, note in found.disturbed],
         "isolation": "spawn" if found.is_spawned else "fork",
         "left_out": list(found.left_out),
     }
