@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One way to rely on SavedModel, in one release."""
+    """One way to rely on SavedModel, in one release; kept only if every block of the run kept it."""
 
     subject: str
     device: str
@@ -33,16 +33,30 @@ class Promise:
     way: str  # "-" where the writer itself is absent
     state: State
     detail: str  # what was not kept, or why there is nothing
-    run: str  # whose record it is
+    run: str  # whose blocks tell of it
+    blocks: int = 1  # of this run, with a record of it
+    blocks_not_kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one record tells of a promise."""
+
+    block: int
+    promise: Promise
+    broken: tuple[str, ...] = ()
+
+
+_Place = tuple[str, str, str, str, str]  # subject, device, model, writer, promise
 
 
 def promises(records: Iterable[Mapping[str, Any]]) -> list[Promise]:
-    """Return the promises that records tell about; of several records of the same, the last one counts.
+    """Return the promises that records tell about, each from all blocks of the newest run that tells of it.
 
     Args:
-        records: repeat records, oldest first; with the id of their `run` where they are of several.
+        records: repeat records of complete blocks, oldest first; with the id of their `run` where they are of several.
     """
-    found: dict[tuple[str, ...], Promise] = {}
+    found: dict[_Place, list[_Told]] = {}
     told: set[tuple[str, str]] = set()  # device and model of which promises are verified
     for record in records:
         metric = _OPERATIONS.get(record.get("operation", ""))
@@ -51,26 +65,50 @@ def promises(records: Iterable[Mapping[str, Any]]) -> list[Promise]:
         # What a release cannot even save is not asked for more: its save says why.
         lacks = record.get("operation") == "save" and record.get("status") == "unsupported"
         for name in METRICS if lacks else (metric,) if metric else ():
-            for one in _of_record(record, name):
-                found[one.subject, one.device, one.model, one.writer, one.promise, one.way] = one
-    return [one for one in found.values() if (one.device, one.model) in told]
+            cell = record["cell"]
+            place = record["subject"], cell["device"], cell["model"], cell["writer"], METRICS[name]
+            found.setdefault(place, []).extend(_of_record(record, name, place))
+    asked = (parts for (_, device, model, _, _), parts in found.items() if (device, model) in told)
+    return [one for parts in asked for one in _of_newest_runs(parts)]
 
 
-def _of_record(record: Mapping[str, Any], metric: str) -> Iterable[Promise]:
-    cell = record["cell"]
-    place = record["subject"], cell["device"], cell["model"], cell["writer"], METRICS[metric]
-    run = str(record.get("run", ""))
+def _of_newest_runs(parts: Sequence[_Told]) -> Iterable[Promise]:
+    """Yield the promise of each way; a record that failed as a whole ("-") failed in all of them."""
+    ways = dict.fromkeys(one.promise.way for one in parts)
+    for way in [way for way in ways if way != "-"] or ["-"]:
+        of_way = [one for one in parts if one.promise.way in (way, "-")]
+        newest = of_way[-1].promise.run
+        yield _over_blocks(way, [one for one in of_way if one.promise.run == newest])
+
+
+def _over_blocks(way: str, parts: Sequence[_Told]) -> Promise:
+    """Return the promise that the blocks of one run tell together."""
+    joined = replace(parts[0].promise, way=way, blocks=len({one.block for one in parts}))
+    if len({one.promise.state for one in parts}) == 1 and joined.state is not State.BROKEN:
+        return joined
+    not_kept = [one for one in parts if one.promise.state is not State.KEPT]
+    names = dict.fromkeys(name for one in not_kept for name in one.broken)
+    blocks_not_kept = len({one.block for one in not_kept})
+    return replace(joined, state=State.BROKEN, detail=", ".join(names), blocks_not_kept=blocks_not_kept)
+
+
+def _of_record(record: Mapping[str, Any], metric: str, place: _Place) -> Iterable[_Told]:
+    run, block = str(record.get("run", "")), int(record.get("block", 0))
+
+    def tells(way: str, state: State, *broken: str) -> _Told:
+        return _Told(block, Promise(*place, way, state, ", ".join(broken), run), broken)
+
     if record["status"] != "ok":
         state = State.ABSENT if record["status"] == "unsupported" else State.BROKEN
-        yield Promise(*place, "-", state, str(record.get("reason") or ""), run)
+        yield tells("-", state, str(record.get("reason") or ""))
         return
     for entry in record.get("metrics", ()):
         if entry["metric"] == metric:
             way = entry["way"]
             evidence = record["evidence"].get(f"{record['operation'].partition('-')[0]} {way}", {})
-            broken = ", ".join(evidence.get("broken", [])) or "outputs"
             kept = entry["value"] == 0
-            yield Promise(*place, way, State.KEPT if kept else State.BROKEN, "" if kept else broken, run)
+            broken = () if kept else evidence.get("broken") or ["outputs"]
+            yield tells(way, State.KEPT if kept else State.BROKEN, *broken)
     for entry in record.get("absent", ()):
         if entry["metric"] == metric:
-            yield Promise(*place, entry["way"], State.ABSENT, entry["reason"], run)
+            yield tells(entry["way"], State.ABSENT, entry["reason"])

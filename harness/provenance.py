@@ -14,6 +14,9 @@ class Provenance:
     asked: str | None  # the machine whose own runs were looked at first; None where a run was named
     runs: tuple[tuple[str, int], ...]  # id and number of blocks, oldest first; empty where nothing was found
     others: tuple[str, ...] = ()  # machines that have runs in the results too, which were not read
+    is_spawned: bool = False  # of runs with `--isolation spawn`, else of forked ones: never of both
+    disturbed: tuple[tuple[str, str], ...] = ()  # id and what the machine's disturbances cost, of these runs
+    left_out: tuple[str, ...] = ()  # this machine's spawned runs, which were not read beside the forked ones
 
     @property
     def blocks(self) -> int:

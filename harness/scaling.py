@@ -9,6 +9,7 @@ import pandas as pd
 
 from harness.metrics import METRICS, Kind
 from harness.verdict.scaling import Growth, growth
+from harness.zoo.families import names
 
 BYTES = "artifact bytes"
 LAYERS = "layers"
@@ -31,6 +32,7 @@ class Course:
     run: str
     ladder: str  # what grows: artifact bytes or layers
     models: tuple[str, ...]
+    missing: tuple[str, ...]  # rungs between these that have no untainted sample
     growth: Growth | None
 
 
@@ -89,4 +91,13 @@ def _size(by_writer: Mapping[str, float], variant: str) -> float | None:
 def _course(place: _Place, run: str, rungs: _Rungs) -> Course:
     ordered = dict(sorted(rungs.items(), key=lambda rung: rung[1]))
     fitted = growth([size for size, _ in ordered.values()], [cost for _, cost in ordered.values()])
-    return Course(*place, run, _LADDERS[place[3]], tuple(ordered), fitted)
+    return Course(*place, run, _LADDERS[place[3]], tuple(ordered), _missing(place[3], rungs), fitted)
+
+
+def _missing(family: str, rungs: _Rungs) -> tuple[str, ...]:
+    """Return the models of a family's ladder between the first and the last rung that are not among the rungs."""
+    ladder = [model for model in names() if model.partition("-")[0] == family]
+    places = [place for place, model in enumerate(ladder) if model in rungs]
+    if not places:
+        return ()
+    return tuple(model for model in ladder[places[0] : places[-1]] if model not in rungs)

@@ -77,8 +77,9 @@ def store_run(
     kind: str = "compare",
     lock: str = "sha256:one",
     parts: Mapping[str, Any] | None = None,
+    **facts: Any,
 ) -> RunDirectory:
-    """Write a whole run of the given records."""
+    """Write a whole run of the given records; further `facts` go to its run.json."""
     releases = {release.name: release for release in read_manifest(PROJECT / "releases.toml").releases}
     run = create_run(
         root,
@@ -99,6 +100,7 @@ def store_run(
                 "arch": "x86_64",
             },
             "fingerprint_parts": dict(parts or {"seed": 1}),
+            **facts,
         },
     )  # fmt: skip
     with run.writer() as writer:

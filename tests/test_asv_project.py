@@ -408,7 +408,7 @@ def test_the_documented_example_reads_an_export(root: Path, capsys: pytest.Captu
     store_run(root, blocks({OLD: [0.1, 0.2, 0.3], NEW: [0.3, 0.3, 0.3]}))
     assert main(["export", "--output", "samples.csv"]) == 0
     (example,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "export.md").read_text(), re.DOTALL)
-    assert len([line for line in example.splitlines() if line.strip()]) == 5
+    assert len([line for line in example.splitlines() if line.strip()]) == 6
     done = subprocess.run([sys.executable, "-c", example], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"cpu\s+mlp-s\s+tf-module/tf-load\s+200\.0\s+300\.0", done.stdout)

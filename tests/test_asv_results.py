@@ -96,6 +96,15 @@ def test_the_projection_and_asv_run_share_one_file(root: Path, monkeypatch: pyte
     assert ReleaseEnvironment(conf, "", {}, {}).name == ENVIRONMENT.replace("py311", minor)
 
 
+def test_spawned_runs_are_not_projected(root: Path) -> None:
+    store_run(root, blocks({OLD: [1.0]}), subjects=(OLD,), isolation="spawn")
+    assert project(root) == []
+    store_run(root, blocks({NEW: [2.0, 2.0]}), subjects=(NEW,), isolation="fork")
+    store_run(root, blocks({NEW: [1.0, 1.0]}), subjects=(NEW,), preset="full", isolation="spawn")
+    assert project(root) == [result_path(root)]
+    assert stored(root)[of("mlp-s")] == (2.0, [2.0, 2.0])
+
+
 def test_a_file_of_the_projection_is_the_one_that_asv_itself_would_write(root: Path) -> None:
     store_run(root, blocks({NEW: [1.0, 3.0, 2.0]}))
     project(root)

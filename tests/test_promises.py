@@ -6,13 +6,16 @@ import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty_releases import add_release, around_load, make_project, tensorflow_python
+from stored_runs import MACHINE, block_end, project_root, repeat, store_run
 
-from harness.promises import State, promises
+from harness.cli import main
+from harness.promises import promises
 from harness.provenance import Provenance
 from harness.report.promises import render_promises
 
@@ -75,9 +78,79 @@ def _record(subject: str, value: float | None, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_the_latest_record_counts() -> None:
-    (one,) = promises([_record("a", 0), _record("a", 2, evidence={"resume train-signature": {"broken": ["slots"]}})])
-    assert (one.state, one.detail) == (State.BROKEN, "slots")
+def _stored(block: int, broken: Sequence[str], way: str = "train-signature", **more: Any) -> list[dict[str, Any]]:
+    """Return a block in which a way to go on with training broke something."""
+    entry = {"metric": "resume_broken_promises", "value": len(broken), "way": way}
+    evidence = {f"resume {way}": {"broken": list(broken)}}
+    return [
+        repeat(None, operation="resume", block=block, **{"metrics": [entry], "evidence": evidence, **more}),
+        block_end(block),
+    ]
+
+
+@pytest.fixture(name="root")
+def _root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SAVEDMODEL_BENCH_MACHINE", MACHINE)
+    monkeypatch.chdir(tmp_path)
+    return project_root(tmp_path)
+
+
+def _told(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, str, str, int, int]]:
+    assert main(["promises", "--format", "json"]) == 0
+    names = ("way", "state", "detail", "blocks_not_kept", "blocks")
+    return [tuple(one[name] for name in names) for one in json.loads(capsys.readouterr().out)["promises"]]
+
+
+def test_a_promise_is_kept_only_if_every_block_kept_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, [*_stored(0, ["slots"]), *_stored(1, ["slots", "losses"]), *_stored(2, [])])
+    assert _told(capsys) == [("train-signature", "not kept", "slots, losses", 2, 3)]
+    for form in ("table", "markdown"):
+        assert main(["promises", "--format", form]) == 0
+        shown = capsys.readouterr().out
+        assert "not kept: slots, losses, in 2 of 3 blocks [tf-module train-signature: v2.21.0]" in shown
+    # Blocks of another run are other conditions: the newest run alone counts, and all its blocks agree.
+    store_run(root, [*_stored(0, ["losses"]), *_stored(1, ["losses"])])
+    assert _told(capsys) == [("train-signature", "not kept", "losses", 2, 2)]
+    assert main(["promises"]) == 0
+    assert "not kept: losses [tf-module" in capsys.readouterr().out
+    store_run(root, [*_stored(0, []), *_stored(1, [])])
+    assert _told(capsys) == [("train-signature", "kept", "", 0, 2)]
+
+
+def test_a_block_that_was_interrupted_tells_nothing_of_promises(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, [*_stored(0, []), *_stored(1, ["slots"])[:1]])
+    assert _told(capsys) == [("train-signature", "kept", "", 0, 1)]
+
+
+CRASHED = {"metrics": [], "status": "failed", "reason": "crash: SIGSEGV"}
+
+
+def test_a_block_whose_repeat_failed_kept_no_promise(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, [*_stored(0, []), *_stored(1, [], **CRASHED)])
+    assert _told(capsys) == [("train-signature", "not kept", "crash: SIGSEGV", 1, 2)]
+    store_run(root, _stored(0, [], **CRASHED))
+    assert _told(capsys) == [("train-signature", "not kept", "crash: SIGSEGV", 1, 1)]
+
+
+def test_what_always_failed_is_told_without_its_ways(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, _stored(0, [], **CRASHED))
+    assert _told(capsys) == [("-", "not kept", "crash: SIGSEGV", 1, 1)]
+    assert main(["promises"]) == 0
+    assert "not kept: crash: SIGSEGV [tf-module: v2.21.0]" in capsys.readouterr().out
+
+
+def test_each_way_has_the_newest_run_of_its_own(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, [*_stored(0, ["slots"]), *_stored(1, [], way="load-model")])
+    store_run(root, _stored(0, []))
+    assert _told(capsys) == [("train-signature", "kept", "", 0, 1), ("load-model", "kept", "", 0, 1)]
+
+
+def test_a_way_that_one_block_lacked_is_not_kept(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lacking = [{"metric": "resume_broken_promises", "way": "train-signature", "reason": "AttributeError: export"}]
+    store_run(root, [*_stored(0, []), *_stored(1, [], metrics=[], absent=lacking)])
+    assert _told(capsys) == [("train-signature", "not kept", "AttributeError: export", 1, 2)]
+    store_run(root, _stored(0, [], metrics=[], absent=lacking))
+    assert _told(capsys) == [("train-signature", "n/a", "AttributeError: export", 0, 1)]
 
 
 def test_what_cannot_be_saved_is_absent_in_every_way_and_said_once() -> None:

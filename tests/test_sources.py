@@ -83,7 +83,7 @@ def test_machines_are_not_pooled_and_the_others_are_named(root: Path, capsys: py
     assert [(one["ratio"], one["blocks"], one["runs"]) for one in document["ratios"]] == [(pytest.approx(0.5), 3, 1)]
     assert document["provenance"] == {
         "machine": MACHINE, "reference": False, "blocks": 3, "runs": [{"run": run.run, "blocks": 3}],
-        "other_machines": [ELSEWHERE],
+        "other_machines": [ELSEWHERE], "disturbed": [], "isolation": "fork", "left_out": [],
     }  # fmt: skip
     assert main(["ratios"]) == 0
     top, gap, _, row, *_ = capsys.readouterr().out.splitlines()
@@ -149,6 +149,33 @@ def test_an_exponent_is_of_the_newest_run_with_enough_rungs(root: Path, capsys: 
     assert capsys.readouterr().out.startswith(f"From 2 blocks of run {whole.run} on {MACHINE}.")
 
 
+def test_a_rung_that_is_missing_between_others_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    records = ladder({"deep-4": 2.0, "deep-16": 3.0, "deep-64": 8.0, "deep-256": 16.0})
+    for record in records:
+        if record["type"] == "repeat" and record["cell"]["model"] == "deep-16":
+            record["taints"] = ["steal: 12 % of CPU time"]
+    note = "1 block was disturbed so much that some rows have no calm repeat there (steal)"
+    run = store_run(root, records, disturbed=note)
+    store_run(root, both_loads(0.5), disturbed="another run's note")
+    document = told(capsys, "scaling")
+    assert document["courses"][0]["models"] == ["deep-4", "deep-64", "deep-256"]
+    assert document["courses"][0]["missing"] == ["deep-16"]
+    assert document["provenance"]["disturbed"] == [{"run": run.run, "note": note}]
+    for form in ("table", "markdown"):
+        assert main(["scaling", "--format", form]) == 0
+        top, below, gap, *rows = capsys.readouterr().out.splitlines()
+        assert top == f"From 1 block of run {run.run} on {MACHINE}."
+        assert (below, gap) == (f"Run {run.run}: {note}.", "")
+        assert any("deep-4 .. deep-256 without deep-16 " in row for row in rows)
+
+
+def test_rungs_beyond_the_ends_are_not_missing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, ladder({"deep-4": 2.0, "deep-16": 3.0, "deep-64": 8.0}))
+    assert told(capsys, "scaling")["courses"][0]["missing"] == []
+    assert main(["scaling"]) == 0
+    assert "without" not in capsys.readouterr().out
+
+
 def test_each_subject_has_the_newest_run_of_its_own(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rungs = {"deep-4": 2.0, "deep-16": 4.0, "deep-64": 8.0}
     of_old = store_run(root, ladder(rungs, subject=OLD))
@@ -180,6 +207,49 @@ def test_promises_are_one_machines_too(root: Path, capsys: pytest.CaptureFixture
     document = told(capsys, "promises")
     assert [(one["state"], one["run"]) for one in document["promises"]] == [("kept", own.run)]
     assert document["provenance"]["runs"] == [{"run": own.run, "blocks": 1}]
+
+
+def test_spawned_runs_are_left_out_beside_forked_ones(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rungs = {"deep-4": 4.0, "deep-16": 16.0, "deep-64": 64.0}
+    forked = store_run(root, [*both_loads(0.5), *ladder(rungs)])
+    of_promises = store_run(root, promise(1))
+    flat = dict.fromkeys(rungs, 1.0)
+    spawned = [
+        store_run(root, records, isolation="spawn").run for records in (both_loads(0.1), ladder(flat), promise(0))
+    ]
+    ratio = told(capsys, "ratios")
+    assert [(one["ratio"], one["runs"]) for one in ratio["ratios"]] == [(pytest.approx(0.5), 1)]
+    assert (ratio["provenance"]["isolation"], ratio["provenance"]["left_out"]) == ("fork", spawned)
+    assert exponents(told(capsys, "scaling")) == [(forked.run, 1.0)]
+    document = told(capsys, "promises")
+    assert [(one["state"], one["run"]) for one in document["promises"]] == [("not kept", of_promises.run)]
+    for command in ("ratios", "scaling", "promises"):
+        assert main([command]) == 0
+        top = capsys.readouterr().out.splitlines()[0]
+        assert top.endswith(f"on {MACHINE}. Left out, since spawned: 3 runs (--run DIR).")
+
+
+def test_spawned_runs_are_read_where_the_forked_ones_tell_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_run(root, promise(0))
+    spawned = store_run(root, both_loads(0.1), isolation="spawn")
+    committed(root, both_loads(0.9))
+    document = told(capsys, "ratios")
+    assert document["ratios"][0]["ratio"] == pytest.approx(0.1)
+    assert (document["provenance"]["isolation"], document["provenance"]["left_out"]) == ("spawn", [])
+    assert main(["ratios"]) == 0
+    top = capsys.readouterr().out.splitlines()[0]
+    assert top == f"From 3 blocks of run {spawned.run} on {MACHINE}, spawned (--isolation spawn)."
+
+
+def test_a_named_spawned_run_is_read_and_said_to_be_spawned(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store_run(root, both_loads(0.5))
+    spawned = store_run(root, both_loads(0.1), isolation="spawn")
+    assert told(capsys, "ratios", "--run", str(spawned.path))["ratios"][0]["ratio"] == pytest.approx(0.1)
+    assert main(["ratios", "--run", str(spawned.path)]) == 0
+    top = capsys.readouterr().out.splitlines()[0]
+    assert top == f"From 3 blocks of run {spawned.run} on {MACHINE}, spawned (--isolation spawn)."
 
 
 @pytest.mark.parametrize("command", ["ratios", "scaling", "promises"])

@@ -138,3 +138,28 @@ def test_the_command_says_where_each_row_stands_and_what_changed(
         assert f"100 ms in {OLD}" in shown
         assert "+50.0 %" in shown
         assert "Over releases: no finding" in shown
+
+
+def test_spawned_runs_are_left_out_beside_forked_ones_and_read_alone_elsewhere(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    store_run(root, blocks({NEW: [2.0, 2.0]}), subjects=(NEW,))
+    left = store_run(root, blocks({NEW: [1.0] * 5}), subjects=(NEW,), isolation="spawn")
+    alone = store_run(root, blocks({NEW: [3.0]}), subjects=(NEW,), machine="other-box", isolation="spawn")
+    assert main(["summary", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [(row["machine"], row["values"][NEW]) for row in document["rows"]] == [(MACHINE, 2.0), ("other-box", 3.0)]
+    assert document["spawned_runs"] == [
+        {"machine": MACHINE, "runs": [left.run], "are_read": False},
+        {"machine": "other-box", "runs": [alone.run], "are_read": True},
+    ]
+    for form in ("table", "markdown", "csv"):
+        assert main(["summary", "--format", form]) == 0
+        shown = capsys.readouterr()
+        told = (shown.err if form == "csv" else shown.out).splitlines()
+        assert [line for line in told if "--isolation spawn" in line] == [
+            f"{MACHINE}: 1 spawned run (--isolation spawn) left out, since forked repeats read otherwise; "
+            "`savedmodel-bench export` has all.",
+            "other-box: all numbers are of 1 spawned run (--isolation spawn).",
+        ]

@@ -18,7 +18,7 @@ from harness.releases.commands import find_root
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
-from harness.store.summary import render_summary, summary
+from harness.store.summary import SpawnedRuns, render_summary, summary
 from harness.verdict.looks import PLANNED
 from harness.verdict.margins import require_known
 
@@ -33,7 +33,9 @@ def run(options: argparse.Namespace) -> int:
     outcome = measure_subjects(root, options, "run", options.subjects, Limits(budget_s=options.budget))
     if outcome.interrupted:
         return INTERRUPTED
-    judging.put_out(render_summary(summary(root, run=outcome.run.run), options.format), options)
+    spawned: list[SpawnedRuns] = []
+    table = summary(root, run=outcome.run.run, spawned=spawned)
+    judging.put_out(render_summary(table, options.format, spawned), options)
     names = [subject["name"] for subject in outcome.run.facts["subjects"]]
     if len(names) > 1:
         where = outcome.run.path.relative_to(root)

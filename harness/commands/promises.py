@@ -14,7 +14,7 @@ from harness.store.records import Problem, Record, records_of_complete_blocks
 
 
 def show_promises(options: argparse.Namespace) -> int:
-    """Print every promise that one machine's records tell about, the latest record of each."""
+    """Print every promise that one machine's records tell about, each by its newest run."""
     told, provenance = first_telling(options, _read)
     dates = {release.name: str(release.date) for release in read_manifest(find_root() / "releases.toml").releases}
     subjects = sorted({one.subject for one in told}, key=lambda name: (dates.get(name.partition("@")[0], ""), name))

@@ -13,7 +13,7 @@ from harness.report.standing import render_records
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
-from harness.store.summary import render_summary, summary
+from harness.store.summary import SpawnedRuns, render_summary, summary
 from harness.verdict.history import MARGIN
 
 
@@ -22,10 +22,11 @@ def show_summary(options: argparse.Namespace) -> int:
     if options.results is not None:
         return asv_project.show_summary(options)
     problems: list[Problem] = []
-    table = summary(find_root(), machine=options.machine, problems=problems)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    text = render_summary(table, options.format)
+    spawned: list[SpawnedRuns] = []
+    table = summary(find_root(), machine=options.machine, problems=problems, spawned=spawned)
+    for told in (*problems, *(spawned if options.format == "csv" else ())):
+        print(told, file=sys.stderr)
+    text = render_summary(table, options.format, spawned)
     if not table.empty and options.format != "csv":
         text = _with_standings(text, options)
     judging.put_out(text, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -37,7 +37,8 @@ def first_telling(
     """Return what the first source tells that tells anything, and where it comes from.
 
     The sources are the run that `--run` names alone; else the own runs of this machine (or `--machine`), then its
-    reference runs, then, without `--machine`, those of each other machine. Machines are never mixed.
+    reference runs, then, without `--machine`, those of each other machine. Machines are never mixed, nor are forked
+    runs and spawned ones, which are read where the forked ones tell nothing.
 
     Args:
         options: of the command.
@@ -48,10 +49,10 @@ def first_telling(
     asked = None if options.run is not None else describe_machine(options.machine).name
     sources, others = _sources(options, asked, problems)
     found: tuple[list[Told], Provenance] | None = None
-    for runs in sources:
+    for runs, left_out in (part for source in sources for part in _by_isolation(source)):
         reading = read(runs, problems)
         if tells(reading.told) or (reading.told and found is None):
-            found = reading.told, _provenance(runs, reading.blocks, asked, others)
+            found = reading.told, _provenance(runs, left_out, reading.blocks, asked, others)
         if tells(reading.told):
             break
     for problem in problems:
@@ -88,9 +89,28 @@ def _by_machine(reference: bool, problems: list[Problem]) -> dict[str, Runs]:
     return machines
 
 
+def _by_isolation(runs: Runs) -> Iterator[tuple[Runs, Runs]]:
+    """Yield the forked runs with the spawned ones that are left out beside them, then the spawned ones alone."""
+    spawned = [run for run in runs if run.is_spawned]
+    forked = [run for run in runs if not run.is_spawned]
+    if forked:
+        yield forked, spawned
+    if spawned:
+        yield spawned, []
+
+
 def _provenance(
-    runs: Runs, blocks: AbstractSet[tuple[str, int]], asked: str | None, others: tuple[str, ...]
+    runs: Runs, left_out: Runs, blocks: AbstractSet[tuple[str, int]], asked: str | None, others: tuple[str, ...]
 ) -> Provenance:
     counted = Counter(run for run, _ in blocks)
-    used = tuple((run.run, counted[run.run]) for run in runs if counted[run.run])
-    return Provenance(runs[0].machine, runs[0].is_reference, asked, used, others)
+    used = [run for run in runs if counted[run.run]]
+    return Provenance(
+        machine=runs[0].machine,
+        is_reference=runs[0].is_reference,
+        asked=asked,
+        runs=tuple((run.run, counted[run.run]) for run in used),
+        others=others,
+        is_spawned=runs[0].is_spawned,
+        left_out=tuple(run.run for run in left_out),
+        disturbed=tuple((run.run, str(run.facts["disturbed"])) for run in used if run.facts.get("disturbed")),
+    )

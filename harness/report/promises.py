@@ -45,7 +45,7 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
     rows = sorted({_row(one) for one in found})
     # A writer that one release lacks has its ways from the others; a promise that nobody verified has no row.
     named = {row[:4] for row in rows if row[4] != "-"}
-    verified = {row[:3] for row in named}
+    verified = {row[:3] for row in named} | {_row(one)[:3] for one in found if one.state is State.BROKEN}
     known = [row for row in rows if row[4] != "-" or (row[:4] not in named and row[:3] in verified)]
     lines: list[tuple[str, ...]] = [("promise", "model", "writer", "way", *subjects)]
     reasons: dict[tuple[str, str], _Places] = {}  # by state and reason
@@ -59,6 +59,8 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
                 whole = _reason(one)
                 detail = whole if form == "markdown" else _shortened(whole)
                 is_cut = is_cut or detail != whole
+                if 0 < one.blocks_not_kept < one.blocks:
+                    detail += f", in {one.blocks_not_kept} of {one.blocks} blocks"
                 what = row[3] if one.way == "-" else f"{row[3]} {row[4]}"
                 places = reasons.setdefault((one.state.value, detail), {})
                 places.setdefault(what, {})[subject] = None

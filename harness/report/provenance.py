@@ -11,7 +11,7 @@ _MOST_NAMED = 3
 
 
 def provenance_line(found: Provenance) -> str:
-    """Return one or two sentences.
+    """Return a line of one to three sentences.
 
     Example: "From 10 blocks of run 20261125T201726-b0e8 on amd-epyc-2cpu-24gib."
     """
@@ -28,7 +28,19 @@ def provenance_line(found: Provenance) -> str:
         kind = ", a committed reference run" if len(names) == 1 else ", committed reference runs"
         if found.asked is not None:
             kind += f" (results/runs/{found.asked} has nothing of this kind)"
-    return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}.{others}"
+    spawned = ", spawned (--isolation spawn)" if found.is_spawned else ""
+    left = ""
+    if found.left_out:
+        left = f" Left out, since spawned: {count(len(found.left_out), 'run')} (--run DIR)."
+    return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}{spawned}.{left}{others}"
+
+
+def disturbed_lines(found: Provenance) -> list[str]:
+    """Return a sentence for each run that the machine disturbed.
+
+    Example: "Run 20261125T203728-eff1: 1 block was disturbed so much that some rows have no calm repeat there (steal)."
+    """
+    return [f"Run {run}: {note}." for run, note in found.disturbed]
 
 
 def provenance_document(found: Provenance) -> dict[str, Any]:
@@ -39,4 +51,7 @@ def provenance_document(found: Provenance) -> dict[str, Any]:
         "blocks": found.blocks,
         "runs": [{"run": run, "blocks": blocks} for run, blocks in found.runs],
         "other_machines": list(found.others),
+        "disturbed": [{"run": run, "note": note} for run, note in found.disturbed],
+        "isolation": "spawn" if found.is_spawned else "fork",
+        "left_out": list(found.left_out),
     }

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from harness.provenance import Provenance
 from harness.report.numbers import quantity
-from harness.report.provenance import provenance_document, provenance_line
+from harness.report.provenance import disturbed_lines, provenance_document, provenance_line
 from harness.report.wording import title
 from harness.scaling import LAYERS, Course
 from harness.verdict.scaling import FEWEST_RUNGS
@@ -25,7 +25,7 @@ def render_scaling(found: Sequence[Course], provenance: Provenance, form: str) -
         listed = [asdict(one) for one in found]
         return json.dumps({"schema": 1, "provenance": provenance_document(provenance), "courses": listed}, indent=1)
     fitted = [one for one in found if one.growth is not None]
-    top = [provenance_line(provenance), ""]
+    top = [provenance_line(provenance), *disturbed_lines(provenance), ""]
     if not fitted:
         hint = (
             f"No run has a ladder of {FEWEST_RUNGS} rungs: measure one with `savedmodel-bench run 2.21 --preset scale`."
@@ -52,7 +52,8 @@ def _line(one: Course) -> tuple[str, ...]:
     device = "" if one.device == "cpu" else f" on {one.device}"
     unit, factor = ("layer", 1.0) if one.ladder == LAYERS else ("MB", _MEGABYTE)
     more = "nothing" if fit.marginal <= 0 else f"{quantity(fit.marginal * factor, 'seconds')} a {unit}"
-    models = f"{one.models[0]} .. {one.models[-1]}" + device
+    without = f" without {', '.join(one.missing)}" if one.missing else ""
+    models = f"{one.models[0]} .. {one.models[-1]}" + without + device
     variant = "" if one.variant == "-" else f" ({one.variant})"
     interval = f"{fit.low:.2f} .. {fit.high:.2f}"
     return title(one.metric) + variant, one.subject, models, one.ladder, f"{fit.exponent:.2f}", interval, more

@@ -2,7 +2,8 @@
 
 For each benchmark and parameter they hold the newest complete run of the widest preset that has untainted samples
 for it, one sample a block; runs of the release's present lock come before runs of an earlier one. So a smaller run
-never removes or replaces a larger one's values, and what only `asv run` has measured stays.
+never removes or replaces a larger one's values, and what only `asv run` has measured stays. Runs with
+`--isolation spawn` are left out: asv would take their lower numbers for a change of the release.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ def project(root: Path, problems: list[Problem] | None = None) -> list[Path]:
     told = problems if problems is not None else []
     runs, found = runs_of(root)
     told.extend(found)
-    complete = [run for run in runs if run.facts["state"] == "complete" and run.facts["kind"] not in _NOT_OF_RELEASES]
+    complete = [
+        run
+        for run in runs
+        if run.facts["state"] == "complete" and run.facts["kind"] not in _NOT_OF_RELEASES and not run.is_spawned
+    ]
     if not complete:
         return []
     dates = _release_dates(root, told)

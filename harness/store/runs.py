@@ -99,6 +99,11 @@ class RunDirectory:
         return str(self.facts["machine"]["name"])
 
     @property
+    def is_spawned(self) -> bool:
+        """Whether `--isolation spawn` measured it: its times and host peaks are never pooled with those of forks."""
+        return self.facts.get("isolation") == "spawn"
+
+    @property
     def records_path(self) -> Path:
         """The file of its records."""
         return self.path / "records.jsonl"

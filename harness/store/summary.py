@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +28,30 @@ FORMATS = ("table", "markdown", "json", "csv")
 _METRIC_ORDER = {name: place for place, name in enumerate(METRICS)}
 
 
+@dataclass(frozen=True, slots=True)
+class SpawnedRuns:
+    """A machine's runs with `--isolation spawn`: read where it has no forked ones, else left out."""
+
+    machine: str  # as in the table's index
+    runs: tuple[str, ...]
+    are_read: bool
+
+    def __str__(self) -> str:
+        runs = f"{len(self.runs)} spawned run{'' if len(self.runs) == 1 else 's'} (--isolation spawn)"
+        if self.are_read:
+            return f"{self.machine}: all numbers are of {runs}."
+        return (
+            f"{self.machine}: {runs} left out, since forked repeats read otherwise; `savedmodel-bench export` has all."
+        )
+
+
 def summary(
-    root: Path, *, machine: str | None = None, run: str | None = None, problems: list[Problem] | None = None
+    root: Path,
+    *,
+    machine: str | None = None,
+    run: str | None = None,
+    problems: list[Problem] | None = None,
+    spawned: list[SpawnedRuns] | None = None,
 ) -> pd.DataFrame:
     """Return the median over all blocks of every metric, device, model and variant, for every subject in the results.
 
@@ -36,6 +60,8 @@ def summary(
         machine: only this machine's; all where None. Machines are never mixed.
         run: only the run of this id; all where None.
         problems: what could not be read is appended here; the rest is in the table all the same.
+        spawned: the machines that have runs with `--isolation spawn` are appended here. They are never pooled with
+            forked runs.
 
     Returns:
         Index SUMMARY_INDEX, a column for each subject, oldest release first. A subject that was measured in several
@@ -56,6 +82,9 @@ def summary(
         facts.update({_identity(subject): subject for one in runs for subject in one.facts["subjects"]})
         if reference:
             samples["machine"] = samples["machine"] + " (reference)"
+        samples, apart = _without_mixing(samples, {one.run for one in runs if one.is_spawned})
+        if spawned is not None:
+            spawned.extend(apart)
         parts.append(samples)
     if not parts:
         return pd.DataFrame(index=pd.MultiIndex.from_tuples([], names=SUMMARY_INDEX))
@@ -77,12 +106,13 @@ def summary(
     return table
 
 
-def render_summary(table: pd.DataFrame, form: str = "table") -> str:
+def render_summary(table: pd.DataFrame, form: str = "table", spawned: Sequence[SpawnedRuns] = ()) -> str:
     """Return the table of `summary` as text.
 
     Args:
         table: what `summary` returned.
         form: "table" (plain text), "markdown", "json" (a list of rows, missing values null) or "csv".
+        spawned: what `summary` told of spawned runs: a line each below the table, a list in JSON; CSV has no place.
 
     Raises:
         UsageError: there is no such form.
@@ -98,25 +128,39 @@ def render_summary(table: pd.DataFrame, form: str = "table") -> str:
             }
             for row in flat.to_dict("records")
         ]
-        return json.dumps({"schema": 1, "subjects": list(table.columns), "rows": rows}, indent=1)
+        told = [asdict(one) for one in spawned]
+        return json.dumps({"schema": 1, "subjects": list(table.columns), "spawned_runs": told, "rows": rows}, indent=1)
     shown = [[str(name) for name in flat.columns]]
     for row in flat.itertuples(index=False):
         shown.append([_cell(value) for value in row])
+    notes = ["", *map(str, spawned)] if spawned else []
     if form == "markdown":
         lines = ["| " + " | ".join(line) + " |" for line in shown]
         lines.insert(1, "| " + " | ".join(["---"] * len(SUMMARY_INDEX) + ["---:"] * len(table.columns)) + " |")
-        return "\n".join(lines)
+        return "\n".join([*lines, *notes])
     if form == "table":
         widths = [max(len(line[at]) for line in shown) for at in range(len(shown[0]))]
         texts = len(SUMMARY_INDEX)
-        return "\n".join(
+        lines = [
             "  ".join(
                 text.ljust(width) if at < texts else text.rjust(width)
                 for at, (text, width) in enumerate(zip(line, widths, strict=True))
             ).rstrip()
             for line in shown
-        )
+        ]
+        return "\n".join([*lines, *notes])
     raise UsageError(f"There is no format {form!r}: choose one of {', '.join(FORMATS)}.")
+
+
+def _without_mixing(samples: pd.DataFrame, spawned: set[str]) -> tuple[pd.DataFrame, list[SpawnedRuns]]:
+    """Return the samples without spawned runs on machines that have forked ones, and where there are spawned runs."""
+    is_spawned = samples["run"].isin(spawned)
+    forked = set(samples.loc[~is_spawned, "machine"])
+    apart = [
+        SpawnedRuns(str(machine), tuple(map(str, runs.unique())), machine not in forked)
+        for machine, runs in samples[is_spawned].groupby("machine", observed=True)["run"]
+    ]
+    return samples[~is_spawned | ~samples["machine"].isin(forked)], apart
 
 
 def _environments(samples: pd.DataFrame, runs: list[RunDirectory]) -> list[str]:

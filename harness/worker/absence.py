@@ -17,8 +17,12 @@ _WORDS = {
     "keras-save-tf": ("save_format",),  # Keras 3
     "keras-export": ("has no attribute 'export'",),  # 2.12
     "tfsm-layer": ("TFSMLayer",),  # 2.12 to 2.15, and tf_keras
-    # Keras 3; and what no Keras wrote, which Keras 2 loads as an object that cannot be called.
-    "load-model": ("File format not supported", "'_UserObject' object is not callable"),
+    "load-model": (
+        "File format not supported",  # Keras 3
+        # What Keras 2 says of what `model.save` did not write.
+        "'_UserObject' object is not callable",
+        "Unable to create a Keras model from SavedModel",
+    ),
 }
 """By writer, reader or way: words of the message where it does not exist."""
 
