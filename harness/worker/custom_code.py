@@ -11,7 +11,7 @@ import numpy as np
 from harness.formats import registry, tf_load
 from harness.worker import absence, apart, device
 from harness.worker.outputs import RELATIVE_TOLERANCE, require_plausible
-from harness.worker.recorder import Recorder, WrongOutput
+from harness.worker.recorder import Recorder, WrongOutput, shown
 from harness.zoo import families
 
 KINDS = ("layer", "model")
@@ -63,7 +63,7 @@ def _try(
             recorder.report_absent(METRIC, f"unsupported: {error}", way=way)
         else:
             recorder.report(METRIC, 1, way=way)
-            recorder.evidence[f"custom {way}"] = {"broken": [str(error)]}
+            recorder.evidence[f"custom {way}"] = {"broken": [shown(str(error), request["artifact"])]}
 
 
 def _saving(tf: Any, request: Dict[str, Any], kind: str, path: str) -> Callable[[Recorder], None]:

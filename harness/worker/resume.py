@@ -12,7 +12,7 @@ import numpy as np
 from harness.formats import registry
 from harness.worker import absence, apart, device, ways
 from harness.worker.outputs import RELATIVE_TOLERANCE
-from harness.worker.recorder import Recorder
+from harness.worker.recorder import Recorder, shown
 from harness.zoo import families
 
 STEPS_BEFORE = 5
@@ -52,7 +52,7 @@ def _try(trial: _Trial, way: str, restore: Restore, recorder: Recorder) -> None:
             recorder.report_absent("resume_broken_promises", status, way=way)
         else:
             recorder.report("resume_broken_promises", len(PROMISES), way=way)
-            recorder.evidence[f"resume {way}"] = {"broken": [str(error)], "trains": False}
+            recorder.evidence[f"resume {way}"] = {"broken": [shown(str(error), trial.path)], "trains": False}
         return
     if recorder.evidence[f"resume {way}"]["trains"]:
         apart.run(lambda inner: trial.time_first_step(way, restore, inner), recorder)
