@@ -237,7 +237,11 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
         "--preset", default="quick", metavar="P", help="quick, nightly, full, or FILE.toml[#NAME] (default: quick)"
     )
     parser.add_argument(
-        "--device", type=_list_of(DEVICES), metavar="D", help="cpu, gpu or cpu,gpu (default: all found)"
+        "--device",
+        type=_list_of(DEVICES),
+        action="extend",
+        metavar="D",
+        help="cpu, gpu or cpu,gpu (default: all found)",
     )
     parser.add_argument(
         "--model",
@@ -248,6 +252,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operation",
         type=_list_of(OPERATIONS),
+        action="extend",
         metavar="OPS",
         help=f"some of {','.join(OPERATIONS)} (default: all that the preset has)",
     )

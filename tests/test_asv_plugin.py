@@ -30,6 +30,7 @@ def names(repo: ReleaseRepo, idents: list[str]) -> list[str | None]:
     return [repo.get_name_from_hash(ident) for ident in idents]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="2.19.1 has no wheels for this Python")
 def test_a_users_range_has_both_ends_newest_first(repo):
     assert names(repo, repo.get_hashes_from_range("v2.19.1..v2.21.0")) == ["v2.21.0", "v2.20.0", "v2.19.1"]
     assert names(repo, repo.get_hashes_from_range("2.20..")) == ["v2.21.0", "v2.20.0"]

@@ -96,6 +96,14 @@ def test_models_may_be_given_one_by_one(models: tuple[str, ...], capsys: pytest.
     assert found == {"mlp-s", "conv-s"}
 
 
+def test_operations_may_be_given_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for operations in (("--operation", "load,infer"), ("--operation", "infer", "--operation", "load")):
+        assert main(plan(*operations)) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("dry", [("--dry-run",), ()])
 @pytest.mark.parametrize("command", [("run", "2.21"), ("compare", "2.20", "2.21"), ("calibrate", "2.21"), ("bench",)])
 def test_a_budget_and_a_number_of_blocks_are_refused_together(
