@@ -176,7 +176,13 @@ CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", Tr
 _BATCH = re.compile(r"(.+) b(\d+)")
 
 
+def split_batch(variant: str) -> tuple[str, int | None]:
+    """Return a variant without its batch, and the batch: "tf-module/tf-load xla b32" is of 32; None without one."""
+    batched = _BATCH.fullmatch(variant)
+    return (batched[1], int(batched[2])) if batched else (variant, None)
+
+
 def variant_order(variant: str) -> tuple[str, int]:
     """Return a sort key of variants with the batch as a number: "tf-module/tf-load b8" goes before its "b128"."""
-    batched = _BATCH.fullmatch(variant)
-    return (batched[1], int(batched[2])) if batched else (variant, 0)
+    place, batch = split_batch(variant)
+    return place, batch or 0

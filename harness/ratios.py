@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from harness.metrics import variant_order
 from harness.verdict.intervals import paired
 
 FEWEST_BLOCKS = 3
@@ -57,7 +58,7 @@ def ratios(samples: pd.DataFrame) -> list[Ratio]:
         place = (str(subject), str(device), str(model), str(variant), str(metric))
         values.setdefault(place, {})[str(run), int(block)] = float(value)
     found = []
-    for place in sorted(values):
+    for place in sorted(values, key=lambda place: (*place[:3], variant_order(place[3]), place[4])):
         for what, over, other in _pairs(place, values):
             ratio = _ratio(what, over, place, values[place], values[other])
             if ratio is not None:

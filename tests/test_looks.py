@@ -127,6 +127,7 @@ def test_rows_without_a_cell_of_their_own_are_served_by_the_first_that_measures_
     assert allocate([judged("mlp-m", "-", 9)], CELLS, 20).cells == {CELLS[2]: 9}
     assert allocate([judged("-", "-", 9)], CELLS, 20).cells == {CELLS[0]: 9}
     assert allocate([judged("mlp-s", "tf-module", 9)], CELLS, 20).cells == {CELLS[0]: 9}
+    assert allocate([judged("mlp-s", "tf-module/tf-load xla b32", 9)], CELLS, 20).cells == {CELLS[0]: 9}
     imports = allocate([judged("-", "-", 9, device="-")], CELLS, 20)
     assert (dict(imports.cells), imports.imports, imports.is_done) == ({}, True, False)
     assert allocate([], CELLS, 20).is_done

@@ -55,7 +55,7 @@ class Plan:
             "machine": self.machine.name,
             "boot": self.machine.boot_id,
             "CPUs": self.machine.usable_cpus,
-            # Runs that use no GPU, were never judged on the way or know no profile keep the fingerprint they had.
+            # Only of runs that have it.
             **({"GPU": gpu_uuid} if gpu_uuid else {}),
             **({"loader": loader} if loader else {}),
             **({"looks": list(self.looks)} if self.looks else {}),

@@ -23,7 +23,7 @@ PASSING = ("foreign-load", "steal", "swap-in", "throttle", "foreign-gpu", "jit-c
 only spoil the next block as well."""
 
 
-CELL_FIELDS = ("device", "model", "writer", "reader")
+_Place = tuple[str, tuple[tuple[str, str], ...], str, str | None]  # subject, cell, operation, page cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,19 @@ def spoilt_blocks(records: Iterable[Record]) -> dict[int, Spoilt]:
 
     Failed and unsupported repeats do not spoil a block: another try would not change them.
     """
-    repeats: dict[int, dict[tuple[object, ...], list[list[str]]]] = {}
+    repeats: dict[int, dict[_Place, list[list[str]]]] = {}
     for record in records_of_complete_blocks(records):
         cell = record.get("cell")
         if cell and record["status"] == "ok":
-            where = (cell[name] for name in CELL_FIELDS)
-            place = (record["subject"], *where, record["operation"], record.get("page_cache"))
+            place = (record["subject"], tuple(cell.items()), record["operation"], record.get("page_cache"))
             taints = [taint for taint in record.get("taints") or () if taint.partition(":")[0] in PASSING]
             repeats.setdefault(record["block"], {}).setdefault(place, []).append(taints)
     found = {}
     for block, places in sorted(repeats.items()):
         without = {place: taints for place, taints in places.items() if all(taints)}
         if without:
-            cells = {place[1 : 1 + len(CELL_FIELDS)]: None for place in without}
-            named = tuple(dict(zip(CELL_FIELDS, map(str, cell), strict=True)) for cell in cells)
-            found[block] = Spoilt(len(without), next(iter(without.values()))[0][0], named)
+            cells = tuple(dict(cell) for cell in dict.fromkeys(cell for _, cell, *_ in without))
+            found[block] = Spoilt(len(without), next(iter(without.values()))[0][0], cells)
     return found
 
 

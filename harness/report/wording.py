@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.metrics import CELL_FAILED, METRICS, Kind
+from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
 from harness.report.numbers import chance, change, count, interval, percent
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Reason, Row, Verdict
@@ -191,10 +190,10 @@ def _variant_parts(variant: str) -> tuple[str | None, str | None, str | None, st
     """Split "tf-module/tf-load xla b32" into writer, reader, way and batch; None for parts that are not there."""
     if variant == "-":
         return None, None, None, None
-    formats, *words = variant.split(" ")
-    batch = words.pop()[1:] if words and re.fullmatch(r"b\d+", words[-1]) else None
+    place, batch = split_batch(variant)
+    formats, _, way = place.partition(" ")
     writer, _, reader = formats.partition("/")
-    return writer or None, reader or None, " ".join(words) or None, batch
+    return writer or None, reader or None, way or None, None if batch is None else str(batch)
 
 
 def _most_common(names: Iterable[str | None]) -> str | None:

@@ -23,7 +23,7 @@ from asv.util import UserError
 from asv_runner.statistics import compute_stats
 
 from harness.errors import UsageError
-from harness.metrics import METRICS
+from harness.metrics import METRICS, split_batch
 from harness.releases.environments import choose_policy, choose_wheel, running_python_minor
 from harness.releases.manifest import read_manifest
 from harness.store.asv_benchmarks import AsvBenchmark, RowKey, asv_benchmarks
@@ -197,11 +197,7 @@ def _without_value(repeats: pd.DataFrame, wanted: set[RowKey]) -> Iterable[tuple
         operations = ("load", "infer") if operation == "load" else (operation,)
         variants = (str(variant), str(variant).partition("/")[0], "-")
         for key in wanted:
-            if (
-                [*key[1:3]] == place
-                and key[3].partition(" b")[0] in variants
-                and METRICS[key[0]].operation in operations
-            ):
+            if [*key[1:3]] == place and split_batch(key[3])[0] in variants and METRICS[key[0]].operation in operations:
                 yield key, value
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, Scope
+from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, Scope, split_batch
 from harness.store.records import Problem, Record, complete_blocks
 from harness.store.runs import RunDirectory, load_run
 
@@ -161,8 +161,8 @@ def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each way that failed or is unsupported in a repeat, as its absent metrics tell."""
     absent = repeats[repeats["status"] == "absent"]
     status = absent["reason"].str.extract(r"^(failed|unsupported)\b", expand=False)
-    way = absent["variant"].str.replace(r" b\d+$", "", regex=True)
-    told = absent.assign(status=status, variant=way)[status.notna()]
+    ways = [split_batch(variant)[0] for variant in absent["variant"]]
+    told = absent.assign(status=status, variant=ways)[status.notna()]
     return told.drop_duplicates(["run", "record", "variant", "reason"])
 
 

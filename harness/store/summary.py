@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.errors import UsageError
-from harness.metrics import METRICS
+from harness.metrics import METRICS, variant_order
 from harness.releases.manifest import read_manifest
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Problem
@@ -203,7 +203,7 @@ def _row_order(row: Any) -> tuple[Any, ...]:
         device,
         *order(str(model)),
         model,
-        variant,
+        variant_order(str(variant)),
     )
 
 

@@ -92,4 +92,5 @@ def _measures(cell: CellKey, row: Row) -> bool:
     device, model, writer, reader = cell
     if row.device != device or row.model not in ("-", model):
         return False
-    return row.variant.partition(" b")[0] in ("-", writer, f"{writer}/{reader}")
+    # Whatever the way to call and the batch: they are measured with their cell.
+    return row.variant.partition(" ")[0] in ("-", writer, f"{writer}/{reader}")
