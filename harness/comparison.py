@@ -64,7 +64,8 @@ class Comparison:
     """A finished comparison, ready to be rendered.
 
     `margin` is the preset's for time (a fraction), `blocks` the number of blocks that hold both sides (the smaller
-    side's, where they were measured apart), `tainted` the repeats left out.
+    side's, where they were measured apart), `further` how many of them hold only what was disturbed in another one,
+    `tainted` the repeats left out.
     `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     """
 
@@ -76,6 +77,7 @@ class Comparison:
     blocks: int
     paired: bool
     rows: tuple[Row, ...]
+    further: int = 0
     notes: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
     run_path: str | None = None
@@ -104,6 +106,7 @@ def compare_subjects(
     exact_only: Collection[tuple[str, str]] = frozenset(),
     tainted: pd.DataFrame | None = None,
     tainted_repeats: int = 0,
+    further: Collection[int] = (),
     notes: Sequence[str] = (),
     paired: bool | None = None,
     q_level: float = 0.05,
@@ -123,6 +126,7 @@ def compare_subjects(
         exact_only: (model, writer) pairs of which only exact metrics are judged.
         tainted: `store.frame.tainted_frame`; without it only taints beside a sample are counted.
         tainted_repeats: how many repeats of the two sides are tainted, to be told.
+        further: numbers of the blocks that only measured once more what was disturbed in another one.
         notes: more to be said on top.
         paired: whether blocks pair the sides; by default they do if any block holds both.
         q_level: accepted false discovery rate.
@@ -134,7 +138,8 @@ def compare_subjects(
     blocks = _numbered(_blocks(samples))
     sides = {side.name: samples[samples["subject"] == side.name] for side in (old, new)}
     held = [_blocks(sides[side.name]) for side in (old, new)]
-    is_paired = bool(held[0] & held[1]) if paired is None else paired
+    both = held[0] & held[1]
+    is_paired = bool(both) if paired is None else paired
     tables = [_by_row(sides[side.name], blocks) for side in (old, new)]
     counts = [_tainted_by_row(samples if tainted is None else tainted, side.name) for side in (old, new)]
     everything = set().union(*tables, *counts)
@@ -148,7 +153,8 @@ def compare_subjects(
         machine=dict(machine),
         preset=preset,
         margin=margins.by_kind[Kind.TIME],
-        blocks=len(held[0] & held[1]) if is_paired else min(len(held[0]), len(held[1])),
+        blocks=len(both) if is_paired else min(len(held[0]), len(held[1])),
+        further=sum(block in further for _, block in both),
         paired=is_paired,
         rows=judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks),
         notes=(*_differences(old, new), *(() if is_paired else (_UNPAIRED,)), *notes),

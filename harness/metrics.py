@@ -80,6 +80,7 @@ def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:
         shown("mad_s", "median absolute deviation"),
         shown("item_s", "seconds an item"),
         shown("cpu_s", "mean CPU", "CPU seconds"),
+        shown("barrier_s", "barrier with nothing to wait for"),
         shown("settled_call", "call from which on it is steady", "calls"),
     )
 
@@ -90,10 +91,12 @@ def _profile(part: str, unit: str, title: str) -> Metric:
 
 def _memory(where: str) -> tuple[Metric, ...]:
     """Return what harness/worker/memory.py reports of the host or the device. Growth may be negative: it is shown."""
-    size, scope = Kind.HOST_MEMORY, Scope.READER
+    size, scope, growth = Kind.HOST_MEMORY, Scope.READER, f"{where} growth a load and release"
     return (
         Metric(f"{where}_retained_bytes", "bytes", size, scope, "memory", False, f"{where} memory retained"),
-        Metric(f"{where}_growth_bytes", "bytes", size, scope, "memory", False, f"{where} growth a load and release"),
+        Metric(f"{where}_growth_bytes", "bytes", size, scope, "memory", False, growth),
+        Metric(f"{where}_growth_low_bytes", "bytes", size, scope, "memory", False, f"{growth}, 95 % interval from"),
+        Metric(f"{where}_growth_high_bytes", "bytes", size, scope, "memory", False, f"{growth}, 95 % interval to"),
         Metric(f"{where}_leaks", "leaks", Kind.EXACT, scope, "memory", True, f"{where} memory leaks a cycle"),
     )
 

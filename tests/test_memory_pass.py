@@ -12,7 +12,7 @@ import fake_nvml
 import pytest
 from faulty_releases import add_release, around_load, make_project, tensorflow_python
 
-from harness.worker.memory import line
+from harness.worker.memory import CYCLES, WARM_CYCLES, WINDOWS, Held, line
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 
@@ -56,6 +56,31 @@ def test_a_line_has_a_slope_and_its_error() -> None:
     assert line([10, 20, 30, 40]) == (pytest.approx(10.0), pytest.approx(0.0))
     slope, error = line([0, 0, 0, 1000, 0, 0, 0, 0])
     assert abs(slope) < 2.447 * error
+
+
+def cycles_until_sure(growth: list[int]) -> tuple[int, bool]:
+    """Return after how many cycles memory that grows so is judged, and whether it leaks."""
+    held, now = Held(before=0, artifact_bytes=1000), 0
+    for grown in growth:
+        now += grown
+        held.append(now)
+        if not held.may_leak():
+            break
+    return len(held.bytes), held.may_leak()
+
+
+@pytest.mark.parametrize(
+    ("growth", "cycles", "leaks"),
+    [
+        ([0] * 40, WARM_CYCLES + CYCLES, False),
+        ([100 << 10] * WARM_CYCLES + [10 << 10] * 40, WARM_CYCLES + CYCLES, False),
+        ([100 << 10] * (WARM_CYCLES + CYCLES) + [10 << 10] * 40, WARM_CYCLES + 2 * CYCLES, False),
+        ([100 << 10] * (WARM_CYCLES + WINDOWS * CYCLES), WARM_CYCLES + WINDOWS * CYCLES, True),
+    ],
+    ids=["flat", "warming", "wandering", "leak"],
+)
+def test_a_leak_is_what_every_window_shows(growth: list[int], cycles: int, leaks: bool) -> None:
+    assert cycles_until_sure(growth) == (cycles, leaks)
 
 
 @pytest.mark.tensorflow

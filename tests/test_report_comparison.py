@@ -15,6 +15,7 @@ from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact
 from harness.report.json_document import document
 from harness.report.markdown import render_markdown
 from harness.report.narrative import render_narrative
+from harness.report.sections import origin
 from harness.report.table import render_table
 from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
 from harness.verdict.margins import margin_table
@@ -335,6 +336,11 @@ def test_a_stored_run_from_records_to_verdicts(stored_run: Path) -> None:
         preset="quick",
         tainted=tainted_frame(repeats),
         tainted_repeats=tainted_repeats(repeats, ("a", "b")),
+        further=[5, 6],
+    )
+    assert origin(comparison) == (
+        "preset quick (margin 10 % for times), 6 paired blocks (1 with what was disturbed in another), "
+        "machine desk, 12 tainted repeats left out"
     )
     assert [(row.metric, row.verdict, row.reason) for row in comparison.rows] == [
         ("load_warm_s", Verdict.REGRESSION, Reason.BEYOND_MARGIN),

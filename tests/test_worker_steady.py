@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator
+
+import pytest
 
 from harness.commands.call_notes import barrier_note, unsettled_note
 from harness.worker import steady
+from harness.worker.recorder import Recorder
 
 
 def _from(series: Callable[[int], float]) -> Callable[[], float]:
@@ -76,6 +80,20 @@ def test_a_neighbour_late_in_the_warm_up_does_not_move_the_settled_call() -> Non
     short_s[:20] = [2.5e-4] * 20
     short_s[400:408] = [3e-4] * 8
     assert steady.settled_call(short_s, 1.4e-4) == 21
+
+
+def test_calls_near_the_clocks_cost_are_read_several_at_once_and_have_no_percentiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(steady, "clock_s", lambda: 1e-6)
+    recorder = Recorder()
+    steady.measure(recorder, "infer", lambda: time.sleep(1e-4), lambda: None, 0.05, batch=1)
+    reported = {entry["metric"] for entry in recorder.metrics}
+    absent = {entry["metric"]: entry["reason"] for entry in recorder.absent}
+    calls = recorder.evidence["infer_b1"]["calls_per_reading"]
+    assert 1 < calls <= 10
+    assert {"infer_p50_s", "infer_barrier_s"} <= reported
+    assert absent["infer_p90_s"] == absent["infer_p99_s"] == f"batched: {calls} calls to a reading"
 
 
 def test_a_report_says_where_calls_never_became_steady() -> None:

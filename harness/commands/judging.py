@@ -12,6 +12,7 @@ from typing import Any
 from harness.commands.call_notes import call_notes
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
+from harness.measure.retries import stands_for
 from harness.metrics import METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
@@ -51,7 +52,7 @@ def compare_in_run(
     repeats = repeats_frame([run.path], problems)
     for problem in problems:
         print(problem, file=sys.stderr)
-    samples, tainted = samples_frame(repeats), tainted_frame(repeats)
+    samples, tainted, records = samples_frame(repeats), tainted_frame(repeats), run.records()[0]
     if operations is not None:
         wanted = {name for name, metric in METRICS.items() if metric.operation in operations} | {"cell_failed"}
         samples = samples[samples["metric"].isin(wanted)]
@@ -70,11 +71,12 @@ def compare_in_run(
         exact_only=exact_only_cells(preset),
         tainted=tainted,
         tainted_repeats=tainted_repeats(repeats, (old, new)),
+        further=stands_for(records),
         floors=_floors(run),
         notes=[
             *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
             *_looks_note(looks),
-            *call_notes([record for record in run.records()[0] if record.get("subject") in (old, new)]),
+            *call_notes([record for record in records if record.get("subject") in (old, new)]),
         ],
         looks=looks,
         q_level=q_level,

@@ -36,6 +36,7 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "machine": dict(comparison.machine),
             "preset": comparison.preset,
             "blocks": comparison.blocks,
+            "further": comparison.further,
             "paired": comparison.paired,
             "notes": list(comparison.notes),
             "findings": [_finding(finding) for finding in findings(comparison.rows)],

@@ -110,11 +110,12 @@ def headline(comparison: Comparison) -> str:
 
 def origin(comparison: Comparison) -> str:
     """Return how it was measured: "preset quick (margin 10 % for times), 5 paired blocks, machine desk"."""
-    paired = "paired " if comparison.paired else "unpaired "
+    blocks = count(comparison.blocks, "paired block" if comparison.paired else "unpaired block")
+    further = f" ({comparison.further} with what was disturbed in another)" if comparison.further else ""
     tainted = f", {count(comparison.tainted, 'tainted repeat')} left out" if comparison.tainted else ""
     return (
         f"preset {comparison.preset} (margin {percent(comparison.margin)} for times), "
-        f"{count(comparison.blocks, paired + 'block')}, machine {comparison.machine.get('name', 'unknown')}{tainted}"
+        f"{blocks}{further}, machine {comparison.machine.get('name', 'unknown')}{tainted}"
     )
 
 

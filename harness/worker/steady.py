@@ -108,8 +108,9 @@ def measure(
 ) -> Any:
     """Warm up by the rule, time calls for `window_s` seconds, report them, and return the last output.
 
-    Reports `<metric>_p50_s`, `_p90_s`, `_p99_s`, `_min_s`, `_mad_s`, `_item_s`, `_cpu_s` and `_settled_call`, all at
-    `batch` and for `way`; a call's seconds include the barrier after it. Stores the rule's outcome as evidence.
+    Reports `<metric>_p50_s`, `_p90_s`, `_p99_s`, `_min_s`, `_mad_s`, `_item_s`, `_cpu_s`, `_barrier_s` and
+    `_settled_call`, all at `batch` and for `way`; a call's seconds include the barrier after it, `_barrier_s` is one
+    with nothing to wait for. Stores the rule's outcome as evidence.
     `made` calls at this batch size came before, and are counted in `_settled_call`.
     """
     clock = time.perf_counter_ns
@@ -137,7 +138,8 @@ def measure(
                 output = call()
             barrier()
             readings_s.append((clock() - start) / 1e9 / calls)
-    _report(recorder, metric, readings_s, batch, way)
+    _report(recorder, metric, readings_s, calls, batch, way)
+    recorder.report(metric + "_barrier_s", wait_s, batch, way)
     recorder.report(metric + "_cpu_s", interval.cpu_s / (len(readings_s) * calls), batch, way)
     # The warm-up ends when calls are steady: however long they are timed then, only the first may still belong to it.
     # Batched readings are no single calls.
@@ -160,14 +162,19 @@ def measure(
     return output
 
 
-def _report(recorder: Recorder, metric: str, readings_s: List[float], batch: int, way: Optional[str]) -> None:
+def _report(
+    recorder: Recorder, metric: str, readings_s: List[float], calls: int, batch: int, way: Optional[str]
+) -> None:
     p50 = float(np.median(readings_s))
     recorder.report(metric + "_p50_s", p50, batch, way)
-    recorder.report(metric + "_p90_s", float(np.percentile(readings_s, 90)), batch, way)
-    if len(readings_s) >= CALLS_FOR_P99:
-        recorder.report(metric + "_p99_s", float(np.percentile(readings_s, 99)), batch, way)
-    else:
-        recorder.report_absent(metric + "_p99_s", f"under-{CALLS_FOR_P99}-calls", batch, way)
+    for name, percentile, fewest in (("_p90_s", 90, FEWEST_CALLS), ("_p99_s", 99, CALLS_FOR_P99)):
+        if calls > 1:
+            # The slowest of several calls hides in their mean.
+            recorder.report_absent(metric + name, f"batched: {calls} calls to a reading", batch, way)
+        elif len(readings_s) < fewest:
+            recorder.report_absent(metric + name, f"under-{fewest}-calls", batch, way)
+        else:
+            recorder.report(metric + name, float(np.percentile(readings_s, percentile)), batch, way)
     recorder.report(metric + "_min_s", min(readings_s), batch, way)
     recorder.report(metric + "_mad_s", float(np.median(np.abs(np.asarray(readings_s) - p50))), batch, way)
     recorder.report(metric + "_item_s", p50 / batch, batch, way)
