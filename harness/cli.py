@@ -10,6 +10,7 @@ import importlib
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 import harness
 from harness.errors import UsageError
 from harness.measure.passes import OPERATIONS
-from harness.measure.presets import DEVICES
+from harness.measure.presets import DEVICES, shipped_names
 from harness.releases import commands as releases
 from harness.releases.locks import WHEELS
 from harness.releases.manifest import POLICIES
@@ -25,6 +26,7 @@ from harness.releases.manifest import POLICIES
 USAGE = 3
 INTERRUPTED = 130
 
+_SUBJECT = "v2.21.0, 2.21, a name; under a profile as in 2.21@xla (harness/profiles.toml)"
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
@@ -67,6 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`): nothing more to say to it.
         sys.stderr.close()
         return USAGE
+    except Exception:
+        # Not Python's own exit code 1: that would read as a regression.
+        traceback.print_exc()
+        print(
+            "savedmodel-bench: that is a bug in the harness, not in TensorFlow; every complete block is kept. Please "
+            "report the lines above with the command.",
+            file=sys.stderr,
+        )
+        return USAGE
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,9 +113,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_compare(commands: Any) -> None:
     parser = commands.add_parser("compare", help="measure two releases side by side and judge the difference")
     parser.add_argument(
-        "old", metavar="OLD", help="the release to compare with: v2.20.0, 2.20, a name; with --results a commit or tag"
+        "old", metavar="OLD", help=f"the release to compare with: {_SUBJECT}; with --results a commit or tag"
     )
-    parser.add_argument("new", metavar="NEW", help="the release in question")
+    parser.add_argument("new", metavar="NEW", help="the release in question, likewise")
     _add_measuring(parser)
     _add_output(parser, ("table", "markdown", "json"))
     parser.add_argument(
@@ -127,7 +138,7 @@ def _add_compare(commands: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     parser = commands.add_parser("run", help="measure releases, interleaved in one run; judges nothing")
-    parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help="a release: v2.21.0, 2.21, a name")
+    parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help=f"a release: {_SUBJECT}")
     _add_measuring(parser)
     _add_output(parser, ("table", "markdown", "json"))
     parser.set_defaults(handler=_called("compare", "run"))
@@ -234,7 +245,10 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
     """Add the options of every command that measures."""
     parser.add_argument(
-        "--preset", default="quick", metavar="P", help="quick, nightly, full, or FILE.toml[#NAME] (default: quick)"
+        "--preset",
+        default="quick",
+        metavar="P",
+        help=f"{', '.join(shipped_names())}, or FILE.toml[#NAME] (default: quick)",
     )
     parser.add_argument(
         "--device",

@@ -52,11 +52,55 @@ def test_an_operation_that_the_preset_lacks_is_one_sentence(
     assert (shown.out, shown.err) == ("", f"savedmodel-bench: Preset {told}\n")
 
 
+OWN = """
+[own]
+time_margin = 0.1
+blocks = 1
+timeout_s = 9
+[[own.groups]]
+devices = ["cpu"]
+models = ["mlp-xs"]
+writer = "tf-module"
+reader = "tf-load"
+warm_repeats = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("blocks = 0", "blocks = 0 is not a whole number of 1 or more"),
+        ("blocks = 1.5", "blocks = 1.5 is not a whole number of 1 or more"),
+        ("timeout_s = -1", "timeout_s = -1 is not a number above 0"),
+        ("time_margin = 2", "time_margin = 2 is no fraction from 0 to under 1"),
+        ("warm_repeats = -3", "warm_repeats = -3 is not a whole number of 0 or more"),
+        ("warm_repeats = 1\nbatches = [0, 1]", "batches = 0 is not a whole number of 1 or more"),
+        ("warm_repeats = 1\nwindow_s = 0", "window_s = 0 is not a number above 0"),
+    ],
+)
+def test_a_field_out_of_range_is_one_sentence(
+    field: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = field.partition(" ")[0]
+    (tmp_path / "own.toml").write_text(re.sub(rf"^{name} = .*$", field, OWN, flags=re.MULTILINE))
+    assert main(plan("--preset", "own.toml")) == 3
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"savedmodel-bench: own.toml: preset 'own' has a field of the wrong kind: {told}")
+    assert len(shown.err.splitlines()) == 1
+
+
+def test_a_bug_ends_with_the_exit_code_of_a_failure_and_not_with_a_regressions(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("harness.commands.compare.describe_plan", lambda *_: {}["no such thing"])
+    assert main(plan()) == 3
+    assert "KeyError: 'no such thing'" in (told := capsys.readouterr().err)
+    assert told.splitlines()[-1].startswith("savedmodel-bench: that is a bug in the harness")
+
+
 def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "own.toml").write_text(
-        "[own]\ntime_margin = 0.1\nblocks = 1\ntimeout_s = 9\n[[own.groups]]\ndevices = ['cpu']\nmodels = ['mlp-xs']\n"
-        "writer = 'tf-module'\nreader = 'tf-load'\nwarm_repeats = 1\n"
-    )
+    (tmp_path / "own.toml").write_text(OWN)
     assert main(plan("--preset", "own.toml", "--operation", "resume")) == 3
     assert "'own' does not measure the operation resume; these do: nightly, full, promises." in capsys.readouterr().err
 

@@ -49,6 +49,8 @@ def test_a_wrong_subject_is_one_sentence(root: Path, subject: str, words: str) -
         ("[xla]\nvariables = { A = '1' }", "the profile [xla] is there already"),
         ("[mine", "is not a TOML file"),
         ("[mine]\ntitle = 'nothing'", "changes nothing"),
+        ("[mine]\nvariables = { 'A=B' = '1' }", "'A=B' = '1' cannot be set as an environment variable"),
+        ("[mine]\npackages = ['tf_keras=={major}.*']", "has a placeholder other than {minor}"),
     ],
 )
 def test_a_malformed_file_of_profiles_names_its_place(root: Path, text: str, words: str) -> None:

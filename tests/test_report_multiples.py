@@ -13,7 +13,7 @@ from harness.comparison import Comparison, SubjectFacts, compare_subjects
 from harness.machine.floors import Floor
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
-from harness.report.multiples import multiple_text, multiples
+from harness.report.multiples import floors_note, multiple_text, multiples
 from harness.report.table import render_table
 from harness.verdict.margins import margin_table
 
@@ -68,6 +68,46 @@ def test_a_load_to_a_gpu_is_held_against_the_copy_that_the_same_run_measured() -
     found = [one for one in multiples(comparison(copy_s=0.05).rows, FLOORS) if one.floor == "copy to the device"]
     # Cold bytes have no floor of storage here, and are copied to the device all the same.
     assert {one.row.metric: round(one.times, 2) for one in found} == {"load_cold_s": 6.03, "load_warm_s": 4.0}
+
+
+def calls(device: str, product_s: float | None = None) -> dict[str, float]:
+    """Return how many times its multiplications a steady call of resnet50 takes, by variant."""
+    rows = [
+        ("r1", block, subject, device, "resnet50", variant, metric, "seconds", value, 3, 0)
+        for block in range(4)
+        for subject in ("old", "new")
+        for metric, variant, value in (
+            ("infer_p50_s", "tf-module/tf-load b1", 0.09),
+            ("infer_p50_s", "tf-module/tf-load b32", 1.5),
+            ("call_p50_s", "tf-module/tf-load xla b32", 1.5),
+            ("device_matrix_floor_s", "tf-module", product_s),
+        )
+        if value is not None
+    ]
+    found = compare_subjects(
+        pd.DataFrame(rows, columns=COLUMNS), None, SubjectFacts("old"), SubjectFacts("new"),
+        margins=margin_table(0.10), machine={"name": "desk"}, preset="quick", floors=FLOORS,
+    )  # fmt: skip
+    return {one.row.variant: one.times for one in multiples(found.rows, FLOORS)}
+
+
+def test_a_steady_call_is_told_as_a_multiple_of_its_models_multiplications() -> None:
+    # 8.178e9 operations an item at 2e11 a second take 41 ms.
+    times = {"tf-module/tf-load b1": 0.09 / 0.04089, "tf-module/tf-load b32": 1.5 / (32 * 0.04089)}
+    assert calls("cpu") == pytest.approx(times, rel=1e-3)
+
+
+def test_on_a_gpu_the_product_is_the_workers_own() -> None:
+    assert calls("gpu") == {}
+    # 2 * 4096**3 operations in 1 ms.
+    times = {"tf-module/tf-load b1": 0.09 / 5.95e-5, "tf-module/tf-load b32": 1.5 / (32 * 5.95e-5)}
+    assert calls("gpu", product_s=1e-3) == pytest.approx(times, rel=1e-3)
+
+
+def test_floors_that_were_never_calm_are_told() -> None:
+    assert floors_note(FLOORS) == floors_note([{**FLOORS[0], "taints": []}]) == []
+    (note,) = floors_note([FLOORS[0], {**FLOORS[1], "taints": ["steal: 9 % of CPU time"]}])
+    assert note.startswith("The floors were measured beside other work (steal: 9 % of CPU time)")
 
 
 def test_reports_say_it_in_words_and_in_json() -> None:

@@ -16,6 +16,7 @@ from harness.measure.retries import stands_for
 from harness.metrics import METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
+from harness.report.multiples import floors_note
 from harness.report.table import render_table
 from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
 from harness.store.records import Problem, complete_blocks
@@ -76,6 +77,7 @@ def compare_in_run(
         notes=[
             *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
             *_looks_note(looks),
+            *floors_note(_floors(run)),
             *call_notes([record for record in records if record.get("subject") in (old, new)]),
         ],
         looks=looks,

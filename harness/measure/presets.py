@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -99,6 +100,11 @@ class Preset:
         return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of the presets that come with the harness."""
+    return tuple(_parse(SHIPPED))
+
+
 def read_preset(text: str) -> Preset:
     """Return the shipped preset called `text`, or the one in a TOML file given as `path[#name]`."""
     path, _, name = text.partition("#")
@@ -106,7 +112,7 @@ def read_preset(text: str) -> Preset:
         file = Path(path)
         if not file.is_file():
             raise UsageError(
-                f"There is no preset file {file}; give a path to a TOML file or one of {_shipped_names()}."
+                f"There is no preset file {file}; give a path to a TOML file or one of {', '.join(shipped_names())}."
             )
         tables = _parse(file)
         if not name and len(tables) != 1:
@@ -210,22 +216,23 @@ def _parse(file: Path) -> dict[str, Any]:
     return {name: table for name, table in tables.items() if isinstance(table, dict)}
 
 
-def _shipped_names() -> str:
-    return ", ".join(_parse(SHIPPED))
-
-
 def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
     where = f"{file.name}: preset {name!r}"
     try:
         return Preset(
             name=name,
             title=str(table.get("title", name)),
-            time_margin=float(table["time_margin"]),
-            blocks=int(table["blocks"]),
-            timeout_s=float(table["timeout_s"]),
-            memory_limit_gib=float(table["memory_limit_gib"]) if "memory_limit_gib" in table else None,
+            time_margin=_fraction(table["time_margin"], "time_margin"),
+            blocks=_whole(table["blocks"], "blocks"),
+            timeout_s=_above_zero(table["timeout_s"], "timeout_s"),
+            memory_limit_gib=(
+                _above_zero(table["memory_limit_gib"], "memory_limit_gib") if "memory_limit_gib" in table else None
+            ),
             groups=tuple(_group(entry, where) for entry in table["groups"]),
-            margins={str(pattern): float(margin) for pattern, margin in dict(table.get("margins", {})).items()},
+            margins={
+                str(pattern): _fraction(margin, f"margins: {pattern}")
+                for pattern, margin in dict(table.get("margins", {})).items()
+            },
         )
     except KeyError as error:
         raise UsageError(f"{where} lacks the field {error}; harness/presets.toml explains the fields.") from error
@@ -244,16 +251,35 @@ def _group(entry: dict[str, Any], where: str) -> Group:
         for writer in _chosen(entry["writer"], WRITERS, f"{where}: writer")
         for reader in _chosen(entry["reader"], READERS, f"{where}: reader")
     )
+    counts = {name: _whole(entry.get(field, 0), field, least=0) for field, name in _REPEATS.items()}
     return Group(
         cells=cells,
-        repeats={"save": 1} | {name: int(entry[field]) for field, name in _REPEATS.items() if entry.get(field)},
-        later_saves=int(entry.get("later_saves", 0)),
-        durable_saves=int(entry.get("durable_saves", 0)),
-        batches=tuple(int(batch) for batch in entry.get("batches", (1, 32))),
-        window_s=float(entry.get("window_s", 0.8)),
-        blocks=int(entry["blocks"]) if "blocks" in entry else None,
+        repeats={"save": 1} | {name: count for name, count in counts.items() if count},
+        later_saves=_whole(entry.get("later_saves", 0), "later_saves", least=0),
+        durable_saves=_whole(entry.get("durable_saves", 0), "durable_saves", least=0),
+        batches=tuple(_whole(batch, "batches") for batch in entry.get("batches", (1, 32))),
+        window_s=_above_zero(entry.get("window_s", 0.8), "window_s"),
+        blocks=_whole(entry["blocks"], "blocks") if "blocks" in entry else None,
         exact_only=bool(entry.get("exact_only", False)),
     )
+
+
+def _whole(value: Any, field: str, *, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{field} = {value!r} is not a whole number of {least} or more")
+    return value
+
+
+def _above_zero(value: Any, field: str) -> float:
+    if not 0 < float(value) < math.inf:
+        raise ValueError(f"{field} = {value!r} is not a number above 0")
+    return float(value)
+
+
+def _fraction(value: Any, field: str) -> float:
+    if not 0 <= float(value) < 1:
+        raise ValueError(f"{field} = {value!r} is no fraction from 0 to under 1 (0.05 is 5 %)")
+    return float(value)
 
 
 def _chosen(patterns: str | Sequence[str], known: Iterable[str], where: str) -> list[str]:

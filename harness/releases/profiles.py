@@ -18,6 +18,7 @@ SHIPPED = Path(__file__).parent.parent / "profiles.toml"
 OWN = "profiles.toml"
 _FIELDS = ("title", "variables", "packages")
 _STAMP = "savedmodel-bench.json"
+_MINOR = "{minor}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def _installed(
     minor = ".".join(environment.release.plain_name.split(".")[:2])
     if environment.release.version:
         minor = ".".join(environment.release.version.split(".")[:2])
-    wanted = [package.format(minor=minor) for package in profile.packages]
+    wanted = [package.replace(_MINOR, minor) for package in profile.packages]
     stamp = folder / _STAMP
     try:
         known = json.loads(stamp.read_text(encoding="utf-8"))
@@ -135,6 +136,12 @@ def _profile(name: str, table: Any, file: Path) -> Profile:
         raise UsageError(f'{where}: `variables` must be a table of texts, as in {{ TF_XLA_FLAGS = "…" }}.')
     if not isinstance(packages, list) or not all(isinstance(package, str) for package in packages):
         raise UsageError(f"{where}: `packages` must be a list of requirements.")
+    for variable, value in variables.items():
+        if not variable or "=" in variable or "\0" in variable + value:
+            raise UsageError(f"{where}: {variable!r} = {value!r} cannot be set as an environment variable.")
+    for package in packages:
+        if set("{}") & set(package.replace(_MINOR, "")):
+            raise UsageError(f"{where}: {package!r} has a placeholder other than {_MINOR}, the release's as in 2.21.")
     if not variables and not packages:
         raise UsageError(f"{where} changes nothing: give it `variables`.")
     return Profile(name, str(table.get("title", name)), variables, tuple(packages))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.metrics import split_batch
 from harness.verdict.rows import Row
+from harness.worker.floor import MATRIX_SIZE
+from harness.zoo.families import names, operations
 
 FLOOR_OF = {
     "save_first_s": "write",
@@ -16,6 +19,7 @@ FLOOR_OF = {
     "load_cold_s": "read, cold",
     "load_warm_s": "read, warm",
     "load_again_s": "read, warm",
+    "load_tenth_s": "read, warm",
 }
 """Metric: the floor that moves the same bytes. A save does not wait for the disk, so its floor does not either."""
 
@@ -26,18 +30,28 @@ SMALLEST_BYTES = 1 << 20
 """Artifacts below this have no multiple: their floor is the latency of a few calls, which a rate does not tell."""
 
 
+CALL = "infer_p50_s"
+MATRIX_FLOOR = "matrix product"
+"""The floor of a steady call on the CPU: the model's multiplications at this rate."""
+
+DEVICE_MATRIX_FLOOR = "device_matrix_floor_s"
+"""Metric that a worker measures on a GPU: the product of two matrices of MATRIX_SIZE."""
+
+
 @dataclass(frozen=True, slots=True)
 class Multiple:
     """One operation of the new side beside its floor."""
 
     row: Row
     floor: str
-    floor_s: float  # the time that moving the artifact's bytes takes at the floor's rate
+    floor_s: (
+        float  # the time that moving the artifact's bytes, or the model's multiplications, take at the floor's rate
+    )
     times: float
 
 
 def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple[Multiple, ...]:
-    """Return, in the rows' order, every row that moves an artifact beside the time its bytes take at least.
+    """Return, in the rows' order, every row that moves an artifact, and every steady call, beside its floor.
 
     Args:
         rows: of a comparison; those of `artifact_bytes` give the bytes.
@@ -46,22 +60,60 @@ def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple
     rates = {floor["name"]: floor["rate_per_s"] for floor in floors if floor.get("rate_per_s")}
     sizes = {_artifact(row): row.new for row in rows if row.metric == "artifact_bytes" and row.new}
     copies = {_artifact(row): row.new for row in rows if row.metric == DEVICE_FLOOR}
+    products = {_artifact(row): row.new for row in rows if row.metric == DEVICE_MATRIX_FLOOR}
     found = []
     for row in rows:
-        floor, size = FLOOR_OF.get(row.metric), sizes.get(_artifact(row), 0.0)
-        if floor is None or row.new is None or size < SMALLEST_BYTES:
-            continue
-        if floor in rates:
-            found.append(Multiple(row, floor, size / rates[floor], row.new * rates[floor] / size))
-        copy_s = copies.get(_artifact(row))
-        if copy_s and floor.startswith("read"):
-            found.append(Multiple(row, "copy to the device", copy_s, row.new / copy_s))
+        where = _artifact(row)
+        if row.metric == CALL:
+            rate = rates.get(MATRIX_FLOOR) if row.device == "cpu" else _rate(products.get(where))
+            its_floors = _floor_of_call(row, rate)
+        else:
+            its_floors = _floors_of_bytes(row, rates, sizes.get(where, 0.0), copies.get(where))
+        for floor, floor_s in its_floors:
+            if row.new is not None:
+                found.append(Multiple(row, floor, floor_s, row.new / floor_s))
     return tuple(found)
+
+
+def _floors_of_bytes(
+    row: Row, rates: Mapping[str, float], size_bytes: float, copy_s: float | None
+) -> Iterator[tuple[str, float]]:
+    """Yield the name of each floor that an operation on an artifact has, and its seconds."""
+    floor = FLOOR_OF.get(row.metric)
+    if floor is None or size_bytes < SMALLEST_BYTES:
+        return
+    if floor in rates:
+        yield floor, size_bytes / rates[floor]
+    if copy_s and floor.startswith("read"):
+        yield "copy to the device", copy_s
+
+
+def _floor_of_call(row: Row, rate: float | None) -> Iterator[tuple[str, float]]:
+    """Yield the floor of a steady call of one of our models, and its seconds at so many operations a second."""
+    if rate and row.model in names():
+        yield MATRIX_FLOOR, operations(row.model) * (split_batch(row.variant)[1] or 1) / rate
+
+
+def _rate(product_s: float | None) -> float | None:
+    """Return the floating-point operations a second of a worker's matrix product."""
+    return 2 * MATRIX_SIZE**3 / product_s if product_s else None
 
 
 def multiple_text(found: Multiple) -> str:
     """Return "12x of a raw read, warm": two digits are what a floor of some tries on a shared machine is good for."""
-    return f"{_two_digits(found.times)}x of a raw {found.floor}"
+    floor = "its multiplications" if found.floor == MATRIX_FLOOR else f"a raw {found.floor}"
+    return f"{_two_digits(found.times)}x of {floor}"
+
+
+def floors_note(floors: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one sentence where floors were only ever measured beside other work, nothing otherwise."""
+    taints = {floor["name"]: floor["taints"][0] for floor in floors if floor.get("taints")}
+    if not taints:
+        return []
+    return [
+        f"The floors were measured beside other work ({next(iter(taints.values()))}), so the hardware may allow more "
+        "than they say."
+    ]
 
 
 def _two_digits(value: float) -> str:

@@ -187,7 +187,9 @@ def _multiples(comparison: Comparison) -> Iterator[RenderableType]:
     for one in found:
         what = (title(one.row.metric), places.place(one.row), quantity(one.row.new, one.row.unit))
         table.add_row(*map(Text, (*what, quantity(one.floor_s, "seconds"), multiple_text(one))))
-    yield from _section("How far from what this hardware allows, moving the same bytes", table)
+    yield from _section(
+        "How far from what this hardware allows, moving the same bytes and multiplying the same numbers", table
+    )
 
 
 def _failures(comparison: Comparison) -> Iterator[RenderableType]:

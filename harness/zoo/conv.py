@@ -34,3 +34,18 @@ def build(tf: Any, size: str) -> Any:
 def inputs(size: str, batch: int, generator: np.random.Generator) -> Any:
     """Return float32 images of shape (batch, 32, 32, 3)."""
     return generator.random((batch, 32, 32, 3), dtype=np.float32)
+
+
+def operations(size: str) -> float:
+    """Return the floating-point operations of the convolutions and the head for one item, a multiply-add as two.
+
+    Counted as direct convolutions, padding included.
+    """
+    width = WIDTHS[size]
+    macs = 32**2 * 3**2 * 3 * width
+    before = width
+    for stage in range(3):
+        channels, positions = width * 2**stage, (32 // 2**stage) ** 2
+        macs += positions * channels * (before + 3**2 * before + 3**2 * channels)
+        before = channels
+    return 2.0 * (macs + before * 10)

@@ -1,4 +1,4 @@
-"""The table of families. To add one: a module with `build` and `inputs`, and a line here."""
+"""The table of families. To add one: a module with `build`, `inputs` and `operations`, and a line here."""
 
 from __future__ import annotations
 
@@ -38,6 +38,12 @@ def parameters(name: str) -> float:
     """Return about how many parameters the model called `name` has."""
     family, rung = _parts(name)
     return _RUNGS[family][rung]
+
+
+def operations(name: str) -> float:
+    """Return the floating-point operations that one item costs in matrix products and convolutions."""
+    family, rung = _parts(name)
+    return float(FAMILIES[family].operations(rung))
 
 
 def build(tf: Any, name: str) -> Any:

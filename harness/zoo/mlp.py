@@ -23,3 +23,8 @@ def build(tf: Any, size: str) -> Any:
 def inputs(size: str, batch: int, generator: np.random.Generator) -> Any:
     """Return float32 features of shape (batch, width)."""
     return generator.random((batch, WIDTHS[size]), dtype=np.float32)
+
+
+def operations(size: str) -> float:
+    """Return the floating-point operations of the matrix products for one item; a multiply-add counts as two."""
+    return 2.0 * WIDTHS[size] * (4 * WIDTHS[size] + 10)

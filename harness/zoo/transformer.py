@@ -43,3 +43,11 @@ def build(tf: Any, size: str) -> Any:
 def inputs(size: str, batch: int, generator: np.random.Generator) -> Any:
     """Return int32 token ids of shape (batch, 64)."""
     return (generator.random((batch, TOKENS)) * SHAPES[size][0]).astype(np.int32)
+
+
+def operations(size: str) -> float:
+    """Return the floating-point operations of the matrix products for one item; a multiply-add counts as two."""
+    _, width, blocks, _ = SHAPES[size]
+    projections, feed_forward = 4 * width**2, 8 * width**2
+    scores_and_sums = 2 * TOKENS * width
+    return 2.0 * (blocks * TOKENS * (projections + feed_forward + scores_and_sums) + width * 10)
