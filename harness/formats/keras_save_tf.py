@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.formats.keras_model import output, prepare
 
-def prepare(tf: Any, model: Any) -> Any:
-    """Return the model as it is."""
-    return model
+__all__ = ["output", "prepare", "write"]
 
 
 def write(tf: Any, model: Any, path: str) -> None:

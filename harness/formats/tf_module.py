@@ -29,6 +29,6 @@ def write(tf: Any, module: Any, path: str) -> None:
     tf.saved_model.save(module, path, signatures={"serving_default": module.serve})
 
 
-def output(module: Any, values: Any) -> Any:
+def output(tf: Any, module: Any, values: Any) -> Any:
     """Return what the written graph itself computes, so that a load can be held against it bit for bit."""
     return module.serve(values)["output"]
