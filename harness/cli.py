@@ -69,6 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away (`| head`): nothing more to say to it.
         sys.stderr.close()
         return USAGE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"savedmodel-bench: {where}{error.strerror or error}. Every complete block is kept; "
+            "`savedmodel-bench doctor` looks at disks and folders.",
+            file=sys.stderr,
+        )
+        return USAGE
     except Exception:
         # Not Python's own exit code 1: that would read as a regression.
         traceback.print_exc()

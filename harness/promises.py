@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import median
 from typing import Any
 
 METRICS = {"resume_broken_promises": "training goes on", "custom_code_broken_promises": "no original code needed"}
@@ -18,7 +19,7 @@ class State(StrEnum):
 
     KEPT = "kept"
     BROKEN = "not kept"
-    ABSENT = "n/a"  # the release has no such API: tried for real
+    ABSENT = "n/a"  # tried for real: the release has no such API, or it does not read what this writer wrote
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Promise:
     run: str  # whose blocks tell of it
     blocks: int = 1  # of this run, with a record of it
     blocks_not_kept: int = 0
+    first_step_s: float | None = None  # from the start of restoring to the first resumed step; median of calm repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class _Told:
     block: int
     promise: Promise
     broken: tuple[str, ...] = ()
+    first_step_s: float | None = None
 
 
 _Place = tuple[str, str, str, str, str]  # subject, device, model, writer, promise
@@ -83,7 +86,13 @@ def _of_newest_runs(parts: Sequence[_Told]) -> Iterable[Promise]:
 
 def _over_blocks(way: str, parts: Sequence[_Told]) -> Promise:
     """Return the promise that the blocks of one run tell together."""
-    joined = replace(parts[0].promise, way=way, blocks=len({one.block for one in parts}))
+    steps_s = [one.first_step_s for one in parts if one.first_step_s is not None]
+    joined = replace(
+        parts[0].promise,
+        way=way,
+        blocks=len({one.block for one in parts}),
+        first_step_s=median(steps_s) if steps_s else None,
+    )
     if len({one.promise.state for one in parts}) == 1 and joined.state is not State.BROKEN:
         return joined
     not_kept = [one for one in parts if one.promise.state is not State.KEPT]
@@ -94,9 +103,14 @@ def _over_blocks(way: str, parts: Sequence[_Told]) -> Promise:
 
 def _of_record(record: Mapping[str, Any], metric: str, place: _Place) -> Iterable[_Told]:
     run, block = str(record.get("run", "")), int(record.get("block", 0))
+    steps_s = {
+        entry["way"]: entry["value"]
+        for entry in record.get("metrics", ())
+        if entry["metric"] == "resume_first_step_s" and not record.get("taints")
+    }
 
     def tells(way: str, state: State, *broken: str) -> _Told:
-        return _Told(block, Promise(*place, way, state, ", ".join(broken), run), broken)
+        return _Told(block, Promise(*place, way, state, ", ".join(broken), run), broken, steps_s.get(way))
 
     if record["status"] != "ok":
         state = State.ABSENT if record["status"] == "unsupported" else State.BROKEN

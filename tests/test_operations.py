@@ -99,6 +99,14 @@ def test_a_bug_ends_with_the_exit_code_of_a_failure_and_not_with_a_regressions(
     assert told.splitlines()[-1].startswith("savedmodel-bench: that is a bug in the harness")
 
 
+def test_a_disk_that_cannot_be_written_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results").write_text("in the way")
+    assert main(["rebuild"]) == 3
+    told = capsys.readouterr().err
+    assert told.startswith(f"savedmodel-bench: {tmp_path / 'results'}: File exists. Every complete block is kept")
+    assert len(told.splitlines()) == 1
+
+
 def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "own.toml").write_text(OWN)
     assert main(plan("--preset", "own.toml", "--operation", "resume")) == 3

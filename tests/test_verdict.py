@@ -156,7 +156,7 @@ def test_what_never_varies_is_compared_exactly(
 
 def test_one_block_does_not_verify_determinism() -> None:
     row = judge_one(row_input((100.0,), (200.0,), kind=Kind.EXACT))
-    assert (row.verdict, row.reason) == (Verdict.INCONCLUSIVE, Reason.TOO_FEW_BLOCKS)
+    assert (row.verdict, row.reason, row.blocks_needed) == (Verdict.INCONCLUSIVE, Reason.TOO_FEW_BLOCKS, 2)
 
 
 def test_an_exact_quantity_that_varies_is_judged_by_statistics_within_the_exact_tolerance() -> None:

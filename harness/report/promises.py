@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from harness.promises import Promise, State
 from harness.provenance import Provenance
+from harness.report.numbers import quantity
 from harness.report.provenance import provenance_document, provenance_line
 
 Row = tuple[str, str, str, str, str]  # device, model, promise, writer, way
@@ -54,7 +55,7 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
         states = []
         for subject in subjects:
             one = cells.get((row, subject)) or absent_writers.get((*row[:4], subject))
-            states.append("-" if one is None else one.state.value)
+            states.append(_state(one))
             if one is not None and one.detail:
                 whole = _reason(one)
                 detail = whole if form == "markdown" else _shortened(whole)
@@ -74,6 +75,14 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
 
 def _row(one: Promise) -> Row:
     return one.device, one.model, one.promise, one.writer, one.way
+
+
+def _state(one: Promise | None) -> str:
+    """Return "kept", with the time to the first resumed step where that is what was promised: "kept, 310 ms"."""
+    if one is None:
+        return "-"
+    timed = one.state is State.KEPT and one.first_step_s is not None
+    return f"{one.state.value}, {quantity(one.first_step_s, 'seconds')}" if timed else one.state.value
 
 
 def _reason(one: Promise) -> str:
@@ -101,7 +110,12 @@ def _plain(lines: Sequence[tuple[str, ...]], notes: Sequence[str]) -> Iterator[s
         yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
     yield ""
     yield from notes
-    yield f"{State.ABSENT.value}: tried for real, the release has no such API. -: not measured."
+    if any(", " in state for line in lines[1:] for state in line[4:]):
+        yield "kept, TIME: from the start of restoring to the end of the first resumed step, median of calm repeats."
+    yield (
+        f"{State.ABSENT.value}: tried for real; the release has no such API, or it does not read what this writer "
+        "wrote. -: not measured."
+    )
 
 
 def _markdown(lines: Sequence[tuple[str, ...]], notes: Sequence[str]) -> Iterator[str]:

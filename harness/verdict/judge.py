@@ -93,6 +93,9 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
         if not common:
             return _Case(_row(row, list(old.values()), list(new.values()), Reason.NO_COMMON_BLOCKS), settled=True)
         old, new = {block: old[block] for block in common}, {block: new[block] for block in common}
+    if min(len(old), len(new)) < min_exact_blocks and row.kind is Kind.EXACT:
+        few = _row(row, list(old.values()), list(new.values()), Reason.TOO_FEW_BLOCKS)
+        return _Case(replace(few, blocks_needed=min_exact_blocks), settled=True)
     return _by_statistics(row, old, new, min_timed_blocks, looks)
 
 

@@ -19,9 +19,9 @@ _WORDS = {
     "tfsm-layer": ("TFSMLayer",),  # 2.12 to 2.15, and tf_keras
     "load-model": (
         "File format not supported",  # Keras 3
-        # What Keras 2 says of what `model.save` did not write.
+        # What Keras 2 and tf_keras say of what `model.save` did not write.
         "'_UserObject' object is not callable",
-        "Unable to create a Keras model from SavedModel",
+        "Keras model from SavedModel",
     ),
 }
 """By writer, reader or way: words of the message where it does not exist."""

@@ -75,6 +75,15 @@ def settled_call(durations_s: List[float], steady_s: float) -> Optional[int]:
     return fast[0] + 1 if first < len(medians) and fast else None
 
 
+def still_falling(readings_s: List[float]) -> bool:
+    """Return whether the later half of a timed window is faster than the earlier one by more than the tolerance.
+
+    A decline too slow for two windows of the warm-up to show shows here, where it lasts.
+    """
+    half = len(readings_s) // 2
+    return bool(np.median(readings_s[half:]) < (1 - TOLERANCE) * np.median(readings_s[:half]))
+
+
 def clock_s() -> float:
     """Return the seconds that reading the clock adds to a reading: the median of 201 empty ones."""
     clock = time.perf_counter_ns
@@ -150,7 +159,7 @@ def measure(
     else:
         recorder.report(metric + "_settled_call", made + settled, batch, way)
     evidence: Dict[str, Any] = {
-        "settled": warm.settled,
+        "settled": warm.settled and not still_falling(readings_s),
         "warm_up_calls": len(warm.durations_s),
         "window_medians_s": warm.medians_s,
         "readings": len(readings_s),
