@@ -76,7 +76,7 @@ def compare_in_run(
         notes=[
             *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
             *_looks_note(looks),
-            *call_notes([record for record in records if record.get("subject") in (old, new)]),
+            *call_notes(records, (old, new)),
         ],
         looks=looks,
         q_level=q_level,
