@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.verdict.rows import Row
+from harness.remarks import Measured
 
 FLOOR_OF = {
     "save_first_s": "write",
@@ -19,6 +19,8 @@ FLOOR_OF = {
 }
 """Metric: the floor that moves the same bytes. A save does not wait for the disk, so its floor does not either."""
 
+HEADING = "How far from what this hardware allows, moving the same bytes"
+
 DEVICE_FLOOR = "device_copy_floor_s"
 """Metric that a worker measures with these very bytes: every load to a GPU copies them there."""
 
@@ -28,40 +30,45 @@ SMALLEST_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Multiple:
-    """One operation of the new side beside its floor."""
+    """One operation of a subject beside its floor."""
 
-    row: Row
+    measured: Measured
     floor: str
     floor_s: float  # the time that moving the artifact's bytes takes at the floor's rate
     times: float
 
 
-def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple[Multiple, ...]:
-    """Return, in the rows' order, every row that moves an artifact beside the time its bytes take at least.
+def multiples(measured: Sequence[Measured], floors: Iterable[Mapping[str, Any]]) -> tuple[Multiple, ...]:
+    """Return, in the order given, what moves an artifact beside the time its bytes take at least.
 
     Args:
-        rows: of a comparison; those of `artifact_bytes` give the bytes.
+        measured: of one subject or of several; each one's `artifact_bytes` give its bytes.
         floors: as run.json holds them (`Floor.as_record`); those without a rate are left out.
     """
     rates = {floor["name"]: floor["rate_per_s"] for floor in floors if floor.get("rate_per_s")}
-    sizes = {_artifact(row): row.new for row in rows if row.metric == "artifact_bytes" and row.new}
-    copies = {_artifact(row): row.new for row in rows if row.metric == DEVICE_FLOOR}
+    sizes = {_artifact(one): one.value for one in measured if one.metric == "artifact_bytes" and one.value}
+    copies = {_artifact(one): one.value for one in measured if one.metric == DEVICE_FLOOR}
     found = []
-    for row in rows:
-        floor, size = FLOOR_OF.get(row.metric), sizes.get(_artifact(row), 0.0)
-        if floor is None or row.new is None or size < SMALLEST_BYTES:
+    for one in measured:
+        floor, size = FLOOR_OF.get(one.metric), sizes.get(_artifact(one), 0.0)
+        if floor is None or one.value is None or size < SMALLEST_BYTES:
             continue
         if floor in rates:
-            found.append(Multiple(row, floor, size / rates[floor], row.new * rates[floor] / size))
-        copy_s = copies.get(_artifact(row))
+            found.append(Multiple(one, floor, size / rates[floor], one.value * rates[floor] / size))
+        copy_s = copies.get(_artifact(one))
         if copy_s and floor.startswith("read"):
-            found.append(Multiple(row, "copy to the device", copy_s, row.new / copy_s))
+            found.append(Multiple(one, "copy to the device", copy_s, one.value / copy_s))
     return tuple(found)
 
 
 def multiple_text(found: Multiple) -> str:
-    """Return "12x of a raw read, warm": two digits are what a floor of some tries on a shared machine is good for."""
-    return f"{_two_digits(found.times)}x of a raw {found.floor}"
+    """Return "12x of a raw read, warm"."""
+    return f"{times_text(found)} of a raw {found.floor}"
+
+
+def times_text(found: Multiple) -> str:
+    """Return "12x": two digits are what a floor of some tries on a shared machine is good for."""
+    return f"{_two_digits(found.times)}x"
 
 
 def _two_digits(value: float) -> str:
@@ -71,6 +78,6 @@ def _two_digits(value: float) -> str:
     return f"{rounded:,.{places}f}"
 
 
-def _artifact(row: Row) -> tuple[str, str, str]:
-    """Return which artifact a row is about: device, model and writer."""
-    return row.device, row.model, row.variant.partition("/")[0]
+def _artifact(one: Measured) -> tuple[str, str, str, str]:
+    """Return which artifact something was measured of: subject, device, model and writer."""
+    return one.subject, one.device, one.model, one.variant.partition("/")[0]
