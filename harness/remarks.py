@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -38,6 +39,72 @@ class Failure:
     status: str  # failed or unsupported
     reason: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """The tainted repeats of a subject, and how many of them have each kind of taint."""
+
+    subject: str
+    repeats: int
+    kinds: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutValue:
+    """A row of which a subject has no value since all its repeats there are tainted, and the kinds of the taints."""
+
+    subject: str
+    metric: str
+    device: str
+    model: str
+    variant: str
+    repeats: int
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a run's report says of its subjects beside their numbers, ready to be rendered.
+
+    `left_out` names subjects with tainted repeats only; `failures` are those of the newest subject first.
+    """
+
+    measured: tuple[Measured, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    without_value: tuple[WithoutValue, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
+    run_path: str | None = None
+
+
+def measured_of(table: pd.DataFrame) -> tuple[Measured, ...]:
+    """Return the medians of `store.summary.summary`, row by row, a row's subjects in the order of the columns."""
+    found = []
+    for key, *values in table.itertuples(name=None):
+        _, metric, unit, device, model, variant = map(str, key)
+        for subject, value in zip(table.columns, values, strict=True):
+            number = None if pd.isna(value) else float(value)
+            found.append(Measured(str(subject), metric, unit, device, model, variant, number))
+    return tuple(found)
+
+
+def without_value_of(tainted: pd.DataFrame, subjects: Sequence[str]) -> tuple[WithoutValue, ...]:
+    """Return what taints left without a value, in the order of the subjects.
+
+    Args:
+        tainted: `store.frame.tainted_frame` of one run.
+        subjects: names; rows of others are left out.
+    """
+    columns = ["subject", "metric", "device", "model", "variant", "repeats", "kinds"]
+    found = []
+    for *names, repeats, kinds in tainted.loc[tainted["without_value"], columns].itertuples(index=False):
+        subject, metric, device, model, variant = map(str, names)
+        if subject in subjects:
+            known = tuple(str(kinds).split(", "))
+            found.append(WithoutValue(subject, metric, device, model, variant, int(repeats), known))
+    return tuple(sorted(found, key=lambda one: list(subjects).index(one.subject)))
 
 
 def failures_of(table: pd.DataFrame | None, subjects: Sequence[str]) -> tuple[Failure, ...]:
