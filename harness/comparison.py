@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, variant_order
+from harness.remarks import Failure, Measured, failures_of
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable
 from harness.verdict.rows import Row, RowInput, Verdict
@@ -46,26 +47,12 @@ class SubjectFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Repeats of one cell and operation that failed or are unsupported, with the reason they gave."""
-
-    subject: str
-    device: str
-    model: str
-    variant: str
-    operation: str
-    status: str  # failed or unsupported
-    reason: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """A finished comparison, ready to be rendered.
 
     `margin` is the preset's for time (a fraction), `blocks` the number of blocks that hold both sides (the smaller
     side's, where they were measured apart), `further` how many of them hold only what was disturbed in another one,
-    `tainted` the repeats left out.
+    `tainted` the repeats left out, `taint_kinds` how many of them have each kind of taint.
     `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     """
 
@@ -82,7 +69,20 @@ class Comparison:
     failures: tuple[Failure, ...] = ()
     run_path: str | None = None
     tainted: int = 0
+    taint_kinds: Mapping[str, int] = field(default_factory=dict)
     floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
+
+    @property
+    def measured(self) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:
+        """What was measured of the old and of the new side; each has every row, in the same order."""
+
+        def side(name: str, is_new: bool) -> tuple[Measured, ...]:
+            return tuple(
+                Measured(name, row.metric, row.unit, row.device, row.model, row.variant, row.new if is_new else row.old)
+                for row in self.rows
+            )
+
+        return side(self.old.name, False), side(self.new.name, True)
 
     def exit_code(self, require_decision: bool = False) -> int:
         """Return 1 if any judged row regressed, else 2 if a decision was demanded and one is open, else 0."""
@@ -106,6 +106,7 @@ def compare_subjects(
     exact_only: Collection[tuple[str, str]] = frozenset(),
     tainted: pd.DataFrame | None = None,
     tainted_repeats: int = 0,
+    taint_kinds: Mapping[str, int] | None = None,
     further: Collection[int] = (),
     notes: Sequence[str] = (),
     paired: bool | None = None,
@@ -126,6 +127,7 @@ def compare_subjects(
         exact_only: (model, writer) pairs of which only exact metrics are judged.
         tainted: `store.frame.tainted_frame`; without it only taints beside a sample are counted.
         tainted_repeats: how many repeats of the two sides are tainted, to be told.
+        taint_kinds: how many of these have each kind of taint, most frequent first.
         further: numbers of the blocks that only measured once more what was disturbed in another one.
         notes: more to be said on top.
         paired: whether blocks pair the sides; by default they do if any block holds both.
@@ -158,10 +160,11 @@ def compare_subjects(
         paired=is_paired,
         rows=judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks),
         notes=(*_differences(old, new), *(() if is_paired else (_UNPAIRED,)), *notes),
-        failures=_failures(failures, old, new),
+        failures=failures_of(failures, (new.name, old.name)),
         run_path=run_path,
         floors=tuple(floors),
         tainted=tainted_repeats,
+        taint_kinds=dict(taint_kinds or {}),
     )
 
 
@@ -272,16 +275,3 @@ def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:
         for what, before, after, meaning in compared
         if before != after
     )
-
-
-def _failures(table: pd.DataFrame | None, old: SubjectFacts, new: SubjectFacts) -> tuple[Failure, ...]:
-    if table is None or table.empty:
-        return ()
-    key = ["subject", "device", "model", "variant", "operation", "status", "reason"]
-    concerned = table[table["subject"].isin([old.name, new.name])]
-    counted = concerned.groupby(key, sort=True)["count"].sum().reset_index()
-    found = []
-    for subject, device, model, variant, operation, status, reason, count in counted.itertuples(index=False):
-        cell = (str(subject), str(device), str(model), str(variant))
-        found.append(Failure(*cell, str(operation), str(status), str(reason), int(count)))
-    return tuple(sorted(found, key=lambda failure: (failure.status, failure.subject != new.name)))

@@ -10,9 +10,9 @@ from stored_runs import store_run
 
 from harness.machine import floors
 from harness.measure import run_floors
+from harness.remarks import Measured
 from harness.report.multiples import multiples
 from harness.store.runs import load_run
-from harness.verdict.rows import Kind, Method, Reason, Row, Verdict
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 SIZE = 8 << 20
@@ -71,13 +71,8 @@ def test_the_floors_of_the_committed_runs_are_read() -> None:
         assert [one.floor for one in found] == ["write"]
 
 
-def saved(metric: str, new: float) -> Row:
-    return Row(
-        metric=metric, unit="", kind=Kind.TIME, device="cpu", model="mlp-m", variant="tf-module", old=new, new=new,
-        ratio=1.0, low=None, high=None, p=None, q=None, verdict=Verdict.INCONCLUSIVE, reason=Reason.NOT_JUDGED,
-        judged=False, blocks=1, tainted=0, margin=0.1, method=Method.NONE,
-        detectable_ratio=None, blocks_needed=None, spread=None,
-    )  # fmt: skip
+def saved(metric: str, value: float) -> Measured:
+    return Measured("v2.21.0", metric, "", "cpu", "mlp-m", "tf-module", value)
 
 
 def test_a_read_whose_pages_stayed_is_not_called_cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

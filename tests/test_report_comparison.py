@@ -17,7 +17,14 @@ from harness.report.markdown import render_markdown
 from harness.report.narrative import render_narrative
 from harness.report.sections import origin
 from harness.report.table import render_table
-from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
+from harness.store.frame import (
+    failures_frame,
+    repeats_frame,
+    samples_frame,
+    taint_kinds,
+    tainted_frame,
+    tainted_repeats,
+)
 from harness.verdict.margins import margin_table
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
@@ -336,17 +343,22 @@ def test_a_stored_run_from_records_to_verdicts(stored_run: Path) -> None:
         preset="quick",
         tainted=tainted_frame(repeats),
         tainted_repeats=tainted_repeats(repeats, ("a", "b")),
+        taint_kinds=taint_kinds(repeats, ("a", "b")),
         further=[5, 6],
     )
     assert origin(comparison) == (
         "preset quick (margin 10 % for times), 6 paired blocks (1 with what was disturbed in another), "
-        "machine desk, 12 tainted repeats left out"
+        "machine desk, 12 tainted repeats left out (throttle 12)"
     )
     assert [(row.metric, row.verdict, row.reason) for row in comparison.rows] == [
         ("load_warm_s", Verdict.REGRESSION, Reason.BEYOND_MARGIN),
         ("cell_failed", Verdict.REGRESSION, Reason.CHANGED),
     ]
     assert comparison.rows[0].tainted == comparison.tainted == 12
+    for report in (render_table(comparison, width=160), render_markdown(comparison), render_narrative(comparison)):
+        assert "12 tainted repeats left out (throttle 12)" in " ".join(report.split())
+    told = document(comparison)
+    assert (told["tainted"], told["taint_kinds"]) == (12, {"throttle": 12})
     found = [(failure.status, failure.variant, failure.reason, failure.count) for failure in comparison.failures]
     assert found == [
         ("failed", CELL, "timeout", 6),

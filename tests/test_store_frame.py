@@ -19,6 +19,7 @@ from harness.store.frame import (
     repeats_frame,
     row_key,
     samples_frame,
+    taint_kinds,
     tainted_frame,
     tainted_repeats,
 )
@@ -117,6 +118,27 @@ def test_tainted_repeats_are_left_out_and_counted(repeats_of) -> None:  # type: 
     assert (list(samples["n"]), list(samples["tainted"])) == ([1], [1])
     (counted,) = tainted_frame(repeats).to_dict("records")
     assert (counted["metric"], counted["repeats"], counted["blocks"]) == ("load_warm_s", 2, 1)
+    assert not counted["without_value"]
+
+
+def test_taints_are_counted_by_kind_of_the_repeats_that_they_exclude(repeats_of) -> None:  # type: ignore[no-untyped-def]
+    both = ["retried: OSError: no fork; steal: made up", "steal: 12 % of CPU time"]
+    repeats = repeats_of(
+        [
+            repeat(1.0, taints=both),
+            repeat(1.0, number=1, taints=["steal: 9 % of CPU time", "not-cold: 40% resident"]),
+            repeat(4096.0, metric="artifact_bytes", operation="save", taints=["steal: 9 % of CPU time"]),
+            repeat(1.0, subject=OLD, taints=["throttle: 5 events"]),
+            block_end(),
+            repeat(1.0, block=1, taints=["swap-in: 9 pages"]),
+        ]
+    )
+    # A warm load need not find cold pages, sizes do not depend on who runs beside, and block 1 never ended.
+    assert taint_kinds(repeats, [NEW]) == {"steal": 2, "retried": 1}
+    assert (tainted_repeats(repeats, [NEW]), taint_kinds(repeats, [OLD])) == (2, {"throttle": 1})
+    counted = tainted_frame(repeats).set_index("subject")
+    assert counted.loc[NEW, ["repeats", "kinds"]].tolist() == [2, "retried, steal"]
+    assert counted["without_value"].tolist() == [True, True]
 
 
 def test_a_repeat_that_is_left_out_of_many_metrics_is_one_repeat(repeats_of) -> None:  # type: ignore[no-untyped-def]

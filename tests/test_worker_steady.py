@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness.commands.call_notes import barrier_note, unsettled_note
 from harness.worker import steady
 from harness.worker.recorder import Recorder
 
@@ -104,29 +103,3 @@ def test_calls_near_the_clocks_cost_are_read_several_at_once_and_have_no_percent
     assert 1 < calls <= 10
     assert {"infer_p50_s", "infer_barrier_s"} <= reported
     assert absent["infer_p90_s"] == absent["infer_p99_s"] == f"batched: {calls} calls to a reading"
-
-
-def test_a_report_says_where_calls_never_became_steady() -> None:
-    def record(settled: bool) -> dict[str, object]:
-        calm = {"settled": True, "barrier_s": 1e-6, "calls_per_reading": 1, "window_medians_s": [1e-3]}
-        evidence = {"infer_b1": calm, "infer_b32": dict(calm, settled=settled), "resident_before": 1.0}
-        return {"type": "repeat", "cell": {"model": "conv-s", "device": "cpu"}, "evidence": evidence}
-
-    assert unsettled_note([record(True), {"type": "block"}]) == []
-    (note,) = unsettled_note([record(True), record(False), record(False)])
-    assert "in 2 of 6 windows, most often conv-s b32 on cpu (2 times)" in note
-
-
-def test_a_report_says_where_the_barrier_is_a_part_of_a_call_worth_telling() -> None:
-    def record(barrier_s: float, calls: int) -> dict[str, object]:
-        evidence = {
-            "settled": True,
-            "barrier_s": barrier_s,
-            "calls_per_reading": calls,
-            "window_medians_s": [1.0, 2e-4],
-        }
-        return {"type": "repeat", "cell": {"model": "mlp-xs", "device": "cpu"}, "evidence": {"infer_b1": evidence}}
-
-    assert barrier_note([record(1e-6, 1), record(1e-5, 10)]) == []
-    (note,) = barrier_note([record(1e-5, 1)])
-    assert "takes up to 5 % of a call's time (10.0 us of mlp-xs b1 on cpu)" in note

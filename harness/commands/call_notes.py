@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
 from harness.report.numbers import percent
-from harness.store.records import Record
+from harness.store.records import Record, records_of_complete_blocks
+from harness.store.taints import concerning
 
 BARRIER_SHARE = 0.01
 """An empty barrier beyond this share of a call is told."""
 
 
-def call_notes(records: Sequence[Record]) -> list[str]:
-    """Return the sentences that there are reasons for; `records` are of the subjects that are compared."""
-    return [*unsettled_note(records), *barrier_note(records)]
+def call_notes(records: Iterable[Record], subjects: Collection[str]) -> list[str]:
+    """Return the sentences that there are reasons for: nothing where calls were steady and barriers cheap.
+
+    Args:
+        records: of a run, those of blocks included.
+        subjects: names; the windows of others do not count, nor do those whose times stand in no sample.
+    """
+    windows = list(_windows(records, subjects))
+    return [*_unsettled_note(windows), *_barrier_note(windows)]
 
 
-def unsettled_note(records: Iterable[Record]) -> list[str]:
-    """Return one sentence if calls were timed that had not become steady, nothing otherwise."""
-    windows, places = 0, Counter[str]()
-    for place, evidence in _windows(records):
-        windows += 1
-        if not evidence["settled"]:
-            places[place] += 1
+_Window = tuple[str, Mapping[str, Any]]  # the place ("mlp-xs b1 on cpu") and the evidence of its steady calls
+
+
+def _unsettled_note(windows: Sequence[_Window]) -> list[str]:
+    places = Counter(place for place, evidence in windows if not evidence["settled"])
     if not places:
         return []
     worst = ", ".join(f"{place} ({count} times)" for place, count in places.most_common(3))
     return [
-        f"Calls had not become steady when the warm-up ended in {places.total()} of {windows} windows, most often "
+        f"Calls had not become steady when the warm-up ended in {places.total()} of {len(windows)} windows, most often "
         f"{worst}; their times stand as measured."
     ]
 
 
-def barrier_note(records: Iterable[Record]) -> list[str]:
-    """Return one sentence if waiting for nothing takes more than BARRIER_SHARE of a call, nothing otherwise."""
+def _barrier_note(windows: Sequence[_Window]) -> list[str]:
     costs: dict[str, list[tuple[float, float]]] = {}
-    for place, evidence in _windows(records):
+    for place, evidence in windows:
         # Of batched calls only the last one is waited for.
         barrier_s = evidence["barrier_s"] / evidence["calls_per_reading"]
         costs.setdefault(place, []).append((barrier_s, evidence["window_medians_s"][-1]))
@@ -49,13 +53,17 @@ def barrier_note(records: Iterable[Record]) -> list[str]:
     barrier_us = median(barrier for barrier, _ in costs[worst]) * 1e6
     return [
         f"The barrier after a call, with nothing to wait for, takes up to {percent(shares[worst])} of a call's time "
-        f"({barrier_us:.1f} us of {worst}); it is inside the clock on both sides."
+        f"({barrier_us:.1f} us of {worst}); it is inside the clock of every call."
     ]
 
 
-def _windows(records: Iterable[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the place ("mlp-xs b1 on cpu") and the evidence of every window of steady calls."""
-    for record in records:
+def _windows(records: Iterable[Record], subjects: Collection[str]) -> Iterator[_Window]:
+    """Yield every window of steady calls whose median counts: of complete blocks, and not tainted."""
+    for record in records_of_complete_blocks(records):
+        if record["status"] != "ok" or record["subject"] not in subjects:
+            continue
         for name, evidence in (record.get("evidence") or {}).items():
-            if isinstance(evidence, dict) and "settled" in evidence:
+            if not isinstance(evidence, dict) or "settled" not in evidence:
+                continue
+            if not concerning(record.get("taints") or (), f"{name.partition('_')[0]}_p50_s"):
                 yield f"{record['cell']['model']} {name.rpartition('_')[2]} on {record['cell']['device']}", evidence

@@ -10,11 +10,14 @@ from pathlib import Path
 from harness.commands import asv_project, judging, measuring, planning
 from harness.commands.budgeting import review_of
 from harness.commands.forecast import describe_plan
+from harness.commands.remarks import remarks_of
 from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
+from harness.report.numbers import count
+from harness.report.remarks import render_run, told
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
@@ -26,16 +29,28 @@ INTERRUPTED = 130
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure any number of subjects and print their numbers side by side."""
+    """Measure any number of subjects and print their numbers side by side, and what is to be said of them."""
     root = find_root()
     if options.dry_run:
         return describe_plan(root, options, options.subjects)
     outcome = measure_subjects(root, options, "run", options.subjects, Limits(budget_s=options.budget))
     if outcome.interrupted:
         return INTERRUPTED
+    _say_end(outcome)
     spawned: list[SpawnedRuns] = []
     table = summary(root, run=outcome.run.run, spawned=spawned)
-    judging.put_out(render_summary(table, options.format, spawned), options)
+    remarks = remarks_of(outcome.run, table, judging.shown_path(outcome.run.path))
+    report = render_run(
+        render_summary(table, options.format, spawned),
+        remarks,
+        options.format,
+        width=judging.terminal_width(),
+        colour=judging.is_coloured(options),
+    )
+    if options.format == "json":  # which a program reads: the notes are for who looks on
+        for sentence in told(remarks):
+            print(f"Note: {sentence}", file=sys.stderr)
+    judging.put_out(report, options)
     names = [subject["name"] for subject in outcome.run.facts["subjects"]]
     if len(names) > 1:
         where = outcome.run.path.relative_to(root)
@@ -67,8 +82,7 @@ def compare(options: argparse.Namespace) -> int:
         outcome = measure_subjects(root, options, "compare", names, Limits(budget_s=options.budget), looks)
         if outcome.interrupted:
             return INTERRUPTED
-        if outcome.stopped_by:
-            print(f"Ended after {outcome.blocks} blocks: {outcome.stopped_by}.", file=sys.stderr)
+        _say_end(outcome)
         old, new = (subject["name"] for subject in outcome.run.facts["subjects"])
         comparison = judging.compare_in_run(outcome.run, old, new, options.operation, margins=options.margin)
     judging.put_out(judging.render(comparison, options), options)
@@ -117,6 +131,11 @@ def measure_subjects(
     elif not outcome.blocks:
         raise UsageError(f"No block could be measured: {outcome.stopped_by}; give it more time.")
     return outcome
+
+
+def _say_end(outcome: Outcome) -> None:
+    if outcome.stopped_by:
+        print(f"Ended after {count(outcome.blocks, 'block')}: {outcome.stopped_by}.", file=sys.stderr)
 
 
 def _interrupted(blocks: int, where: Path) -> str:

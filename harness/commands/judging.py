@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands.call_notes import call_notes
+from harness.commands.remarks import floors_of, repeats_of, run_notes
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
 from harness.measure.retries import stands_for
 from harness.metrics import METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
-from harness.report.multiples import floors_note
 from harness.report.table import render_table
-from harness.store.frame import failures_frame, repeats_frame, samples_frame, tainted_frame, tainted_repeats
+from harness.store.frame import failures_frame, samples_frame, taint_kinds, tainted_frame, tainted_repeats
 from harness.store.records import Problem, complete_blocks
 from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import MARGINS, Asked, margin_table
@@ -49,10 +49,7 @@ def compare_in_run(
     for name in (old, new):
         if name not in facts:
             raise UsageError(f"Run {run.run} did not measure {name}; it measured {', '.join(facts)}.")
-    problems: list[Problem] = []
-    repeats = repeats_frame([run.path], problems)
-    for problem in problems:
-        print(problem, file=sys.stderr)
+    repeats = repeats_of(run)
     samples, tainted, records = samples_frame(repeats), tainted_frame(repeats), run.records()[0]
     if operations is not None:
         wanted = {name for name, metric in METRICS.items() if metric.operation in operations} | {"cell_failed"}
@@ -68,18 +65,14 @@ def compare_in_run(
         margins=margin_table(preset.get("time_margin", MARGINS[Kind.TIME]), preset.get("margins"), margins),
         machine=run.facts["machine"],
         preset=preset["name"],
-        run_path=_shown(run.path),
+        run_path=shown_path(run.path),
         exact_only=exact_only_cells(preset),
         tainted=tainted,
         tainted_repeats=tainted_repeats(repeats, (old, new)),
+        taint_kinds=taint_kinds(repeats, (old, new)),
         further=stands_for(records),
-        floors=_floors(run),
-        notes=[
-            *(f"{reason}." for reason in (*run.facts.get("absent", ()), run.facts.get("disturbed")) if reason),
-            *_looks_note(looks),
-            *floors_note(_floors(run)),
-            *call_notes([record for record in records if record.get("subject") in (old, new)]),
-        ],
+        floors=floors_of(run),
+        notes=[*run_notes(run), *_looks_note(looks), *call_notes(records, (old, new))],
         looks=looks,
         q_level=q_level,
     )
@@ -91,8 +84,12 @@ def render(comparison: Comparison, options: argparse.Namespace) -> str:
         return render_json(comparison, require_decision=options.require_decision)
     if options.format == "markdown":
         return render_markdown(comparison)
-    on_terminal = options.output is None and sys.stdout.isatty()
-    return render_table(comparison, width=terminal_width(), colour=on_terminal)
+    return render_table(comparison, width=terminal_width(), colour=is_coloured(options))
+
+
+def is_coloured(options: argparse.Namespace) -> bool:
+    """Return whether the report goes to a terminal, which shows colours."""
+    return options.output is None and sys.stdout.isatty()
 
 
 def put_out(text: str, options: argparse.Namespace) -> None:
@@ -126,12 +123,18 @@ def load_named_run(path: Path) -> RunDirectory:
 def command_name() -> str:
     """Return this command as the user would type it here: by its name where that is found, else by its path."""
     name = Path(sys.argv[0]).name
-    return name if shutil.which(name) else _shown(Path(sys.argv[0]).absolute())
+    return name if shutil.which(name) else shown_path(Path(sys.argv[0]).absolute())
 
 
 def terminal_width() -> int:
     """Return the columns to write for: the terminal's, between 80 and 120, or 100 where there is none."""
     return max(80, min(120, shutil.get_terminal_size((100, 24)).columns))
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as the user would type it here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _looks(run: RunDirectory) -> tuple[int, ...]:
@@ -158,15 +161,3 @@ def _versions(run: RunDirectory) -> dict[str, dict[str, str]]:
         for record in run.records()[0]
         if record.get("provenance")
     }
-
-
-def _floors(run: RunDirectory) -> list[dict[str, Any]]:
-    """Return the run's floors; none where they could not be measured, or the run is older than they are."""
-    floors = run.facts.get("floors")
-    return floors if isinstance(floors, list) else []
-
-
-def _shown(path: Path) -> str:
-    """Return a path as the user would type it here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiples
-from harness.report.wording import direction, reason_text
+from harness.report.wording import Placed, direction, reason_text
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Row
 
@@ -26,7 +26,8 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
     """Return the document as plain data.
 
     Times are in seconds, memory in bytes; `ratio`, `low`, `high`, `detectable_ratio` are new / old; `margin` and
-    `spread` are fractions; `blocks_needed` counts blocks in all.
+    `spread` are fractions; `blocks_needed` counts blocks in all; `taint_kinds` says how many of the `tainted`
+    repeats have each kind of taint.
     """
     plain: dict[str, Any] = _plain(
         {
@@ -43,8 +44,9 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "rows": [_row(row) for row in comparison.rows],
             "failures": [asdict(failure) for failure in comparison.failures],
             "tainted": comparison.tainted,
+            "taint_kinds": dict(comparison.taint_kinds),
             "floors": [dict(floor) for floor in comparison.floors],
-            "multiples": [_multiple(found) for found in multiples(comparison.rows, comparison.floors)],
+            "multiples": [_multiple(found) for found in multiples(comparison.measured[1], comparison.floors)],
             "run": comparison.run_path,
             "exit_code": comparison.exit_code(require_decision),
         }
@@ -66,7 +68,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _place(row: Row) -> dict[str, str]:
+def _place(row: Placed) -> dict[str, str]:
     return {"device": row.device, "model": row.model, "variant": row.variant}
 
 
@@ -100,9 +102,14 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _multiple(found: Multiple) -> dict[str, Any]:
     """Return how many times its floor an operation of the new side takes."""
-    row = found.row
-    place = {"metric": row.metric, "device": row.device, "model": row.model, "variant": row.variant}
-    return {**place, "new": row.new, "floor": found.floor, "floor_s": found.floor_s, "times": found.times}
+    return {
+        "metric": found.measured.metric,
+        **_place(found.measured),
+        "new": found.measured.value,
+        "floor": found.floor,
+        "floor_s": found.floor_s,
+        "times": found.times,
+    }
 
 
 def _plain(value: Any) -> Any:

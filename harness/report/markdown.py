@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from harness.comparison import Comparison
+from harness.remarks import Failure
 from harness.report.multiples import Multiple, multiple_text, multiples
 from harness.report.numbers import chance, count, interval, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
@@ -20,17 +21,17 @@ def render_markdown(comparison: Comparison) -> str:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     parts = sections(comparison)
-    yield f"## {_escape(comparison.old.name)} → {_escape(comparison.new.name)}"
+    yield f"## {escape(comparison.old.name)} → {escape(comparison.new.name)}"
     yield ""
     yield f"**{headline(comparison)}**"
     yield ""
-    yield _escape(f"{origin(comparison)}. {parts.places.legend}".strip())
+    yield escape(f"{origin(comparison)}. {parts.places.legend}".strip())
     for note in comparison.notes:
         yield ""
-        yield f"> **Note:** {_escape(note)}"
+        yield f"> **Note:** {escape(note)}"
     if parts.findings:
         yield from ("", "### Findings", "")
-        yield from (f"- {_escape(finding_text(finding, parts.places))}" for finding in parts.findings)
+        yield from (f"- {escape(finding_text(finding, parts.places))}" for finding in parts.findings)
     for heading, rows in (
         ("Changed exactly", parts.changed_exactly),
         ("Regressions beyond the margin", parts.regressions),
@@ -46,74 +47,83 @@ def _lines(comparison: Comparison) -> Iterator[str]:
             f"{len(parts.changed_within)} changed by too little to matter."
         )
     if parts.same:
-        yield from _folded(f"{len(parts.same)} the same within the margin", _same(parts.same, parts.places))
+        yield from folded(f"{len(parts.same)} the same within the margin", _same(parts.same, parts.places))
     if parts.open_rows:
-        yield from _folded(f"{len(parts.open_rows)} undecided", _open(parts.open_rows, parts.places))
-    moved = multiples(comparison.rows, comparison.floors)
+        yield from folded(f"{len(parts.open_rows)} undecided", _open(parts.open_rows, parts.places))
+    moved = multiples(comparison.measured[1], comparison.floors)
     if moved:
-        yield from _folded("How far from what this hardware allows", _multiples(moved, parts.places))
-    calls = profiled(comparison.rows)
+        yield from folded("How far from what this hardware allows", _multiples(moved, parts.places))
+    calls = profiled(*comparison.measured)
     if calls:
-        each = [_table_row((parts.places.place(one.busy), *one.cells())) for one in calls]
-        yield from _folded(HEADING, [*_table_head(("where",), COLUMNS), *each])
+        each = [table_row((parts.places.place(one.place), *one.cells())) for one in calls]
+        yield from folded(HEADING, [*table_head(("where",), COLUMNS), *each])
     if parts.one_sided:
         sides = ((lost(parts.one_sided), comparison.new.name), (gained(parts.one_sided), comparison.old.name))
         each = [
-            f"- {_escape(title(row.metric))}: {_escape(parts.places.place(row))}: not in {name}"
+            f"- {escape(title(row.metric))}: {escape(parts.places.place(row))}: not in {name}"
             for rows, name in sides
             for row in rows
         ]
-        yield from _folded(f"{len(each)} measured on one side only", each)
-    if comparison.failures:
-        each = [f"- {_escape(failure_text(group))}" for group in failure_groups(comparison.failures)]
-        yield from _folded(f"{len(each)} failed or not supported", each)
+        yield from folded(f"{len(each)} measured on one side only", each)
+    yield from failures(comparison.failures)
 
 
-def _changes(rows: Iterable[Row], places: Places) -> Iterator[str]:
-    yield from _table_head(("what", "where"), ("old", "new", "change", "95 % interval", "q"))
-    for row in rows:
-        values = (quantity(row.old, row.unit), quantity(row.new, row.unit), change_text(row))
-        yield _table_row((title(row.metric), places.place(row), *values, interval(row.low, row.high), chance(row.q)))
+def failures(everything: Sequence[Failure]) -> Iterator[str]:
+    """Yield what failed or is not supported, folded away; nothing where there is none of it."""
+    each = [f"- {escape(failure_text(group))}" for group in failure_groups(everything)]
+    if each:
+        yield from folded(f"{len(each)} failed or not supported", each)
 
 
-def _same(rows: Iterable[Row], places: Places) -> Iterator[str]:
-    yield from _table_head(("what", "where"), ())
-    for metric, members in by_metric(rows).items():
-        yield _table_row((title(metric), ", ".join(f"{places.place(row)} ({change_text(row)})" for row in members)))
-
-
-def _open(rows: Iterable[Row], places: Places) -> Iterator[str]:
-    yield from _table_head(("what", "where"), ("change", "95 % interval", "would have shown", "settled by", "reason"))
-    for row in rows:
-        spans = (change_text(row), interval(row.low, row.high), would_have_shown(row), blocks_text(row))
-        yield _table_row((title(row.metric), places.place(row), *spans, row.reason.value))
-
-
-def _multiples(found: Iterable[Multiple], places: Places) -> Iterator[str]:
-    yield from _table_head(("what", "where"), ("new", "floor", "times the floor"))
-    for one in found:
-        values = (quantity(one.row.new, one.row.unit), quantity(one.floor_s, "seconds"), multiple_text(one))
-        yield _table_row((title(one.row.metric), places.place(one.row), *values))
-
-
-def _table_head(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
-    yield _table_row((*left, *right))
+def table_head(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
+    """Yield the two lines that begin a table with columns of texts `left` and of numbers `right`."""
+    yield table_row((*left, *right))
     yield "|" + "---|" * len(left) + "---:|" * len(right)
 
 
-def _table_row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_escape(cell) for cell in cells) + " |"
+def table_row(cells: Iterable[str]) -> str:
+    """Return a line of a table; the cells are escaped."""
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
 
 
-def _folded(summary: str, lines: Iterable[str]) -> Iterator[str]:
+def folded(summary: str, lines: Iterable[str]) -> Iterator[str]:
+    """Yield what a reader has to open to see."""
     yield from ("", "<details>", f"<summary>{summary}</summary>", "")
     yield from lines
     yield from ("", "</details>")
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Return text that Markdown shows as it is: reasons hold what an exception said."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for character in "\\|`*[]":
         flat = flat.replace(character, f"\\{character}")
     return flat
+
+
+def _changes(rows: Iterable[Row], places: Places) -> Iterator[str]:
+    yield from table_head(("what", "where"), ("old", "new", "change", "95 % interval", "q"))
+    for row in rows:
+        values = (quantity(row.old, row.unit), quantity(row.new, row.unit), change_text(row))
+        yield table_row((title(row.metric), places.place(row), *values, interval(row.low, row.high), chance(row.q)))
+
+
+def _same(rows: Iterable[Row], places: Places) -> Iterator[str]:
+    yield from table_head(("what", "where"), ())
+    for metric, members in by_metric(rows).items():
+        yield table_row((title(metric), ", ".join(f"{places.place(row)} ({change_text(row)})" for row in members)))
+
+
+def _open(rows: Iterable[Row], places: Places) -> Iterator[str]:
+    yield from table_head(("what", "where"), ("change", "95 % interval", "would have shown", "settled by", "reason"))
+    for row in rows:
+        spans = (change_text(row), interval(row.low, row.high), would_have_shown(row), blocks_text(row))
+        yield table_row((title(row.metric), places.place(row), *spans, row.reason.value))
+
+
+def _multiples(found: Iterable[Multiple], places: Places) -> Iterator[str]:
+    yield from table_head(("what", "where"), ("new", "floor", "times the floor"))
+    for one in found:
+        measured = one.measured
+        values = (quantity(measured.value, measured.unit), quantity(one.floor_s, "seconds"), multiple_text(one))
+        yield table_row((title(measured.metric), places.place(measured), *values))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.metrics import split_batch
-from harness.verdict.rows import Row
+from harness.remarks import Measured
 from harness.worker.floor import MATRIX_SIZE
 from harness.zoo.families import names, operations
 
@@ -22,6 +22,8 @@ FLOOR_OF = {
     "load_tenth_s": "read, warm",
 }
 """Metric: the floor that moves the same bytes. A save does not wait for the disk, so its floor does not either."""
+
+HEADING = "How far from what this hardware allows"
 
 DEVICE_FLOOR = "device_copy_floor_s"
 """Metric that a worker measures with these very bytes: every load to a GPU copies them there."""
@@ -40,46 +42,44 @@ DEVICE_MATRIX_FLOOR = "device_matrix_floor_s"
 
 @dataclass(frozen=True, slots=True)
 class Multiple:
-    """One operation of the new side beside its floor."""
+    """One operation of a subject beside its floor."""
 
-    row: Row
+    measured: Measured
     floor: str
-    floor_s: (
-        float  # the time that moving the artifact's bytes, or the model's multiplications, take at the floor's rate
-    )
+    floor_s: float  # of moving the artifact's bytes, or of the model's multiplications, at the floor's rate
     times: float
 
 
-def multiples(rows: Sequence[Row], floors: Iterable[Mapping[str, Any]]) -> tuple[Multiple, ...]:
-    """Return, in the rows' order, every row that moves an artifact, and every steady call, beside its floor.
+def multiples(measured: Sequence[Measured], floors: Iterable[Mapping[str, Any]]) -> tuple[Multiple, ...]:
+    """Return, in the order given, what moves an artifact, and every steady call, beside its floor.
 
     Args:
-        rows: of a comparison; those of `artifact_bytes` give the bytes.
+        measured: of one subject or of several; each one's `artifact_bytes` give its bytes.
         floors: as run.json holds them (`Floor.as_record`); those without a rate are left out.
     """
     rates = {floor["name"]: floor["rate_per_s"] for floor in floors if floor.get("rate_per_s")}
-    sizes = {_artifact(row): row.new for row in rows if row.metric == "artifact_bytes" and row.new}
-    copies = {_artifact(row): row.new for row in rows if row.metric == DEVICE_FLOOR}
-    products = {_artifact(row): row.new for row in rows if row.metric == DEVICE_MATRIX_FLOOR}
+    sizes = {_artifact(one): one.value for one in measured if one.metric == "artifact_bytes" and one.value}
+    copies = {_artifact(one): one.value for one in measured if one.metric == DEVICE_FLOOR}
+    products = {_artifact(one): one.value for one in measured if one.metric == DEVICE_MATRIX_FLOOR}
     found = []
-    for row in rows:
-        where = _artifact(row)
-        if row.metric == CALL:
-            rate = rates.get(MATRIX_FLOOR) if row.device == "cpu" else _rate(products.get(where))
-            its_floors = _floor_of_call(row, rate)
+    for one in measured:
+        where = _artifact(one)
+        if one.metric == CALL:
+            rate = rates.get(MATRIX_FLOOR) if one.device == "cpu" else _rate(products.get(where))
+            its_floors = _floor_of_call(one, rate)
         else:
-            its_floors = _floors_of_bytes(row, rates, sizes.get(where, 0.0), copies.get(where))
+            its_floors = _floors_of_bytes(one, rates, sizes.get(where, 0.0), copies.get(where))
         for floor, floor_s in its_floors:
-            if row.new is not None:
-                found.append(Multiple(row, floor, floor_s, row.new / floor_s))
+            if one.value is not None:
+                found.append(Multiple(one, floor, floor_s, one.value / floor_s))
     return tuple(found)
 
 
 def _floors_of_bytes(
-    row: Row, rates: Mapping[str, float], size_bytes: float, copy_s: float | None
+    one: Measured, rates: Mapping[str, float], size_bytes: float, copy_s: float | None
 ) -> Iterator[tuple[str, float]]:
     """Yield the name of each floor that an operation on an artifact has, and its seconds."""
-    floor = FLOOR_OF.get(row.metric)
+    floor = FLOOR_OF.get(one.metric)
     if floor is None or size_bytes < SMALLEST_BYTES:
         return
     if floor in rates:
@@ -88,10 +88,10 @@ def _floors_of_bytes(
         yield "copy to the device", copy_s
 
 
-def _floor_of_call(row: Row, rate: float | None) -> Iterator[tuple[str, float]]:
+def _floor_of_call(one: Measured, rate: float | None) -> Iterator[tuple[str, float]]:
     """Yield the floor of a steady call of one of our models, and its seconds at so many operations a second."""
-    if rate and row.model in names():
-        yield MATRIX_FLOOR, operations(row.model) * (split_batch(row.variant)[1] or 1) / rate
+    if rate and one.model in names():
+        yield MATRIX_FLOOR, operations(one.model) * (split_batch(one.variant)[1] or 1) / rate
 
 
 def _rate(product_s: float | None) -> float | None:
@@ -100,9 +100,19 @@ def _rate(product_s: float | None) -> float | None:
 
 
 def multiple_text(found: Multiple) -> str:
-    """Return "12x of a raw read, warm": two digits are what a floor of some tries on a shared machine is good for."""
-    floor = "its multiplications" if found.floor == MATRIX_FLOOR else f"a raw {found.floor}"
-    return f"{_two_digits(found.times)}x of {floor}"
+    """Return "12x of a raw read, warm"."""
+    article = "" if found.floor == MATRIX_FLOOR else "a "
+    return f"{times_text(found)} of {article}{floor_text(found)}"
+
+
+def times_text(found: Multiple) -> str:
+    """Return "12x": two digits are what a floor of some tries on a shared machine is good for."""
+    return f"{_two_digits(found.times)}x"
+
+
+def floor_text(found: Multiple) -> str:
+    """Return what the operation is held against: "raw read, warm", "its multiplications"."""
+    return "its multiplications" if found.floor == MATRIX_FLOOR else f"raw {found.floor}"
 
 
 def floors_note(floors: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -123,6 +133,6 @@ def _two_digits(value: float) -> str:
     return f"{rounded:,.{places}f}"
 
 
-def _artifact(row: Row) -> tuple[str, str, str]:
-    """Return which artifact a row is about: device, model and writer."""
-    return row.device, row.model, row.variant.partition("/")[0]
+def _artifact(one: Measured) -> tuple[str, str, str, str]:
+    """Return which artifact something was measured of: subject, device, model and writer."""
+    return one.subject, one.device, one.model, one.variant.partition("/")[0]

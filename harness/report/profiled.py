@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.remarks import Measured
 from harness.report.numbers import percent, quantity
-from harness.verdict.rows import Row
 
 HEADING = "What the wall clock of a steady call measures (by TensorFlow's profiler, in a pass of its own)"
 COLUMNS = ("kernels", "kernel time", "busy", "the wall clock measures")
@@ -24,50 +24,60 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Profiled:
-    """One call, both sides: the rows of its share of the wall with a kernel, of its kernels and of their time."""
+    """One call, of a subject or of several side by side: share of the wall with a kernel, kernels, their seconds.
 
-    busy: Row
-    kernels: Row | None
-    kernel_time: Row | None
+    Each of the three has a value a subject, None where there is none; `place` says which call it is.
+    """
+
+    place: Measured
+    busy: tuple[float | None, ...]
+    kernels: tuple[float | None, ...]
+    kernel_s: tuple[float | None, ...]
 
     @property
-    def incomplete(self) -> tuple[bool, bool]:
-        """Return of the old and of the new side whether its trace misses kernels: every call runs the same ones."""
-        counts = (None, None) if self.kernels is None else (self.kernels.old, self.kernels.new)
-        old, new = (count is not None and abs(count - round(count)) > _ROUNDING * count for count in counts)
-        return old, new
+    def incomplete(self) -> tuple[bool, ...]:
+        """Return of each subject whether its trace misses kernels: every call runs the same ones."""
+        return tuple(count is not None and abs(count - round(count)) > _ROUNDING * count for count in self.kernels)
 
     @property
     def measures(self) -> str:
-        """Return what the new side's wall clock measures, and whether that is told by an incomplete trace."""
-        share, lacking = self.busy.new, self.incomplete[1]
-        if share is None:
-            share, lacking = self.busy.old, self.incomplete[0]
+        """Return what the last profiled subject's wall clock measures, and whether an incomplete trace tells it."""
+        known = [pair for pair in zip(self.busy, self.incomplete, strict=True) if pair[0] is not None]
+        share, lacking = known[-1]
         if share is not None and share >= MOSTLY:
             return "kernels"
-        host = "the host" if self.busy.device == "gpu" else "dispatch"
+        host = "the host" if self.place.device == "gpu" else "dispatch"
         return f"{host} ({INCOMPLETE})" if lacking else host
 
     def cells(self) -> tuple[str, ...]:
-        """Return the texts for `COLUMNS`, "old -> new" where a cell has both, "≥" before what is a lower bound."""
-        return *(self._sides(row) for row in (self.kernels, self.kernel_time, self.busy)), self.measures
+        """Return the texts for `COLUMNS`, "old -> new" where several have a cell, "≥" before what is a lower bound."""
+        measured = ((self.kernels, "kernels"), (self.kernel_s, "seconds"), (self.busy, "ratio"))
+        return *(self._subjects(values, unit) for values, unit in measured), self.measures
 
-    def _sides(self, row: Row | None) -> str:
-        if row is None:
+    def _subjects(self, values: Sequence[float | None], unit: str) -> str:
+        if all(value is None for value in values):
             return "n/a"
-        sides = zip((row.old, row.new), self.incomplete, strict=True)
-        return " -> ".join(_bounded(value, row.unit, lacking) for value, lacking in sides)
+        pairs = zip(values, self.incomplete, strict=True)
+        return " -> ".join(_bounded(value, unit, lacking) for value, lacking in pairs)
 
 
-def profiled(rows: Sequence[Row]) -> tuple[Profiled, ...]:
-    """Return, in the rows' order, every call that was profiled on a side or both."""
-    by_key = {row.key: row for row in rows}
+def profiled(*subjects: Sequence[Measured]) -> tuple[Profiled, ...]:
+    """Return, in the order given, every call that was profiled in any of the subjects.
 
-    def beside(row: Row, metric: str) -> Row | None:
-        return by_key.get((metric, *row.key[1:]))
-
-    found: Iterable[Row] = (row for row in rows if row.metric == "profile_busy_share")
-    return tuple(Profiled(row, beside(row, "profile_kernels"), beside(row, "profile_kernel_s")) for row in found)
+    Args:
+        subjects: what was measured of each; calls that several have stand side by side.
+    """
+    values = [{one.key: one.value for one in measured} for measured in subjects]
+    places = {one.key: one for measured in subjects for one in measured if one.metric == "profile_busy_share"}
+    found = []
+    for key, place in places.items():
+        busy, kernels, kernel_s = (
+            tuple(of_subject.get((metric, *key[1:])) for of_subject in values)
+            for metric in ("profile_busy_share", "profile_kernels", "profile_kernel_s")
+        )
+        if any(share is not None for share in busy):
+            found.append(Profiled(place, busy, kernels, kernel_s))
+    return tuple(found)
 
 
 def _bounded(value: float | None, unit: str, lacking: bool) -> str:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.comparison import Comparison, Failure
+from harness.comparison import Comparison
 from harness.metrics import METRICS
+from harness.remarks import Failure
 from harness.report.numbers import count, percent
-from harness.report.wording import Places
+from harness.report.wording import Places, left_out_text
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Reason, Row, Verdict
 
@@ -112,7 +113,7 @@ def origin(comparison: Comparison) -> str:
     """Return how it was measured: "preset quick (margin 10 % for times), 5 paired blocks, machine desk"."""
     blocks = count(comparison.blocks, "paired block" if comparison.paired else "unpaired block")
     further = f" ({comparison.further} with what was disturbed in another)" if comparison.further else ""
-    tainted = f", {count(comparison.tainted, 'tainted repeat')} left out" if comparison.tainted else ""
+    tainted = f", {left_out_text(comparison.tainted, comparison.taint_kinds)}" if comparison.tainted else ""
     return (
         f"preset {comparison.preset} (margin {percent(comparison.margin)} for times), "
         f"{blocks}{further}, machine {comparison.machine.get('name', 'unknown')}{tainted}"

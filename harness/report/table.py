@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.comparison import Comparison
+from harness.remarks import Failure
+from harness.report.multiples import HEADING as FLOORS_HEADING
 from harness.report.multiples import multiple_text, multiples
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
@@ -56,9 +58,9 @@ def top(comparison: Comparison) -> Iterator[RenderableType]:
     if parts.places.legend:
         yield Text(parts.places.legend, style="dim")
     if parts.findings:
-        yield from _section("Findings (rows of one metric that moved together are one finding)")
+        yield from section("Findings (rows of one metric that moved together are one finding)")
         for finding in parts.findings:
-            yield _indented(f"{finding_text(finding, parts.places)}.")
+            yield indented(f"{finding_text(finding, parts.places)}.")
 
 
 def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableType]:
@@ -67,30 +69,30 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
     yield from _exact(parts)
     places = parts.places
     if parts.regressions:
-        yield from _section("Slower or larger: regressions beyond the margin", _changes(parts.regressions, places))
+        yield from section("Slower or larger: regressions beyond the margin", _changes(parts.regressions, places))
     if parts.improvements:
-        yield from _section("Faster or smaller: improvements beyond the margin", _changes(parts.improvements, places))
+        yield from section("Faster or smaller: improvements beyond the margin", _changes(parts.improvements, places))
     if parts.same:
         margins = sorted({row.margin for row in parts.same})
-        yield from _section(f"Same, within {' or '.join(map(percent, margins))}", _same(parts.same, places))
+        yield from section(f"Same, within {' or '.join(map(percent, margins))}", _same(parts.same, places))
     for rows in parts.open.values():
-        yield from _section(f"Undecided ({rows[0].reason}): {shared_reason_text(rows)}", _open(rows, places))
+        yield from section(f"Undecided ({rows[0].reason}): {shared_reason_text(rows)}", _open(rows, places))
     if parts.one_sided:
-        yield from _section("Measured on one side only", _one_sided(parts.one_sided, comparison))
+        yield from section("Measured on one side only", _one_sided(parts.one_sided, comparison))
     if shown and parts.shown:
-        yield from _section("Shown, not judged", _changes(parts.shown, places))
+        yield from section("Shown, not judged", _changes(parts.shown, places))
     elif parts.shown:
         names = "; ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
-        yield from _section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
-        yield _indented(names)
+        yield from section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
+        yield indented(names)
     yield from _multiples(comparison)
-    calls = profiled(comparison.rows)
+    calls = profiled(*comparison.measured)
     if calls:
-        table = _table("where", right=COLUMNS)
+        table = grid("where", right=COLUMNS)
         for one in calls:
-            table.add_row(*map(Text, (places.place(one.busy), *one.cells())))
-        yield from _section(HEADING, table)
-    yield from _failures(comparison)
+            table.add_row(*map(Text, (places.place(one.place), *one.cells())))
+        yield from section(HEADING, table)
+    yield from failures(comparison.failures)
 
 
 def to_text(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
@@ -112,25 +114,61 @@ def to_text(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
+def failures(everything: Sequence[Failure]) -> Iterator[RenderableType]:
+    """Yield what failed and what is not supported; of each the first dozen, and how many more there are."""
+    for status, heading in (("failed", "Failed"), ("unsupported", "Not supported")):
+        found = failure_groups(failure for failure in everything if failure.status == status)
+        if not found:
+            continue
+        yield from section(heading)
+        for group in found[:_MOST_FAILURES]:
+            yield indented(failure_text(group))
+        if len(found) > _MOST_FAILURES:
+            yield indented(f"... and {len(found) - _MOST_FAILURES} more: --format json names all.")
+
+
+def section(heading: str, content: RenderableType | None = None) -> Iterator[RenderableType]:
+    """Yield an empty line, a heading, and below it what belongs to it."""
+    yield Text()
+    yield Text(heading, style="bold")
+    if content is not None:
+        yield Padding(content, (0, 0, 0, 2))
+
+
+def indented(text: str) -> Padding:
+    """Return a paragraph below a heading."""
+    return Padding(Text(text), (0, 0, 0, 2))
+
+
+def grid(*left: str, right: tuple[str, ...]) -> Table:
+    """Return an empty table with these columns: texts `left`, numbers `right`."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in left:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
 def _exact(parts: Sections) -> Iterator[RenderableType]:
     if not parts.changed_exactly and not parts.changed_within and not parts.equal:
         return
-    yield from _section("What changed exactly (bytes, files, nodes: the same number in every block)")
+    yield from section("What changed exactly (bytes, files, nodes: the same number in every block)")
     if parts.changed_exactly:
         yield Padding(_changes(parts.changed_exactly, parts.places, exact=True), (0, 0, 0, 2))
     else:
-        yield _indented("Nothing.")
+        yield indented("Nothing.")
     if parts.changed_within:
         for metric, rows in by_metric(parts.changed_within).items():
             each = ", ".join(f"{parts.places.place(row)} {change_text(row)}" for row in rows)
-            yield _indented(f"Changed by too little to matter: {title(metric)}: {each}.")
+            yield indented(f"Changed by too little to matter: {title(metric)}: {each}.")
     if parts.equal:
         others = "other " if parts.changed_exactly or parts.changed_within else ""
-        yield _indented(f"Equal: {count(len(parts.equal), others + 'exact quantity', others + 'exact quantities')}.")
+        yield indented(f"Equal: {count(len(parts.equal), others + 'exact quantity', others + 'exact quantities')}.")
 
 
 def _changes(rows: Iterable[Row], places: Places, exact: bool = False) -> Table:
-    table = _table("what", "where", right=("old", "new", "change", *(() if exact else ("95 % interval", "q"))))
+    table = grid("what", "where", right=("old", "new", "change", *(() if exact else ("95 % interval", "q"))))
     for row in rows:
         cells = [title(row.metric), places.place(row), quantity(row.old, row.unit), quantity(row.new, row.unit)]
         cells.append(change_text(row))
@@ -141,7 +179,7 @@ def _changes(rows: Iterable[Row], places: Places, exact: bool = False) -> Table:
 
 
 def _same(rows: Iterable[Row], places: Places) -> Table:
-    table = _table("what", "where", right=("changes seen",))
+    table = grid("what", "where", right=("changes seen",))
     for metric, members in by_metric(rows).items():
         ratios = [row.ratio for row in members if row.ratio is not None]
         seen = change(ratios[0]) if len(ratios) == 1 else interval(min(ratios), max(ratios)) if ratios else ""
@@ -151,7 +189,7 @@ def _same(rows: Iterable[Row], places: Places) -> Table:
 
 
 def _open(rows: Iterable[Row], places: Places) -> Table:
-    table = _table("what", "where", right=("change", "95 % interval", "would have\nshown", "settled by"))
+    table = grid("what", "where", right=("change", "95 % interval", "would have\nshown", "settled by"))
     for row in rows:
         cells = (title(row.metric), places.place(row), change_text(row), interval(row.low, row.high))
         table.add_row(*map(Text, (*cells, would_have_shown(row), blocks_text(row))))
@@ -159,7 +197,7 @@ def _open(rows: Iterable[Row], places: Places) -> Table:
 
 
 def _one_sided(rows: Sequence[Row], comparison: Comparison) -> Table:
-    table = _table("what", "where", right=(comparison.old.name, comparison.new.name))
+    table = grid("what", "where", right=(comparison.old.name, comparison.new.name))
     places = Places.of(comparison.rows)
     # What the new side lost and what it gained stand apart, also where a metric has both.
     for some in (lost(rows), gained(rows)):
@@ -179,49 +217,16 @@ def _side(values: list[float | None], unit: str) -> str:
 
 
 def _multiples(comparison: Comparison) -> Iterator[RenderableType]:
-    found = multiples(comparison.rows, comparison.floors)
+    found = multiples(comparison.measured[1], comparison.floors)
     if not found:
         return
     places = Places.of(comparison.rows)
-    table = _table("what", "where", right=(comparison.new.name, "floor", "times the floor"))
+    table = grid("what", "where", right=(comparison.new.name, "floor", "times the floor"))
     for one in found:
-        what = (title(one.row.metric), places.place(one.row), quantity(one.row.new, one.row.unit))
+        measured = one.measured
+        what = (title(measured.metric), places.place(measured), quantity(measured.value, measured.unit))
         table.add_row(*map(Text, (*what, quantity(one.floor_s, "seconds"), multiple_text(one))))
-    yield from _section(
-        "How far from what this hardware allows, moving the same bytes and multiplying the same numbers", table
-    )
-
-
-def _failures(comparison: Comparison) -> Iterator[RenderableType]:
-    for status, heading in (("failed", "Failed"), ("unsupported", "Not supported")):
-        found = failure_groups(failure for failure in comparison.failures if failure.status == status)
-        if not found:
-            continue
-        yield from _section(heading)
-        for group in found[:_MOST_FAILURES]:
-            yield _indented(failure_text(group))
-        if len(found) > _MOST_FAILURES:
-            yield _indented(f"... and {len(found) - _MOST_FAILURES} more: --format json names all.")
-
-
-def _section(heading: str, content: RenderableType | None = None) -> Iterator[RenderableType]:
-    yield Text()
-    yield Text(heading, style="bold")
-    if content is not None:
-        yield Padding(content, (0, 0, 0, 2))
-
-
-def _indented(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2))
-
-
-def _table(*left: str, right: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in left:
-        table.add_column(name)
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+    yield from section(FLOORS_HEADING, table)
 
 
 def _style(row: Row) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
 from harness.report.numbers import chance, change, count, interval, percent
@@ -19,6 +20,26 @@ def title(metric: str) -> str:
     return _TITLES.get(metric, metric)
 
 
+class Placed(Protocol):
+    """What stands in one place: a row of a comparison, or what was measured of one subject."""
+
+    @property
+    def metric(self) -> str:
+        """The metric's name."""
+
+    @property
+    def device(self) -> str:
+        """cpu or gpu, "-" where the metric has none."""
+
+    @property
+    def model(self) -> str:
+        """Family and size, "-" where the metric has none."""
+
+    @property
+    def variant(self) -> str:
+        """Writer, reader, way and batch, "-" where the metric has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Says where a row was measured, leaving out what is the same nearly everywhere (`legend` tells it once)."""
@@ -28,7 +49,7 @@ class Places:
     reader: str | None
 
     @classmethod
-    def of(cls, rows: Iterable[Row]) -> Places:
+    def of(cls, rows: Iterable[Placed]) -> Places:
         """Find the devices, and the writer and reader that most rows have."""
         rows = list(rows)
         parts = [_variant_parts(row.variant) for row in rows]
@@ -47,7 +68,7 @@ class Places:
         read = f" and read by {self.reader}" if self.reader else ""
         return f"{device}Artifacts written by {self.writer}{read}, unless a row names another way."
 
-    def place(self, row: Row) -> str:
+    def place(self, row: Placed) -> str:
         """Return where a row was measured: "mlp-s batch 32", "gpu mlp-m", "mlp-s (keras-export)", "mlp-s (predict)"."""
         writer, reader, way, batch = _variant_parts(row.variant)
         others = [part for part, usual in ((writer, self.writer), (reader, self.reader)) if part and part != usual]
@@ -164,6 +185,12 @@ def direction(finding: Finding) -> str:
     if unit in ("bytes", "ratio"):
         sides = ("larger", "smaller")
     return sides[finding.verdict is Verdict.IMPROVEMENT]
+
+
+def left_out_text(repeats: int, kinds: Mapping[str, int]) -> str:
+    """Return how many repeats do not count and why: "7 tainted repeats left out (cold-import 5, steal 2)"."""
+    each = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
+    return f"{count(repeats, 'tainted repeat')} left out" + (f" ({each})" if each else "")
 
 
 def would_have_shown(row: Row) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, Scope, split_batch
 from harness.store.records import Problem, Record, complete_blocks
 from harness.store.runs import RunDirectory, load_run
+from harness.store.taints import concerning, kind_of
 
 ROW_KEY = ["metric", "device", "model", "variant"]
 """The columns that name a row of every table and report; parts that a metric's scope leaves out read "-"."""
@@ -21,9 +22,10 @@ REPEATS_DTYPES = {
     "repeat": "int64", "value": "float64", "tainted": "bool", "taints": "string", "status": "string",
     "reason": "string", "complete_block": "bool", "record": "int64",
 }  # fmt: skip
-"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` is joined by "; "; `reason` is "" where
-there is none; status is that of the record, or "absent" for a metric that the record names as absent. A record that
-failed or is unsupported has one row with metric "-". `record` numbers the records of a run."""
+"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` are those that concern the metric, joined
+by "; "; `reason` is "" where there is none; status is that of the record, or "absent" for a metric that the record
+names as absent. A record that failed or is unsupported has one row with metric "-". `record` numbers the records of a
+run."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
@@ -38,24 +40,7 @@ FAILURES_DTYPES = {
 }  # fmt: skip
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
-CLOCK_TAINTS = (
-    *("foreign-load", "steal", "throttle", "foreign-gpu", "jit-compiled", "governor"),
-    *("low-disk", "low-shm"),
-)
-"""Kinds of taint (the text before the colon) that disturb clocks only, and `foreign-gpu` footprints: sizes, counts and
-memory held are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every
-metric."""
-
-PAGE_CACHE_TAINTS: Mapping[str, str | tuple[str, ...]] = {
-    "not-cold": "load_cold",
-    "not-warm": "load_warm",
-    "cold-import": ("import", "first_result"),
-}
-"""Kinds of taint that say the page cache was not as wanted, and how the metrics begin that this concerns: the first
-call or the second load of such a repeat never read the artifact from the page cache, while the time to first result
-holds the import."""
-
-_CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
+_TAINTS_BETWEEN = "; "
 
 
 def row_key(
@@ -130,20 +115,32 @@ def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     """Count what taints cost, for each run, subject and row key that has any.
 
     Returns:
-        Columns run, subject, the row key, `repeats` (tainted repeats in complete blocks) and `blocks` (blocks that
-        have no sample because all their repeats are tainted).
+        Columns run, subject, the row key, `repeats` (tainted repeats in complete blocks), `blocks` (blocks that
+        have no sample because all their repeats are tainted), `without_value` (whether no block has a sample) and
+        `kinds` (of the taints, sorted, joined by ", ").
     """
     measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok")]
     key = ["run", "subject", *ROW_KEY]
     per_block = measured.groupby([*key, "block"])["tainted"].agg(["sum", "all"]).reset_index()
-    counted = per_block.groupby(key).agg(repeats=("sum", "sum"), blocks=("all", "sum")).reset_index()
-    return counted[counted["repeats"] > 0].astype({"repeats": "int64", "blocks": "int64"}).reset_index(drop=True)
+    counted = per_block.groupby(key).agg(repeats=("sum", "sum"), blocks=("all", "sum"), without_value=("all", "all"))
+    kinds = _taints(measured).groupby(key)["kind"].agg(lambda found: ", ".join(sorted(set(found)))).rename("kinds")
+    told = counted[counted["repeats"] > 0].join(kinds).reset_index()
+    return told.astype({"repeats": "int64", "blocks": "int64", "without_value": "bool", "kinds": "string"})
 
 
 def tainted_repeats(repeats: pd.DataFrame, subjects: Collection[str]) -> int:
     """Return how many repeats of some subjects, in complete blocks, are left out of any metric for a taint."""
-    measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
-    return len(measured[measured["subject"].isin(list(subjects))][["run", "record"]].drop_duplicates())
+    return len(_left_out(repeats, subjects)[["run", "record"]].drop_duplicates())
+
+
+def taint_kinds(repeats: pd.DataFrame, subjects: Collection[str]) -> dict[str, int]:
+    """Return how many of the repeats that `tainted_repeats` counts have each kind of taint, the most frequent first.
+
+    A repeat with taints of two kinds counts for both.
+    """
+    each = _taints(_left_out(repeats, subjects))[["run", "record", "kind"]].drop_duplicates()
+    counted = {str(kind): len(members) for kind, members in each.groupby("kind")}
+    return dict(sorted(counted.items(), key=lambda entry: (-entry[1], entry[0])))
 
 
 def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
@@ -164,6 +161,19 @@ def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
     ways = [split_batch(variant)[0] for variant in absent["variant"]]
     told = absent.assign(status=status, variant=ways)[status.notna()]
     return told.drop_duplicates(["run", "record", "variant", "reason"])
+
+
+def _left_out(repeats: pd.DataFrame, subjects: Collection[str]) -> pd.DataFrame:
+    """Return the rows of some subjects' repeats in complete blocks that a taint keeps out of the samples."""
+    tainted = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
+    return tainted[tainted["subject"].isin(list(subjects))]
+
+
+def _taints(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each taint of the tainted ones among `rows`, its kind in the column `kind`."""
+    tainted = rows[rows["tainted"]]
+    each = tainted.assign(kind=tainted["taints"].astype(object).str.split(_TAINTS_BETWEEN)).explode("kind")
+    return each.assign(kind=[kind_of(str(taint)) for taint in each["kind"]])
 
 
 def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, Any]]:
@@ -198,17 +208,8 @@ def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, An
 
 def _measured(record: Record, entry: Mapping[str, Any], taints: list[str]) -> dict[str, Any]:
     metric = METRICS.get(entry["metric"])
-    concerning = [taint for taint in taints if _concerns(taint.partition(":")[0], entry["metric"], metric)]
-    return {**_named(record, entry, metric), **_outcome("ok", None, concerning), "value": float(entry["value"])}
-
-
-def _concerns(taint: str, name: str, metric: Metric | None) -> bool:
-    if taint in PAGE_CACHE_TAINTS:
-        return name.startswith(PAGE_CACHE_TAINTS[taint])
-    if taint not in CLOCK_TAINTS or metric is None:
-        return True
-    # Who else holds the GPU changes what NVML sees of it; nothing else changes how much memory a process holds.
-    return metric.kind not in (_CLOCK_FREE if taint == "foreign-gpu" else (*_CLOCK_FREE, Kind.HOST_MEMORY))
+    outcome = _outcome("ok", None, concerning(taints, entry["metric"]))
+    return {**_named(record, entry, metric), **outcome, "value": float(entry["value"])}
 
 
 def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> dict[str, Any]:
@@ -231,7 +232,7 @@ def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, An
         "status": status,
         "reason": reason or "",
         "tainted": bool(taints),
-        "taints": "; ".join(taints),
+        "taints": _TAINTS_BETWEEN.join(taint.replace(_TAINTS_BETWEEN, ", ") for taint in taints),
         "value": float("nan"),
     }
 
