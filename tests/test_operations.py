@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,44 @@ def test_a_budget_and_a_number_of_blocks_are_refused_together(
     assert told == (
         "savedmodel-bench: A budget finds the number of blocks itself: give --budget or --blocks, not both."
     )
+
+
+REFERENCE = next(Path(__file__).parents[1].glob("results/reference/*/20261125T201726-b0e8"))
+
+
+def judged(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, set[str], str]:
+    """Judge two releases of the reference run; return the exit code, the judged rows' models and what stderr says."""
+    code = main(["compare", "2.15", "2.21", "--run", str(REFERENCE), "--format", "json", *options])
+    shown = capsys.readouterr()
+    rows = json.loads(shown.out)["rows"] if shown.out else []
+    return code, {row["model"] for row in rows if row["judged"]}, shown.err
+
+
+def test_a_run_that_is_judged_again_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert judged(capsys, "--model", "conv-*")[1] == {"-", "conv-s"}
+    code, models, told = judged(capsys, "--operation", "load", "--model", "mlp-s,mlp-m")
+    assert (code, models, told) == (0, {"mlp-s", "mlp-m"}, "")
+
+
+@pytest.mark.parametrize("narrowing", [("--model", "zzz"), ("--device", "gpu")])
+def test_what_leaves_nothing_of_a_run_is_one_sentence(
+    narrowing: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, told = judged(capsys, *narrowing)
+    assert (code, len(told.splitlines())) == (3, 1)
+    assert "measured nothing that --operation, --device and --model leave" in told
+
+
+def test_how_to_measure_cannot_be_asked_of_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, told = judged(capsys, "--blocks", "3", "--machine", "x")
+    assert (code, told) == (
+        3, "savedmodel-bench: --run judges what was measured already: leave --blocks, --machine out.\n",
+    )  # fmt: skip
+
+
+def test_a_run_without_a_complete_block_is_no_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(REFERENCE, tmp_path / "run")
+    (tmp_path / "run" / "records.jsonl").write_text("")
+    assert main(["compare", "2.15", "2.21", "--run", str(tmp_path / "run")]) == 3
+    shown = capsys.readouterr()
+    assert (shown.out, "holds no complete block: there is nothing to judge" in shown.err) == ("", True)

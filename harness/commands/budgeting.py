@@ -27,7 +27,7 @@ def review_of(operations: Sequence[str] | None, progress: Progress, margins: Ask
 
     def review(run: RunDirectory, left_s: float) -> frozenset[Cell] | None:
         old, new = (subject["name"] for subject in run.facts["subjects"])
-        rows = judging.compare_in_run(run, old, new, operations, margins=margins).rows
+        rows = judging.compare_in_run(run, old, new, judging.Wanted(operations), margins=margins).rows
         records = records_of_complete_blocks(run.records()[0])
         done = run.facts["looks"][-1]
         import_s, cost_s = block_seconds([record for record in records if record["block"] == done - 1])

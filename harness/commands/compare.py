@@ -59,6 +59,19 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+_PLAN = {
+    "preset": "quick", "blocks": None, "repeats": None, "budget": None, "isolation": "fork", "wheel": "auto",
+    "policy": None, "machine": None, "seed": 1,
+}  # fmt: skip
+"""Options that say how to measure, with their defaults."""
+
+
+def _refuse_plan(options: argparse.Namespace) -> None:
+    given = [f"--{name}" for name, default in _PLAN.items() if getattr(options, name) != default]
+    if given:
+        raise UsageError(f"--run judges what was measured already: leave {', '.join(given)} out.")
+
+
 def compare(options: argparse.Namespace) -> int:
     """Measure two subjects, or take a run or an asv directory that has, and judge them."""
     if options.results is not None:
@@ -71,10 +84,12 @@ def compare(options: argparse.Namespace) -> int:
     if options.dry_run:
         return describe_plan(root, options, names)
     if options.run is not None:
+        _refuse_plan(options)
         stored = judging.load_named_run(options.run)
         known = {subject["name"] for subject in stored.facts["subjects"]}
         old, new = (name if name in known else measuring.subject_name(root, name) for name in names)
-        comparison = judging.compare_in_run(stored, old, new, options.operation, margins=options.margin)
+        wanted = judging.Wanted(options.operation, options.device, options.model)
+        comparison = judging.compare_in_run(stored, old, new, wanted, margins=options.margin)
     else:
         looks = () if options.budget is None else PLANNED
         if looks:
@@ -84,7 +99,9 @@ def compare(options: argparse.Namespace) -> int:
             return INTERRUPTED
         _say_end(outcome)
         old, new = (subject["name"] for subject in outcome.run.facts["subjects"])
-        comparison = judging.compare_in_run(outcome.run, old, new, options.operation, margins=options.margin)
+        comparison = judging.compare_in_run(
+            outcome.run, old, new, judging.Wanted(options.operation), margins=options.margin
+        )
     judging.put_out(judging.render(comparison, options), options)
     return comparison.exit_code(options.require_decision)
 

@@ -6,15 +6,19 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from harness.commands.call_notes import call_notes
 from harness.commands.remarks import floors_of, repeats_of, run_notes
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
+from harness.measure.presets import matches
 from harness.measure.retries import stands_for
-from harness.metrics import METRICS, Kind
+from harness.metrics import CELL_FAILED, METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
@@ -24,11 +28,41 @@ from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import MARGINS, Asked, margin_table
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows are asked for: all where None. `models` are globs with commas between."""
+
+    operations: Sequence[str] | None = None
+    devices: Sequence[str] | None = None
+    models: str | None = None
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a table with the columns device, model, and metric or operation, that are asked for.
+
+        What no device or model is part of, an import, stays.
+        """
+        kept = pd.Series(True, index=table.index)
+        if self.operations is not None and "metric" in table:
+            names = {name for name, metric in METRICS.items() if metric.operation in self.operations}
+            kept &= table["metric"].isin(names | {CELL_FAILED.name})
+        if self.devices is not None:
+            kept &= table["device"].isin([*self.devices, "-"])
+        if self.models is not None:
+            known = [model for model in table["model"].unique() if model == "-" or matches(model, self.models)]
+            kept &= table["model"].isin(known)
+        return table[kept]
+
+    def lacks(self, table: pd.DataFrame) -> bool:
+        """Return whether a table that was narrowed has nothing that was asked for."""
+        narrowed = self.devices is not None or self.models is not None
+        return table.empty or (narrowed and bool((table["model"] == "-").all()))
+
+
 def compare_in_run(
     run: RunDirectory,
     old: str,
     new: str,
-    operations: Sequence[str] | None = None,
+    wanted: Wanted = Wanted(),
     *,
     margins: Asked | None = None,
     q_level: float = 0.05,
@@ -38,28 +72,31 @@ def compare_in_run(
     Args:
         run: the run.
         old, new: names of its subjects.
-        operations: only rows of these operations; all where None.
+        wanted: only these rows.
         margins: asked for beside those of the run's preset.
         q_level: accepted false discovery rate.
 
     Raises:
-        UsageError: the run has no such subject.
+        UsageError: the run has no such subject, no complete block, or none of the rows that are wanted.
     """
     facts: Mapping[str, Mapping[str, Any]] = {subject["name"]: subject for subject in run.facts["subjects"]}
     for name in (old, new):
         if name not in facts:
             raise UsageError(f"Run {run.run} did not measure {name}; it measured {', '.join(facts)}.")
     repeats = repeats_of(run)
-    samples, tainted, records = samples_frame(repeats), tainted_frame(repeats), run.records()[0]
-    if operations is not None:
-        wanted = {name for name, metric in METRICS.items() if metric.operation in operations} | {"cell_failed"}
-        samples = samples[samples["metric"].isin(wanted)]
-        tainted = tainted[tainted["metric"].isin(wanted)]
+    records = run.records()[0]
+    if not complete_blocks(records):
+        raise UsageError(f"Run {run.run} holds no complete block: there is nothing to judge.")
+    samples, tainted, failures = map(
+        wanted.of, (samples_frame(repeats), tainted_frame(repeats), failures_frame(repeats))
+    )
+    if all(wanted.lacks(table) for table in (samples, tainted, failures)):
+        raise UsageError(f"Run {run.run} measured nothing that --operation, --device and --model leave.")
     versions = _versions(run)
     preset, looks = run.facts["preset"], _looks(run)
     return compare_subjects(
         samples,
-        failures_frame(repeats),
+        failures,
         SubjectFacts.of({**facts[old], **versions.get(old, {})}),
         SubjectFacts.of({**facts[new], **versions.get(new, {})}),
         margins=margin_table(preset.get("time_margin", MARGINS[Kind.TIME]), preset.get("margins"), margins),

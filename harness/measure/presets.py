@@ -144,7 +144,7 @@ def narrow(
     groups = []
     for group in preset.groups:
         cells = tuple(
-            cell for cell in group.cells if (devices is None or cell.device in devices) and _matches(cell.model, models)
+            cell for cell in group.cells if (devices is None or cell.device in devices) and matches(cell.model, models)
         )
         if not cells:
             continue
@@ -166,7 +166,8 @@ def narrow(
     return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
 
 
-def _matches(model: str, globs: str | None) -> bool:
+def matches(model: str, globs: str | None) -> bool:
+    """Return whether a model's name matches one of the globs with commas between; all do where None."""
     return globs is None or any(fnmatchcase(model, glob.strip()) for glob in globs.split(","))
 
 

@@ -106,7 +106,9 @@ def headline(comparison: Comparison) -> str:
         f"{verdicts.count(Verdict.SAME)} the same",
         f"{verdicts.count(Verdict.INCONCLUSIVE)} undecided",
     )
-    return f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged)."
+    failed = len(failure_groups(failure for failure in comparison.failures if failure.status == "failed"))
+    failures = f" {count(failed, 'operation')} failed, as told below." if failed else ""
+    return f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged).{failures}"
 
 
 def origin(comparison: Comparison) -> str:
