@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.machine.cgroup import cpu_quota, memory_left_bytes
 from harness.machine.findings import Finding, advice, ok, problem
 from harness.machine.frequency import boost, governors
 from harness.machine.load import HostSample, sample_host, shares_between
@@ -31,18 +32,25 @@ def host_findings(watched_s: float = WATCHED_S) -> Iterator[Finding]:
     before = sample_host()
     time.sleep(watched_s)
     after = sample_host()
-    yield processors(os.cpu_count() or 1, len(os.sched_getaffinity(0)))
+    yield processors(os.cpu_count() or 1, len(os.sched_getaffinity(0)), cpu_quota())
     yield governor(governors())
     yield turbo(boost())
     yield from load(before, after)
     memory = _fields(Path("/proc/meminfo"))
     yield swap(memory.get("SwapTotal", 0), memory.get("SwapFree", 0))
-    yield available_memory(memory.get("MemAvailable", 0), memory.get("MemTotal", 0))
+    yield available_memory(memory.get("MemAvailable", 0), memory.get("MemTotal", 0), memory_left_bytes())
     yield peak_counter(Path("/proc/self/clear_refs"))
 
 
-def processors(logical: int, usable: int) -> Finding:
-    """Judge the number of CPUs."""
+def processors(logical: int, usable: int, quota: float | None = None) -> Finding:
+    """Judge the number of CPUs, and how much of their time the control groups allow (in CPUs, None: all of it)."""
+    if quota is not None and quota < usable:
+        return advice(
+            "cpu-count",
+            f"{usable} usable CPUs, but the control group allows the time of {quota:g}",
+            "Give the container whole CPUs (docker: --cpuset-cpus): TensorFlow starts a thread for each CPU that it "
+            "sees, and a quota that is used up stops all of them for the rest of its period.",
+        )
     text = f"{logical} logical CPUs, {usable} of them usable here"
     if usable < ENOUGH_CPUS:
         return advice(
@@ -97,9 +105,12 @@ def swap(total_bytes: int, free_bytes: int) -> Finding:
     return ok("swap", text)
 
 
-def available_memory(available_bytes: int, total_bytes: int) -> Finding:
-    """Judge the memory that a measuring process can have."""
+def available_memory(available_bytes: float, total_bytes: int, left_bytes: float | None = None) -> Finding:
+    """Judge the memory that a measuring process can have; `left_bytes` is what the control groups allow, None: all."""
     text = f"{_gib(available_bytes)} of {_gib(total_bytes)} memory available"
+    if left_bytes is not None and left_bytes < available_bytes:
+        available_bytes = left_bytes
+        text = f"{_gib(available_bytes)} of memory allowed by the control group ({text})"
     if available_bytes < LEAST_MEMORY_BYTES:
         return problem("memory", text, f"Free memory: two imports of TensorFlow need {_gib(LEAST_MEMORY_BYTES)}.")
     if available_bytes < COMFORTABLE_MEMORY_BYTES:

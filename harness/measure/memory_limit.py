@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.machine.cgroup import memory_left_bytes
 from harness.measure.presets import Preset
 
 MEMORY_SHARE = 0.8
@@ -18,7 +19,9 @@ def memory_limit_bytes(preset: Preset) -> float:
 
 
 def _available_bytes() -> float:
+    available = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
-            return float(line.split()[1]) * 1024
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+            available = float(line.split()[1]) * 1024
+    left = memory_left_bytes()
+    return available if left is None else min(available, left)

@@ -36,20 +36,18 @@ def why_too_large(
     parameter_bytes = 4 * families.parameters(cell.model)
     memory = BASE_BYTES + COPIES * parameter_bytes
     if memory > memory_limit_bytes:
-        return (
-            f"too-large: needs about {memory / 2**30:.0f} GiB of memory, "
-            f"{memory_limit_bytes / 2**30:.0f} GiB are allowed here"
-        )
+        return f"too-large: needs about {_size(memory)} of memory, {_size(memory_limit_bytes)} are allowed here"
     on_device = DEVICE_BASE_BYTES + DEVICE_COPIES * parameter_bytes
     if cell.device == "gpu" and device_memory_bytes is not None and on_device > device_memory_bytes:
-        return (
-            f"too-large: needs about {on_device / 2**30:.0f} GiB of device memory, "
-            f"the GPU has {device_memory_bytes / 2**30:.0f} GiB"
-        )
+        return f"too-large: needs about {_size(on_device)} of device memory, the GPU has {_size(device_memory_bytes)}"
     disk, free = (
         DISK_COPIES * parameter_bytes * (2 if cell.writer == "keras-export" else 1),
         shutil.disk_usage(folder).free,
     )
     if disk > free:
-        return f"too-large: needs about {disk / 2**30:.0f} GiB of disk, {free / 2**30:.0f} GiB are free here"
+        return f"too-large: needs about {_size(disk)} of disk, {_size(free)} are free here"
     return None
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / 2**30:.0f} GiB" if size_bytes >= 2**30 else f"{size_bytes / 2**20:.0f} MiB"
