@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, Scope, split_batch
 from harness.store.records import Problem, Record, complete_blocks
 from harness.store.runs import RunDirectory, load_run
+from harness.store.taints import concerns, kind
 
 ROW_KEY = ["metric", "device", "model", "variant"]
 """The columns that name a row of every table and report; parts that a metric's scope leaves out read "-"."""
@@ -21,9 +22,9 @@ REPEATS_DTYPES = {
     "repeat": "int64", "value": "float64", "tainted": "bool", "taints": "string", "status": "string",
     "reason": "string", "complete_block": "bool", "record": "int64",
 }  # fmt: skip
-"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` is joined by "; "; `reason` is "" where
-there is none; status is that of the record, or "absent" for a metric that the record names as absent. A record that
-failed or is unsupported has one row with metric "-". `record` numbers the records of a run."""
+"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` are their kinds, joined by "; "; `reason`
+is "" where there is none; status is that of the record, or "absent" for a metric that the record names as absent. A
+record that failed or is unsupported has one row with metric "-". `record` numbers the records of a run."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
@@ -32,30 +33,17 @@ SAMPLES_DTYPES = {
 }  # fmt: skip
 """Columns of `samples_frame`: `n` untainted repeats gave the median `value`; `tainted` more were left out."""
 
+BLOCKS_DTYPES = {**SAMPLES_DTYPES, "taints": "string"}
+"""Columns of `blocks_frame`: `taints` counts what the left-out repeats had, as in "foreign-load 2; steal 1"."""
+
 FAILURES_DTYPES = {
     "run": "string", "machine": "string", "subject": "string", "device": "string", "model": "string",
     "variant": "string", "operation": "string", "status": "string", "reason": "string", "count": "int64",
 }  # fmt: skip
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
-CLOCK_TAINTS = (
-    *("foreign-load", "steal", "throttle", "foreign-gpu", "jit-compiled", "governor"),
-    *("low-disk", "low-shm"),
-)
-"""Kinds of taint (the text before the colon) that disturb clocks only, and `foreign-gpu` footprints: sizes, counts and
-memory held are the same on a busy machine, so metrics of those kinds keep their values. Any other taint concerns every
-metric."""
-
-PAGE_CACHE_TAINTS: Mapping[str, str | tuple[str, ...]] = {
-    "not-cold": "load_cold",
-    "not-warm": "load_warm",
-    "cold-import": ("import", "first_result"),
-}
-"""Kinds of taint that say the page cache was not as wanted, and how the metrics begin that this concerns: the first
-call or the second load of such a repeat never read the artifact from the page cache, while the time to first result
-holds the import."""
-
-_CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
+_TAINT_SEPARATOR = "; "
+_BLOCK_KEY = ["run", "machine", "block", "subject", *ROW_KEY, "unit"]
 
 
 def row_key(
@@ -107,6 +95,11 @@ def repeats_frame(paths: Iterable[Path], problems: list[Problem] | None = None) 
     return _table(rows, REPEATS_DTYPES)
 
 
+def repeats_of_run(run: RunDirectory, records: Iterable[Record]) -> pd.DataFrame:
+    """Return the same table of one run whose records were read already."""
+    return _table(list(_run_rows(run, list(records))), REPEATS_DTYPES)
+
+
 def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     """Condense repeats into samples (columns: SAMPLES_DTYPES): one for each run, block, subject and row key.
 
@@ -115,15 +108,17 @@ def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     metric that appears for a cell only if any subject of the run failed there in any complete block; blocks and
     subjects without a failure then have the value 0.
     """
-    complete = repeats[repeats["complete_block"]]
-    measured = complete[complete["status"] == "ok"]
-    group = ["run", "machine", "block", "subject", *ROW_KEY, "unit"]
-    trusted = measured[~measured["tainted"]].groupby(group, sort=True)["value"].agg(["median", "size"]).reset_index()
-    tainted = measured[measured["tainted"]].groupby(group, sort=True)["value"].size().rename("tainted").reset_index()
-    samples = trusted.merge(tainted, on=group, how="left").rename(columns={"median": "value", "size": "n"})
-    samples["tainted"] = samples["tainted"].fillna(0)
-    failures = _failed_cells(complete)
-    return _table(pd.concat([samples, failures], ignore_index=True) if len(failures) else samples, SAMPLES_DTYPES)
+    return _table(_grouped(repeats, "left"), SAMPLES_DTYPES)
+
+
+def blocks_frame(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples, and rows without a value (`n` 0) where all repeats of a block are tainted.
+
+    Returns:
+        Columns BLOCKS_DTYPES; `taints` is missing where no repeat was left out.
+    """
+    rows = _grouped(repeats, "outer")
+    return _table(rows.merge(_taint_counts(repeats), on=_BLOCK_KEY, how="left"), BLOCKS_DTYPES)
 
 
 def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
@@ -155,6 +150,28 @@ def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     bad = pd.concat([repeats[repeats["status"].isin(["failed", "unsupported"])], _failed_within(repeats)])
     group = [column for column in FAILURES_DTYPES if column != "count"]
     return _table(bad.groupby(group, sort=True).size().rename("count").reset_index(), FAILURES_DTYPES)
+
+
+def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFrame:
+    """Return a row for each block and row key, `how` the untainted repeats are joined by the tainted ones' counts."""
+    complete = repeats[repeats["complete_block"]]
+    measured = complete[complete["status"] == "ok"]
+    trusted = measured[~measured["tainted"]].groupby(_BLOCK_KEY)["value"].agg(["median", "size"]).reset_index()
+    tainted = measured[measured["tainted"]].groupby(_BLOCK_KEY).size().rename("tainted").reset_index()
+    rows = trusted.merge(tainted, on=_BLOCK_KEY, how=how).rename(columns={"median": "value", "size": "n"})
+    rows = rows.fillna({"n": 0, "tainted": 0})
+    failures = _failed_cells(complete)
+    return pd.concat([rows, failures], ignore_index=True) if len(failures) else rows
+
+
+def _taint_counts(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return how many left-out repeats of each block had each kind of taint, the most frequent kind first."""
+    left_out = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
+    each = left_out[_BLOCK_KEY].assign(kind=left_out["taints"].str.split(_TAINT_SEPARATOR)).explode("kind")
+    counted = each.groupby([*_BLOCK_KEY, "kind"]).size().rename("count").reset_index()
+    counted = counted.sort_values(["count", "kind"], ascending=[False, True], kind="stable")
+    counted["taints"] = counted["kind"].astype(str) + " " + counted["count"].astype(str)
+    return counted.groupby(_BLOCK_KEY)["taints"].agg(_TAINT_SEPARATOR.join).reset_index()
 
 
 def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
@@ -198,17 +215,8 @@ def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, An
 
 def _measured(record: Record, entry: Mapping[str, Any], taints: list[str]) -> dict[str, Any]:
     metric = METRICS.get(entry["metric"])
-    concerning = [taint for taint in taints if _concerns(taint.partition(":")[0], entry["metric"], metric)]
+    concerning = [taint for taint in taints if concerns(taint, entry["metric"], metric)]
     return {**_named(record, entry, metric), **_outcome("ok", None, concerning), "value": float(entry["value"])}
-
-
-def _concerns(taint: str, name: str, metric: Metric | None) -> bool:
-    if taint in PAGE_CACHE_TAINTS:
-        return name.startswith(PAGE_CACHE_TAINTS[taint])
-    if taint not in CLOCK_TAINTS or metric is None:
-        return True
-    # Who else holds the GPU changes what NVML sees of it; nothing else changes how much memory a process holds.
-    return metric.kind not in (_CLOCK_FREE if taint == "foreign-gpu" else (*_CLOCK_FREE, Kind.HOST_MEMORY))
 
 
 def _named(record: Record, entry: Mapping[str, Any], metric: Metric | None) -> dict[str, Any]:
@@ -231,7 +239,7 @@ def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, An
         "status": status,
         "reason": reason or "",
         "tainted": bool(taints),
-        "taints": "; ".join(taints),
+        "taints": _TAINT_SEPARATOR.join(dict.fromkeys(map(kind, taints))),
         "value": float("nan"),
     }
 
