@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiples
+from harness.report.profiled import lower_bounds
 from harness.report.wording import direction, reason_text
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Row
@@ -26,8 +27,10 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
     """Return the document as plain data.
 
     Times are in seconds, memory in bytes; `ratio`, `low`, `high`, `detectable_ratio` are new / old; `margin` and
-    `spread` are fractions; `blocks_needed` counts blocks in all.
+    `spread` are fractions; `blocks_needed` counts blocks in all; `lower_bounds` names the sides of a row ("old", "new")
+    of which no more is known than that they are at least so large.
     """
+    bounds = lower_bounds(comparison.rows)
     plain: dict[str, Any] = _plain(
         {
             "schema": SCHEMA,
@@ -40,7 +43,7 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "paired": comparison.paired,
             "notes": list(comparison.notes),
             "findings": [_finding(finding) for finding in findings(comparison.rows)],
-            "rows": [_row(row) for row in comparison.rows],
+            "rows": [_row(row, bounds.get(row.key, [])) for row in comparison.rows],
             "failures": [asdict(failure) for failure in comparison.failures],
             "tainted": comparison.tainted,
             "floors": [dict(floor) for floor in comparison.floors],
@@ -70,7 +73,8 @@ def _place(row: Row) -> dict[str, str]:
     return {"device": row.device, "model": row.model, "variant": row.variant}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, bounds: list[str]) -> dict[str, Any]:
+    """Return a row; `bounds` names its sides, "old" or "new", whose values are lower bounds."""
     return {
         "metric": row.metric,
         "unit": row.unit,
@@ -95,6 +99,7 @@ def _row(row: Row) -> dict[str, Any]:
         "detectable_ratio": row.detectable_ratio,
         "blocks_needed": row.blocks_needed,
         "detail": reason_text(row),
+        "lower_bounds": bounds,
     }
 
 

@@ -12,7 +12,7 @@ HEADING = "What the wall clock of a steady call measures (by TensorFlow's profil
 COLUMNS = ("kernels", "kernel time", "busy", "the wall clock measures")
 
 AT_LEAST = "≥"
-"""Before what an incomplete trace tells: it holds no more than what ran, so it bounds all three from below."""
+"""Before a lower bound: a trace that may lack kernels holds no more than what ran, and bounds all three from below."""
 INCOMPLETE = "incomplete trace"
 
 MOSTLY = 0.5
@@ -38,12 +38,23 @@ class Profiled:
         return old, new
 
     @property
+    def bounds(self) -> tuple[bool, bool]:
+        """Return of the old and of the new side whether its values are lower bounds.
+
+        On the CPU they always are: of an operation that its executor takes for cheap, TensorFlow traces nothing, and a
+        trace that lacks one in every call shows a whole number of kernels all the same.
+        """
+        return (True, True) if self.busy.device == "cpu" else self.incomplete
+
+    @property
     def measures(self) -> str:
-        """Return what the new side's wall clock measures, and whether that is told by an incomplete trace."""
+        """Return what the new side's wall clock measures (else the old one's), and if the trace is incomplete."""
         share, lacking = self.busy.new, self.incomplete[1]
         if share is None:
             share, lacking = self.busy.old, self.incomplete[0]
-        if share is not None and share >= MOSTLY:
+        if share is None:
+            return "n/a"
+        if share >= MOSTLY:
             return "kernels"
         host = "the host" if self.busy.device == "gpu" else "dispatch"
         return f"{host} ({INCOMPLETE})" if lacking else host
@@ -55,8 +66,8 @@ class Profiled:
     def _sides(self, row: Row | None) -> str:
         if row is None:
             return "n/a"
-        sides = zip((row.old, row.new), self.incomplete, strict=True)
-        return " -> ".join(_bounded(value, row.unit, lacking) for value, lacking in sides)
+        sides = zip((row.old, row.new), self.bounds, strict=True)
+        return " -> ".join(_bounded(value, row.unit, is_bound) for value, is_bound in sides)
 
 
 def profiled(rows: Sequence[Row]) -> tuple[Profiled, ...]:
@@ -70,7 +81,21 @@ def profiled(rows: Sequence[Row]) -> tuple[Profiled, ...]:
     return tuple(Profiled(row, beside(row, "profile_kernels"), beside(row, "profile_kernel_s")) for row in found)
 
 
-def _bounded(value: float | None, unit: str, lacking: bool) -> str:
+def lower_bounds(rows: Sequence[Row]) -> dict[tuple[str, str, str, str], list[str]]:
+    """Return, by the key of each profiled row, which of its sides ("old", "new") are lower bounds."""
+    return {
+        row.key: [
+            side
+            for side, value, is_bound in zip(("old", "new"), (row.old, row.new), call.bounds, strict=True)
+            if is_bound and value is not None
+        ]
+        for call in profiled(rows)
+        for row in (call.busy, call.kernels, call.kernel_time)
+        if row is not None
+    }
+
+
+def _bounded(value: float | None, unit: str, is_bound: bool) -> str:
     if value is None:
         return "n/a"
-    return (AT_LEAST if lacking else "") + (percent(value) if unit == "ratio" else quantity(value, unit))
+    return (AT_LEAST if is_bound else "") + (percent(value) if unit == "ratio" else quantity(value, unit))
