@@ -19,9 +19,10 @@ from typing import Any
 
 from harness.machine.gpu import gpu_present
 from harness.metrics import METRICS, Kind, Metric, Scope
+from harness.worker import WORKER_VERSION
 
-# Raise it when what a number means has changed: asv then asks for new runs instead of mixing old and new.
-VERSION = "3"
+# What a number means changes with the worker's version: asv then asks for new runs instead of mixing old and new.
+VERSION = str(WORKER_VERSION)
 
 DEVICES = ["cpu", "gpu"]
 MODELS = ["mlp-xs", "mlp-s", "mlp-m", "conv-s", "transformer-s"]

@@ -81,7 +81,7 @@ def points_of_releases(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFr
     """Return one point for each machine, environment, release and row: the median of its samples, by `order`.
 
     Args:
-        samples: `store.export.record_samples`.
+        samples: `store.export.record_samples`, of one worker version a machine.
         order: the releases by date. Subjects that are not in it (a release under a profile, a second one of the same
             release) have no place in a history and are left out.
     """
@@ -126,6 +126,11 @@ def row_key(metric: str, row: str) -> tuple[str, str, str, str]:
     return metric, device or "-", model or "-", variant or "-"
 
 
+def machine_names(samples: pd.DataFrame) -> pd.Series[str]:
+    """Return the machine of each sample as histories name it: "desk", or "desk (reference)" in reference runs."""
+    return samples["machine"].astype(str) + samples["reference"].map({True: " (reference)", False: ""}).astype(str)
+
+
 def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     measured = samples[samples["value"] > 0]
     parts = [measured[name].astype(str).where(measured[name] != "-", "") for name in ("device", "model", "variant")]
@@ -133,7 +138,6 @@ def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     # Forks read higher than spawned processes: the two ways to isolate repeats make no one course.
     spawned = measured["isolation"].map({"spawn": " spawn"}).fillna("")
     environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-") + spawned
-    machine = measured["machine"].astype(str) + measured["reference"].map({True: " (reference)", False: ""})
-    rows = measured.assign(row=named, environment=environment, machine=machine)
+    rows = measured.assign(row=named, environment=environment, machine=machine_names(measured))
     grouped = rows.groupby(["machine", "environment", *by, "metric", "row", "unit"], observed=True, sort=True)
     return grouped["value"].median().reset_index()

@@ -17,6 +17,9 @@ class Provenance:
     is_spawned: bool = False  # of runs with `--isolation spawn`, else of forked ones: never of both
     disturbed: tuple[tuple[str, str], ...] = ()  # id and what the machine's disturbances cost, of these runs
     left_out: tuple[str, ...] = ()  # this machine's spawned runs, which were not read beside the forked ones
+    worker_version: int | None = None  # of these runs, which have one in common; None where they do not say it
+    older: tuple[str, ...] = ()  # this machine's runs of older worker versions, which were not read beside these
+    is_older: bool = False  # there are runs of a newer worker version, which have nothing of this kind
 
     @property
     def blocks(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.releases.manifest import read_manifest
 from harness.store.records import Record
 from harness.store.runs import RunDirectory, create_run
+from harness.worker import WORKER_VERSION
 
 PROJECT = Path(__file__).parent.parent
 MACHINE = "calm-machine"
@@ -99,6 +100,7 @@ def store_run(
                 "name": machine, "cpu": "Some CPU", "logical_cpus": 2, "memory_bytes": 2**34, "kernel": "6.1",
                 "arch": "x86_64",
             },
+            "worker_version": WORKER_VERSION,
             "fingerprint_parts": dict(parts or {"seed": 1}),
             **facts,
         },

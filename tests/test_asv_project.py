@@ -24,10 +24,11 @@ from asv_directories import (
     write_first_layout,
     write_results,
 )
-from stored_runs import NEW, OLD, PROJECT, blocks, project_root, repeat, store_run
+from stored_runs import NEW, OLD, PROJECT, block_end, blocks, project_root, repeat, store_run
 
 from harness.cli import main
 from harness.store.export import ASV_COLUMNS, SAMPLE_COLUMNS
+from harness.worker import WORKER_VERSION
 
 TIME = benchmark("suite.time_solve")
 GRID = benchmark("suite.Grid.time_fill", [[10, 20]])
@@ -358,16 +359,54 @@ def test_export_of_records_has_a_row_for_each_sample_with_what_stands_beside_it(
     }  # fmt: skip
 
 
-def test_an_interpreters_versions_come_from_what_its_workers_said(
+def test_versions_are_what_the_workers_imported_whatever_was_planned(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = {"tensorflow": "2.99.0", "keras": "3.99.1", "python": "3.11.4"}
-    records = blocks({NEW: [1.0]})
+    said = {"tensorflow": "2.99.0", "keras": "2.21.0", "python": "3.11.4"}
+    records = blocks({NEW: [1.0], OLD: [1.0]})
     records.insert(0, repeat(1.0, metric="import_s", cell=None, operation="import", provenance=said))
-    store_run(root, records, subjects=(NEW,))
+    run = store_run(root, records)
+    run.updated(subjects=[{**subject, "keras": "3.15.1"} for subject in run.facts["subjects"]])
     table = exported(capsys)
-    assert set(table["keras"].astype(str)) == {"3.99.1"}
-    assert set(table["tensorflow"]) == {"2.21.0"}  # run.json knows that itself
+    versions = table[["subject", "tensorflow", "keras", "python"]].astype(str).drop_duplicates()
+    assert sorted(versions.itertuples(index=False, name=None)) == [
+        (OLD, "2.20.0", "3.15.1", "3.11"),  # its worker said nothing
+        (NEW, "2.99.0", "2.21.0", "3.11.4"),
+    ]
+
+
+def test_a_block_without_a_calm_repeat_is_a_row_without_a_value(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load, steal = "foreign-load: 90 % of CPU time on 2 CPUs", "steal: 12 % of CPU time"
+    retried = "retried: RuntimeError: a; b: c"
+    records = [
+        *(repeat(9.0, number=0, taints=[load, steal]), repeat(8.0, number=1, taints=[load, load])),
+        block_end(),
+        *(repeat(1.0, block=1), repeat(7.0, block=1, number=1, taints=[retried])),
+        *(repeat(4096.0, block=1, metric="artifact_bytes", operation="save", taints=[steal]), block_end(1)),
+    ]
+    store_run(root, records, subjects=(NEW,))
+    assert main(["export", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [tuple(row[name] for name in ("metric", "block", "value", "n", "tainted", "taints")) for row in rows] == [
+        ("load_warm_s", 0, None, 0, 2, "foreign-load 2; steal 1"),
+        ("artifact_bytes", 1, 4096.0, 1, 0, None),  # as many on a busy machine
+        ("load_warm_s", 1, 1.0, 1, 1, "retried 1"),
+    ]
+    first = exported(capsys).set_index(["metric", "block"]).loc[("load_warm_s", 0)]
+    assert (first["value"], first["n"]) == ("", 0)
+
+
+def test_export_keeps_every_worker_version_and_names_the_gpu(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = store_run(root, blocks({NEW: [1.0]}), subjects=(NEW,), worker_version=3, gpu={"uuid": "GPU-1", "reason": ""})
+    run.updated(machine={**run.facts["machine"], "driver": "570.1"})
+    store_run(root, blocks({NEW: [2.0]}), subjects=(NEW,), worker_version=None)
+    store_run(root, blocks({NEW: [3.0]}), subjects=(NEW,))
+    table = exported(capsys)[["value", "worker_version", "gpu_uuid", "driver"]].astype(str)
+    assert list(table.itertuples(index=False, name=None)) == [
+        ("1.0", "3", "GPU-1", "570.1"),
+        ("2.0", "", "", ""),
+        ("3.0", str(WORKER_VERSION), "", ""),
+    ]
 
 
 def test_an_empty_project_exports_an_empty_table(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -408,7 +447,7 @@ def test_the_documented_example_reads_an_export(root: Path, capsys: pytest.Captu
     store_run(root, blocks({OLD: [0.1, 0.2, 0.3], NEW: [0.3, 0.3, 0.3]}))
     assert main(["export", "--output", "samples.csv"]) == 0
     (example,) = re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "export.md").read_text(), re.DOTALL)
-    assert len([line for line in example.splitlines() if line.strip()]) == 6
+    assert len([line for line in example.splitlines() if line.strip()]) == 8
     done = subprocess.run([sys.executable, "-c", example], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert re.search(r"cpu\s+mlp-s\s+tf-module/tf-load\s+200\.0\s+300\.0", done.stdout)

@@ -22,6 +22,7 @@ from harness.releases.asv_environment import ReleaseEnvironment
 from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project
 from harness.store.records import Problem, Record
+from harness.worker import WORKER_VERSION
 
 pytestmark = pytest.mark.slow  # asv discovers the benchmarks in a process of its own, test by test
 
@@ -103,6 +104,22 @@ def test_spawned_runs_are_not_projected(root: Path) -> None:
     store_run(root, blocks({NEW: [1.0, 1.0]}), subjects=(NEW,), preset="full", isolation="spawn")
     assert project(root) == [result_path(root)]
     assert stored(root)[of("mlp-s")] == (2.0, [2.0, 2.0])
+
+
+def test_runs_of_other_worker_versions_are_not_projected(root: Path) -> None:
+    for version in (WORKER_VERSION - 1, WORKER_VERSION + 1, None):
+        store_run(root, blocks({OLD: [1.0], NEW: [1.0]}), preset="full", worker_version=version)
+    problems: list[Problem] = []
+    assert project(root, problems) == []
+    store_run(root, blocks({NEW: [2.0, 2.0]}), subjects=(NEW,))
+    assert project(root, problems) == [result_path(root)]
+    assert stored(root)[of("mlp-s")] == (2.0, [2.0, 2.0])
+    assert {str(problem) for problem in problems} == {
+        f"{root / 'results' / 'runs'}: 3 of its runs are of other worker versions than {WORKER_VERSION}, whose numbers "
+        "can mean something else (skipped, left as it is)"
+    }
+    benchmarks = json.loads((root / "results" / "asv" / "benchmarks.json").read_text())
+    assert benchmarks[LOAD]["version"] == str(WORKER_VERSION)
 
 
 def test_a_file_of_the_projection_is_the_one_that_asv_itself_would_write(root: Path) -> None:

@@ -19,6 +19,7 @@ from harness.cli import _parser, main
 from harness.commands import compare
 from harness.measure.sitting import Outcome
 from harness.releases.manifest import read_manifest
+from harness.worker import WORKER_VERSION
 
 GRID = benchmark("suite.Grid.time_fill", [[10, 20, 30]])
 PLAIN = benchmark("suite.time_solve")
@@ -215,6 +216,45 @@ def test_a_paired_run_of_both_sides_settles_a_finding(
     assert (finding["standing"], len(finding["paired_rows"])) == (standing, 1)
     main(["history", "--confirm", "5m"])
     assert len(asked) == (2 if standing == "undecided" else 1)
+
+
+def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a number means changed in the middle of the nights, and with the newest release."""
+    releases = [release.name for release in read_manifest(root / "releases.toml").releases]
+    random = np.random.default_rng(5)
+
+    def noisy(level: float) -> list[float]:
+        return [float(level * np.exp(random.normal(0, 0.01)))]
+
+    older = [store_run(root, blocks({name: noisy(1.0) for name in releases}), subjects=releases, worker_version=3).run]
+    older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(9)]
+    for _ in range(9):
+        store_run(root, blocks({NEW: noisy(2.0)}), subjects=(NEW,), worker_version=4)
+    assert main(["history", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [section["findings"] for section in document["sections"]] == [[], []]
+    (left_out,) = document["older_runs"]
+    assert (left_out["machine"], left_out["version_read"], sorted(left_out["runs"])) == (CALM, 4, sorted(older))
+    for form in ("table", "markdown"):
+        assert main(["history", "--format", form]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == (
+            f"{CALM}: 10 runs of workers before version 4 left out, since some numbers mean something else there; "
+            "`savedmodel-bench export` has all."
+        )
+
+
+def test_a_paired_run_of_an_older_worker_settles_nothing(
+    slower: tuple[Path, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, old, new = slower
+    sides = {old: [1.0, 1.01, 0.99, 1.0, 1.01, 0.99], new: [2.0, 2.01, 1.99, 2.0, 2.01, 1.99]}
+    store_run(root, blocks(sides), subjects=[old, new], kind="confirm", worker_version=WORKER_VERSION - 1)
+    (finding,) = told(capsys)["releases"]["findings"]
+    assert (finding["standing"], finding["paired_run"]) == ("unconfirmed", None)
+    assert "older worker version" in finding["reason"]
+    store_run(root, blocks(sides), subjects=[old, new], kind="confirm")
+    (finding,) = told(capsys)["releases"]["findings"]
+    assert (finding["standing"], finding["reason"]) == ("confirmed", None)
 
 
 def test_a_finding_of_another_machine_is_not_measured_here(

@@ -13,6 +13,7 @@ from stored_runs import CELL, MACHINE, NEW, OLD, block_end, project_root, repeat
 from harness.cli import main
 from harness.store.records import Record
 from harness.store.runs import RunDirectory, load_run
+from harness.worker import WORKER_VERSION
 
 ELSEWHERE = "other-box"
 
@@ -84,6 +85,7 @@ def test_machines_are_not_pooled_and_the_others_are_named(root: Path, capsys: py
     assert document["provenance"] == {
         "machine": MACHINE, "reference": False, "blocks": 3, "runs": [{"run": run.run, "blocks": 3}],
         "other_machines": [ELSEWHERE], "disturbed": [], "isolation": "fork", "left_out": [],
+        "worker_version": WORKER_VERSION, "older_runs": [],
     }  # fmt: skip
     assert main(["ratios"]) == 0
     top, gap, _, row, *_ = capsys.readouterr().out.splitlines()
@@ -250,6 +252,44 @@ def test_a_named_spawned_run_is_read_and_said_to_be_spawned(root: Path, capsys: 
     assert main(["ratios", "--run", str(spawned.path)]) == 0
     top = capsys.readouterr().out.splitlines()[0]
     assert top == f"From 3 blocks of run {spawned.run} on {MACHINE}, spawned (--isolation spawn)."
+
+
+def test_older_worker_versions_are_left_out_beside_newer_ones(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rungs = {"deep-4": 4.0, "deep-16": 16.0, "deep-64": 64.0}
+    older = [
+        store_run(root, records, worker_version=version).run
+        for version, records in ((3, both_loads(0.1)), (3, ladder(dict.fromkeys(rungs, 1.0))), (None, promise(0)))
+    ]
+    newest = store_run(root, [*both_loads(0.5), *ladder(rungs)], worker_version=4)
+    of_promises = store_run(root, promise(1), worker_version=4)
+    store_run(root, both_loads(0.3), worker_version=9, machine=ELSEWHERE)
+    ratio = told(capsys, "ratios")
+    assert [(one["ratio"], one["runs"]) for one in ratio["ratios"]] == [(pytest.approx(0.5), 1)]
+    assert (ratio["provenance"]["worker_version"], ratio["provenance"]["older_runs"]) == (4, older)
+    assert exponents(told(capsys, "scaling")) == [(newest.run, 1.0)]
+    document = told(capsys, "promises")
+    assert [(one["state"], one["run"]) for one in document["promises"]] == [("not kept", of_promises.run)]
+    for command in ("ratios", "scaling", "promises"):
+        assert main([command]) == 0
+        top = capsys.readouterr().out.splitlines()[0]
+        left = " Left out, since some numbers mean something else before worker version 4: 3 runs (--run DIR)."
+        assert top.endswith(f"on {MACHINE}.{left} Not read: {ELSEWHERE} (--machine NAME).")
+
+
+def test_an_older_worker_version_is_read_where_newer_ones_tell_nothing(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store_run(root, promise(0), worker_version=4)
+    runs = [store_run(root, both_loads(0.1), worker_version=version) for version in (2, 3)]
+    committed(root, both_loads(0.9))
+    document = told(capsys, "ratios")
+    assert document["ratios"][0]["ratio"] == pytest.approx(0.1)
+    assert [one["run"] for one in document["provenance"]["runs"]] == [runs[1].run]
+    assert main(["ratios"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"From 3 blocks of run {runs[1].run} on {MACHINE}, of worker version 3 (runs of newer ones have nothing of "
+        "this kind). Left out, since some numbers mean something else before worker version 3: 1 run (--run DIR)."
+    )
 
 
 @pytest.mark.parametrize("command", ["ratios", "scaling", "promises"])

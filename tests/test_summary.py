@@ -13,6 +13,7 @@ from stored_runs import MACHINE, NEW, OLD, blocks, project_root, store_run
 from harness.cli import main
 from harness.errors import UsageError
 from harness.store.records import Problem
+from harness.store.runs import RunDirectory
 from harness.store.summary import SUMMARY_INDEX, render_summary, summary
 
 
@@ -163,3 +164,52 @@ def test_spawned_runs_are_left_out_beside_forked_ones_and_read_alone_elsewhere(
             "`savedmodel-bench export` has all.",
             "other-box: all numbers are of 1 spawned run (--isolation spawn).",
         ]
+
+
+def test_older_worker_versions_are_left_out_machine_by_machine(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+
+    def leaks(value: float, machine: str, version: int | None) -> RunDirectory:
+        records = blocks({NEW: [value]}, metric="host_leaks", operation="memory")
+        return store_run(root, records, subjects=(NEW,), machine=machine, worker_version=version)
+
+    older = [leaks(1, MACHINE, version).run for version in (None, 3, 3, 3)]
+    for _ in range(3):
+        leaks(0, MACHINE, 4)
+    leaks(1, "other-box", 3)
+    leaks(1, "silent-box", None)
+    store_run(root, [], subjects=(NEW,), worker_version=5)  # has no block yet
+    reference = leaks(1, MACHINE, 3)
+    (root / "results" / "reference" / MACHINE).mkdir(parents=True)
+    reference.path.rename(root / "results" / "reference" / MACHINE / reference.run)
+    assert main(["summary", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {row["machine"]: row["values"][NEW] for row in document["rows"]} == {
+        MACHINE: 0, "other-box": 1, "silent-box": 1, f"{MACHINE} (reference)": 1,
+    }  # fmt: skip
+    assert document["older_runs"] == [{"machine": MACHINE, "runs": sorted(older), "version_read": 4}]
+    for form in ("table", "markdown", "csv"):
+        assert main(["summary", "--format", form]) == 0
+        shown = capsys.readouterr()
+        told = (shown.err if form == "csv" else shown.out).splitlines()
+        assert [line for line in told if "left out" in line] == [
+            f"{MACHINE}: 4 runs of workers before version 4 left out, since some numbers mean something else there; "
+            "`savedmodel-bench export` has all."
+        ]
+
+
+def test_standings_that_leave_out_other_runs_than_the_medians_say_so(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A calibration counts in the medians, and has no place in a history."""
+    monkeypatch.chdir(root)
+    for version, kind in ((2, "run"), (3, "run"), (4, "calibrate")):
+        store_run(root, blocks({NEW: [1.0]}), subjects=(NEW,), worker_version=version, kind=kind)
+    assert main(["summary"]) == 0
+    told = [line.partition(" left out")[0] for line in capsys.readouterr().out.splitlines() if "left out" in line]
+    assert told == [
+        f"{MACHINE}: 2 runs of workers before version 4",
+        f"{MACHINE}: 1 run of workers before version 3",
+    ]

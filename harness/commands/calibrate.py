@@ -23,6 +23,7 @@ from harness.store.calibrations import repeats_by_row, write_calibration
 from harness.store.frame import repeats_frame
 from harness.store.records import Record, records_of_complete_blocks
 from harness.store.runs import RunDirectory
+from harness.store.taints import kind_of
 from harness.verdict.calibration import (
     FEWEST_BLOCKS,
     Noise,
@@ -76,7 +77,7 @@ def report_of(run: RunDirectory) -> CalibrationReport:
             (rows if METRICS[metric].kind is Kind.TIME else memory).append(noise)
     judged = judging.compare_in_run(run, old, new).rows
     records = records_of_complete_blocks(run.records()[0])
-    kinds = Counter(taint.partition(":")[0] for record in records for taint in record.get("taints") or ())
+    kinds = Counter(kind_of(taint) for record in records for taint in record.get("taints") or ())
     return CalibrationReport(
         subject=old,
         machine=run.machine,

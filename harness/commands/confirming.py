@@ -7,14 +7,14 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from harness.commands import compare, judging
 from harness.errors import UsageError
-from harness.history import History, row_key
+from harness.history import History, machine_names, row_key
 from harness.machine.identity import describe_machine
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
@@ -22,6 +22,7 @@ from harness.measure.presets import read_preset
 from harness.metrics import METRICS
 from harness.report.history import Check
 from harness.store.runs import RunDirectory, runs_of
+from harness.store.worker_versions import age
 from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.course import Finding, Shape
 from harness.verdict.looks import PLANNED
@@ -34,6 +35,11 @@ Q_LEVEL = 0.05
 SAME_RELEASE = (
     "both sides are one and the same release, which cannot be measured as it was then: see what else changed between "
     "the two runs (lock, driver, kernel in their run.json), and whether the next night agrees"
+)
+
+
+OLDER_WORKER = (
+    "only a run of an older worker version measured it side by side, and some numbers mean something else since"
 )
 
 
@@ -57,6 +63,7 @@ class Recheck:
     devices: tuple[str, ...]
     models: tuple[str, ...]
     operations: tuple[str, ...]
+    worker_version: int | None  # of the runs that the findings are of
 
     def command(self, margin: float, budget_s: float) -> str:
         """Return what a user would type."""
@@ -167,6 +174,9 @@ def _check(
     known = Check(Standing.UNCONFIRMED, command=command, reason=reason)
     tries = 0
     for run in _paired_runs(root, recheck.sides):
+        if age(run.worker_version) < age(recheck.worker_version):
+            known = known if tries else replace(known, reason=reason or OLDER_WORKER)
+            continue
         comparison = judging.compare_in_run(
             run,
             recheck.sides.old,
@@ -225,7 +235,14 @@ def _recheck(sides: Sides, findings: Sequence[Finding], samples: pd.DataFrame) -
         devices=tuple(dict.fromkeys(cell.device for cell in chosen)),
         models=tuple(dict.fromkeys(cell.model for cell in chosen)),
         operations=tuple(one for one in OPERATIONS if one in operations),
+        worker_version=_worker_version(sides, samples),
     )
+
+
+def _worker_version(sides: Sides, samples: pd.DataFrame) -> int | None:
+    """Return the worker version of a machine's samples, which have one in common; None where they do not say it."""
+    versions = samples.loc[machine_names(samples) == sides.machine, "worker_version"].dropna()
+    return int(versions.iloc[0]) if len(versions) else None
 
 
 def _preset_of(sides: Sides, metrics: set[str], samples: pd.DataFrame) -> str | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.commands import asv_project, confirming, judging
 from harness.comparison import exact_only_cells
 from harness.errors import UsageError
-from harness.history import find_history, points_of_nights, points_of_releases
+from harness.history import find_history, machine_names, points_of_nights, points_of_releases
 from harness.metrics import METRICS, Kind
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
@@ -19,6 +19,7 @@ from harness.report.history import Check, HistorySection, render_history
 from harness.store.export import record_samples
 from harness.store.records import Problem
 from harness.store.runs import runs_of
+from harness.store.worker_versions import OlderRuns, of_newest_worker
 from harness.verdict.confirmation import Standing
 
 
@@ -45,10 +46,14 @@ def history(options: argparse.Namespace) -> int:
     if options.results is not None and options.confirm is not None:
         raise UsageError("The commits of another project are not measured from here: leave out --confirm.")
     problems: list[Problem] = []
-    sections = _of_commits(options) if options.results is not None else of_records(options, problems)[1]
+    older: list[OlderRuns] = []
+    if options.results is not None:
+        sections = _of_commits(options)
+    else:
+        _, sections, older = of_records(options, problems)
     for problem in problems:
         print(problem, file=sys.stderr)
-    judging.put_out(render_history(sections, options.format), options)
+    judging.put_out(render_history(sections, options.format, older), options)
     return int(options.confirm is not None and any(section.is_worse for section in sections))
 
 
@@ -56,13 +61,21 @@ def _of_commits(options: argparse.Namespace) -> list[HistorySection]:
     return asv_project.sections(options, asv_project.read(options), options.margin)
 
 
-def of_records(options: argparse.Namespace, problems: list[Problem]) -> tuple[pd.DataFrame, list[HistorySection]]:
-    """Return the points over releases, and the sections; what could not be read is appended to `problems`."""
+def of_records(
+    options: argparse.Namespace, problems: list[Problem]
+) -> tuple[pd.DataFrame, list[HistorySection], list[OlderRuns]]:
+    """Return the points over releases, the sections, and the runs of older worker versions, which are in neither.
+
+    A number that means something else since the next worker version would look like a change of what was measured.
+    What could not be read is appended to `problems`.
+    """
     root = find_root()
     # What confirms or refutes a finding must not be part of it.
     samples = record_samples(root, problems, without=("speed", "calibrate", confirming.KIND))
     if options.machine is not None:
         samples = samples[samples["machine"] == options.machine]
+    samples = samples[samples["value"].notna()]
+    samples, older = of_newest_worker(samples, machine_names(samples))
     if samples.empty:
         raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
     order = [release.name for release in read_manifest(root / "releases.toml").releases]
@@ -75,4 +88,5 @@ def of_records(options: argparse.Namespace, problems: list[Problem]) -> tuple[pd
     )
     of_nights = tuple(Check(Standing.UNCONFIRMED, reason=confirming.SAME_RELEASE) for _ in nights.findings)
     of_releases = tuple(confirming.checks(root, releases, judged, options))
-    return points, [HistorySection("releases", releases, of_releases), HistorySection("nights", nights, of_nights)]
+    sections = [HistorySection("releases", releases, of_releases), HistorySection("nights", nights, of_nights)]
+    return points, sections, older

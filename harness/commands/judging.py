@@ -23,7 +23,7 @@ from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
 from harness.store.frame import failures_frame, samples_frame, taint_kinds, tainted_frame, tainted_repeats
-from harness.store.records import Problem, complete_blocks
+from harness.store.records import Problem, complete_blocks, versions_said
 from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import MARGINS, Asked, margin_table
 
@@ -92,7 +92,7 @@ def compare_in_run(
     )
     if all(wanted.lacks(table) for table in (samples, tainted, failures)):
         raise UsageError(f"Run {run.run} measured nothing that --operation, --device and --model leave.")
-    versions = _versions(run)
+    versions = versions_said(records)
     preset, looks = run.facts["preset"], _looks(run)
     return compare_subjects(
         samples,
@@ -189,12 +189,3 @@ def _looks_note(looks: Sequence[int]) -> list[str]:
         f"Measured within a budget and judged after {after} blocks, cells stopping when settled: p-values, intervals "
         "and blocks needed are paid for up to four looks."
     ]
-
-
-def _versions(run: RunDirectory) -> dict[str, dict[str, str]]:
-    """Return what the workers themselves said: TensorFlow, Keras and Python as they were imported."""
-    return {
-        record["subject"]: {name: record["provenance"][name] for name in ("tensorflow", "keras", "python")}
-        for record in run.records()[0]
-        if record.get("provenance")
-    }

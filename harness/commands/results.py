@@ -14,6 +14,7 @@ from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
 from harness.store.summary import SpawnedRuns, render_summary, summary
+from harness.store.worker_versions import OlderRuns
 from harness.verdict.history import MARGIN
 
 
@@ -23,10 +24,11 @@ def show_summary(options: argparse.Namespace) -> int:
         return asv_project.show_summary(options)
     problems: list[Problem] = []
     spawned: list[SpawnedRuns] = []
-    table = summary(find_root(), machine=options.machine, problems=problems, spawned=spawned)
-    for told in (*problems, *(spawned if options.format == "csv" else ())):
+    older: list[OlderRuns] = []
+    table = summary(find_root(), machine=options.machine, problems=problems, spawned=spawned, older=older)
+    for told in (*problems, *((*spawned, *older) if options.format == "csv" else ())):
         print(told, file=sys.stderr)
-    text = render_summary(table, options.format, spawned)
+    text = render_summary(table, options.format, spawned, older)
     if not table.empty and options.format != "csv":
         text = _with_standings(text, options)
     judging.put_out(text, options)
@@ -36,8 +38,8 @@ def show_summary(options: argparse.Namespace) -> int:
 def _with_standings(medians: str, options: argparse.Namespace) -> str:
     """Return the medians followed by where each row stands and what changed."""
     asked = argparse.Namespace(machine=options.machine, margin=MARGIN, confirm=None)
-    points, sections = of_records(asked, problems=[])  # they were told above
-    return render_records(medians, standings(points), sections, options.format)
+    points, sections, older = of_records(asked, problems=[])  # they were told above
+    return render_records(medians, standings(points), sections, options.format, older)
 
 
 def rebuild(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from harness.provenance import Provenance
 from harness.releases.commands import find_root
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
+from harness.store.worker_versions import age
 
 Told = TypeVar("Told")
 Runs = list[RunDirectory]
@@ -29,6 +30,16 @@ class Reading(Generic[Told]):
     blocks: AbstractSet[tuple[str, int]]  # run and number
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Runs of one machine that may be pooled, and the machine's runs that are left out beside them."""
+
+    runs: Runs
+    spawned: Runs
+    older: Runs  # of older worker versions
+    is_older: bool  # there are runs of a newer one, which were asked before
+
+
 def first_telling(
     options: argparse.Namespace,
     read: Callable[[Runs, list[Problem]], Reading[Told]],
@@ -37,8 +48,9 @@ def first_telling(
     """Return what the first source tells that tells anything, and where it comes from.
 
     The sources are the run that `--run` names alone; else the own runs of this machine (or `--machine`), then its
-    reference runs, then, without `--machine`, those of each other machine. Machines are never mixed, nor are forked
-    runs and spawned ones, which are read where the forked ones tell nothing.
+    reference runs, then, without `--machine`, those of each other machine. Machines are never mixed, nor are worker
+    versions, of which an older one is read where newer ones tell nothing, nor are forked runs and spawned ones, which
+    are read where the forked ones tell nothing.
 
     Args:
         options: of the command.
@@ -49,10 +61,10 @@ def first_telling(
     asked = None if options.run is not None else describe_machine(options.machine).name
     sources, others = _sources(options, asked, problems)
     found: tuple[list[Told], Provenance] | None = None
-    for runs, left_out in (part for source in sources for part in _by_isolation(source)):
-        reading = read(runs, problems)
+    for part in (part for source in sources for part in _parts(source)):
+        reading = read(part.runs, problems)
         if tells(reading.told) or (reading.told and found is None):
-            found = reading.told, _provenance(runs, left_out, reading.blocks, asked, others)
+            found = reading.told, _provenance(part, reading.blocks, asked, others)
         if tells(reading.told):
             break
     for problem in problems:
@@ -89,6 +101,15 @@ def _by_machine(reference: bool, problems: list[Problem]) -> dict[str, Runs]:
     return machines
 
 
+def _parts(runs: Runs) -> Iterator[_Part]:
+    """Yield what may be pooled: each worker version, the newest first, by isolation."""
+    ages = sorted({age(run.worker_version) for run in runs}, reverse=True)
+    for found in ages:
+        older = [run for run in runs if age(run.worker_version) < found]
+        for alike, spawned in _by_isolation([run for run in runs if age(run.worker_version) == found]):
+            yield _Part(alike, spawned, older, found != ages[0])
+
+
 def _by_isolation(runs: Runs) -> Iterator[tuple[Runs, Runs]]:
     """Yield the forked runs with the spawned ones that are left out beside them, then the spawned ones alone."""
     spawned = [run for run in runs if run.is_spawned]
@@ -100,17 +121,21 @@ def _by_isolation(runs: Runs) -> Iterator[tuple[Runs, Runs]]:
 
 
 def _provenance(
-    runs: Runs, left_out: Runs, blocks: AbstractSet[tuple[str, int]], asked: str | None, others: tuple[str, ...]
+    part: _Part, blocks: AbstractSet[tuple[str, int]], asked: str | None, others: tuple[str, ...]
 ) -> Provenance:
     counted = Counter(run for run, _ in blocks)
-    used = [run for run in runs if counted[run.run]]
+    used = [run for run in part.runs if counted[run.run]]
+    any_run = part.runs[0]
     return Provenance(
-        machine=runs[0].machine,
-        is_reference=runs[0].is_reference,
+        machine=any_run.machine,
+        is_reference=any_run.is_reference,
         asked=asked,
         runs=tuple((run.run, counted[run.run]) for run in used),
         others=others,
-        is_spawned=runs[0].is_spawned,
-        left_out=tuple(run.run for run in left_out),
+        is_spawned=any_run.is_spawned,
+        left_out=tuple(run.run for run in part.spawned),
         disturbed=tuple((run.run, str(run.facts["disturbed"])) for run in used if run.facts.get("disturbed")),
+        worker_version=any_run.worker_version,
+        older=tuple(run.run for run in part.older),
+        is_older=part.is_older,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.history import History
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.wording import title
+from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Change, Finding, Shape
 from harness.verdict.rows import Row, Verdict
@@ -51,11 +52,15 @@ class HistorySection:
         return any(one.standing is Standing.CONFIRMED and finding.ratio > 1 for finding, one in pairs)
 
 
-def render_history(sections: Sequence[HistorySection], form: str) -> str:
-    """Return the findings as "table" (plain text), "markdown" or "json"."""
+def render_history(sections: Sequence[HistorySection], form: str, older: Sequence[OlderRuns] = ()) -> str:
+    """Return the findings as "table" (plain text), "markdown" or "json", and which runs were left out."""
     if form == "json":
-        return json.dumps({"schema": 1, "sections": [_plain(section) for section in sections]}, indent=1)
-    return "\n".join(line for section in sections for line in _lines(section, form == "markdown")).rstrip()
+        told = [asdict(one) for one in older]
+        return json.dumps(
+            {"schema": 1, "older_runs": told, "sections": [_plain(section) for section in sections]}, indent=1
+        )
+    lines = (line for section in sections for line in _lines(section, form == "markdown"))
+    return "\n".join([*lines, *map(str, older)]).rstrip()
 
 
 def _lines(section: HistorySection, markdown: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.comparison import Comparison
 from harness.report.multiples import Multiple, multiples
+from harness.report.profiled import lower_bounds
 from harness.report.wording import Placed, direction, reason_text
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Row
@@ -27,8 +28,10 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
 
     Times are in seconds, memory in bytes; `ratio`, `low`, `high`, `detectable_ratio` are new / old; `margin` and
     `spread` are fractions; `blocks_needed` counts blocks in all; `taint_kinds` says how many of the `tainted`
-    repeats have each kind of taint.
+    repeats have each kind of taint; `lower_bounds` names the sides of a row ("old", "new") of which no more is known
+    than that they are at least so large.
     """
+    bounds = lower_bounds(*comparison.measured)
     plain: dict[str, Any] = _plain(
         {
             "schema": SCHEMA,
@@ -41,7 +44,7 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "paired": comparison.paired,
             "notes": list(comparison.notes),
             "findings": [_finding(finding) for finding in findings(comparison.rows)],
-            "rows": [_row(row) for row in comparison.rows],
+            "rows": [_row(row, bounds.get(row.key, [])) for row in comparison.rows],
             "failures": [asdict(failure) for failure in comparison.failures],
             "tainted": comparison.tainted,
             "taint_kinds": dict(comparison.taint_kinds),
@@ -72,7 +75,8 @@ def _place(row: Placed) -> dict[str, str]:
     return {"device": row.device, "model": row.model, "variant": row.variant}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, bounds: list[str]) -> dict[str, Any]:
+    """Return a row; `bounds` names its sides, "old" or "new", whose values are lower bounds."""
     return {
         "metric": row.metric,
         "unit": row.unit,
@@ -97,6 +101,7 @@ def _row(row: Row) -> dict[str, Any]:
         "detectable_ratio": row.detectable_ratio,
         "blocks_needed": row.blocks_needed,
         "detail": reason_text(row),
+        "lower_bounds": bounds,
     }
 
 

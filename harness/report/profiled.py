@@ -12,11 +12,13 @@ HEADING = "What the wall clock of a steady call measures (by TensorFlow's profil
 COLUMNS = ("kernels", "kernel time", "busy", "the wall clock measures")
 
 AT_LEAST = "≥"
-"""Before what an incomplete trace tells: it holds no more than what ran, so it bounds all three from below."""
+"""Before a lower bound: a trace that may lack kernels holds no more than what ran, and bounds all three from below."""
 INCOMPLETE = "incomplete trace"
 
 MOSTLY = 0.5
 """A kernel runs in at least this share of the wall: then the call's time is mostly theirs."""
+
+_METRICS = ("profile_busy_share", "profile_kernels", "profile_kernel_s")
 
 _ROUNDING = 1e-9
 """Relative: means of equal counts are that count but for the last bits."""
@@ -40,6 +42,15 @@ class Profiled:
         return tuple(count is not None and abs(count - round(count)) > _ROUNDING * count for count in self.kernels)
 
     @property
+    def bounds(self) -> tuple[bool, ...]:
+        """Return of each subject whether its values are lower bounds.
+
+        On the CPU they always are: of an operation that its executor takes for cheap, TensorFlow traces nothing, and a
+        trace that lacks one in every call shows a whole number of kernels all the same.
+        """
+        return tuple(True for _ in self.kernels) if self.place.device == "cpu" else self.incomplete
+
+    @property
     def measures(self) -> str:
         """Return what the last profiled subject's wall clock measures, and whether an incomplete trace tells it."""
         known = [pair for pair in zip(self.busy, self.incomplete, strict=True) if pair[0] is not None]
@@ -57,8 +68,8 @@ class Profiled:
     def _subjects(self, values: Sequence[float | None], unit: str) -> str:
         if all(value is None for value in values):
             return "n/a"
-        pairs = zip(values, self.incomplete, strict=True)
-        return " -> ".join(_bounded(value, unit, lacking) for value, lacking in pairs)
+        pairs = zip(values, self.bounds, strict=True)
+        return " -> ".join(_bounded(value, unit, is_bound) for value, is_bound in pairs)
 
 
 def profiled(*subjects: Sequence[Measured]) -> tuple[Profiled, ...]:
@@ -68,19 +79,30 @@ def profiled(*subjects: Sequence[Measured]) -> tuple[Profiled, ...]:
         subjects: what was measured of each; calls that several have stand side by side.
     """
     values = [{one.key: one.value for one in measured} for measured in subjects]
-    places = {one.key: one for measured in subjects for one in measured if one.metric == "profile_busy_share"}
+    places = {one.key: one for measured in subjects for one in measured if one.metric == _METRICS[0]}
     found = []
     for key, place in places.items():
         busy, kernels, kernel_s = (
-            tuple(of_subject.get((metric, *key[1:])) for of_subject in values)
-            for metric in ("profile_busy_share", "profile_kernels", "profile_kernel_s")
+            tuple(of_subject.get((metric, *key[1:])) for of_subject in values) for metric in _METRICS
         )
         if any(share is not None for share in busy):
             found.append(Profiled(place, busy, kernels, kernel_s))
     return tuple(found)
 
 
-def _bounded(value: float | None, unit: str, lacking: bool) -> str:
+def lower_bounds(old: Sequence[Measured], new: Sequence[Measured]) -> dict[tuple[str, str, str, str], list[str]]:
+    """Return, by the key of each profiled row, which of its sides ("old", "new") are lower bounds."""
+    found = {}
+    for call in profiled(old, new):
+        for metric, values in zip(_METRICS, (call.busy, call.kernels, call.kernel_s), strict=True):
+            told = zip(("old", "new"), values, call.bounds, strict=True)
+            found[metric, *call.place.key[1:]] = [
+                side for side, value, is_bound in told if is_bound and value is not None
+            ]
+    return found
+
+
+def _bounded(value: float | None, unit: str, is_bound: bool) -> str:
     if value is None:
         return "n/a"
-    return (AT_LEAST if lacking else "") + (percent(value) if unit == "ratio" else quantity(value, unit))
+    return (AT_LEAST if is_bound else "") + (percent(value) if unit == "ratio" else quantity(value, unit))

@@ -29,10 +29,21 @@ def provenance_line(found: Provenance) -> str:
         if found.asked is not None:
             kind += f" (results/runs/{found.asked} has nothing of this kind)"
     spawned = ", spawned (--isolation spawn)" if found.is_spawned else ""
+    worker = ""
+    if found.is_older:
+        version = (
+            "an unknown worker version" if found.worker_version is None else f"worker version {found.worker_version}"
+        )
+        worker = f", of {version} (runs of newer ones have nothing of this kind)"
     left = ""
     if found.left_out:
         left = f" Left out, since spawned: {count(len(found.left_out), 'run')} (--run DIR)."
-    return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}{spawned}.{left}{others}"
+    if found.older:
+        left += (
+            f" Left out, since some numbers mean something else before worker version {found.worker_version}: "
+            f"{count(len(found.older), 'run')} (--run DIR)."
+        )
+    return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}{spawned}{worker}.{left}{others}"
 
 
 def disturbed_lines(found: Provenance) -> list[str]:
@@ -54,4 +65,6 @@ def provenance_document(found: Provenance) -> dict[str, Any]:
         "disturbed": [{"run": run, "note": note} for run, note in found.disturbed],
         "isolation": "spawn" if found.is_spawned else "fork",
         "left_out": list(found.left_out),
+        "worker_version": found.worker_version,
+        "older_runs": list(found.older),
     }

@@ -12,13 +12,20 @@ from harness.report.asv_summary import bars
 from harness.report.history import HistorySection, render_history
 from harness.report.numbers import change, count, quantity
 from harness.report.wording import title
+from harness.store.worker_versions import OlderRuns
 
 _MOST_ROWS = 40
 """Rows of a table for people; JSON holds all."""
 _HEADINGS = ("what", "row", "latest", "best", "latest / best", "course")
 
 
-def render_records(medians: str, standings: pd.DataFrame, sections: Sequence[HistorySection], form: str) -> str:
+def render_records(
+    medians: str,
+    standings: pd.DataFrame,
+    sections: Sequence[HistorySection],
+    form: str,
+    older: Sequence[OlderRuns] = (),
+) -> str:
     """Return the whole summary.
 
     Args:
@@ -26,13 +33,15 @@ def render_records(medians: str, standings: pd.DataFrame, sections: Sequence[His
         standings: `history.standings`.
         sections: what changed over releases and nights.
         form: "table", "markdown", "json", or "csv", which holds one table only: the medians.
+        older: runs that are in neither standings nor sections; what stands below the medians is not repeated.
     """
     if form == "csv":
         return medians
     if form == "json":
         rows = [{**row, "course": list(row["course"])} for row in standings.to_dict("records")]
-        changes = json.loads(render_history(sections, "json"))["sections"]
-        return json.dumps({**json.loads(medians), "standings": rows, "history": changes}, indent=1)
+        history = json.loads(render_history(sections, "json", older))
+        changes = {"history": history["sections"], "history_older_runs": history["older_runs"]}
+        return json.dumps({**json.loads(medians), "standings": rows, **changes}, indent=1)
     parts = [medians]
     for (machine, environment), part in standings.groupby(["machine", "environment"], observed=True, sort=True):
         several = part[part["releases"] > 1]
@@ -40,7 +49,7 @@ def render_records(medians: str, standings: pd.DataFrame, sections: Sequence[His
             continue
         heading = f"The newest release against the best so far; {machine}, {environment}."
         parts.append("\n".join([f"## {heading}" if form == "markdown" else heading, "", *_table(several, form)]))
-    parts.append(render_history(sections, form))
+    parts.append(render_history(sections, form, [one for one in older if str(one) not in medians]))
     return "\n\n".join(part.rstrip("\n") for part in parts)
 
 

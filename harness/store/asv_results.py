@@ -3,7 +3,8 @@
 For each benchmark and parameter they hold the newest complete run of the widest preset that has untainted samples
 for it, one sample a block; runs of the release's present lock come before runs of an earlier one. So a smaller run
 never removes or replaces a larger one's values, and what only `asv run` has measured stays. Runs with
-`--isolation spawn` are left out: asv would take their lower numbers for a change of the release.
+`--isolation spawn` are left out: asv would take their lower numbers for a change of the release. So are runs of other
+worker versions than the present one, which is the version that asv knows the benchmarks by.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from harness.store.asv_machine import machine_parameters
 from harness.store.frame import ROW_KEY, failures_frame, repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, results_path, runs_of
+from harness.worker import WORKER_VERSION
 
 PRESET_WIDTHS = ("asv", "quick", "nightly", "full")
 """Presets from the narrowest to the widest; one of another name counts as the narrowest."""
@@ -78,11 +80,15 @@ def project(root: Path, problems: list[Problem] | None = None) -> list[Path]:
     told = problems if problems is not None else []
     runs, found = runs_of(root)
     told.extend(found)
-    complete = [
+    forked = [
         run
         for run in runs
         if run.facts["state"] == "complete" and run.facts["kind"] not in _NOT_OF_RELEASES and not run.is_spawned
     ]
+    complete = [run for run in forked if run.worker_version == WORKER_VERSION]
+    if len(complete) < len(forked):
+        others = f"{len(forked) - len(complete)} of its runs are of other worker versions than {WORKER_VERSION}"
+        told.append(Problem(results_path(root) / "runs", None, f"{others}, whose numbers can mean something else"))
     if not complete:
         return []
     dates = _release_dates(root, told)

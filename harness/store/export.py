@@ -1,4 +1,4 @@
-"""Every sample as a tidy table, for pandas and whatever else reads CSV, JSON or Parquet (docs/export.md)."""
+"""Every block's number as a tidy table, for pandas and whatever else reads CSV, JSON or Parquet (docs/export.md)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pandas as pd
 from harness.errors import UsageError
 from harness.metrics import CELL_FAILED, METRICS
 from harness.store.asv_directory import AsvHistory
-from harness.store.frame import repeats_frame, samples_frame
-from harness.store.records import Problem
+from harness.store.frame import blocks_frame, repeats_of_run
+from harness.store.records import Problem, Record, versions_said
 from harness.store.runs import RunDirectory, runs_of
 
 FORMATS = ("csv", "json", "parquet")
@@ -25,6 +25,9 @@ SAMPLE_COLUMNS = {
     "created_at": "when the run began, UTC",
     "reference": "true for a committed reference run",
     "machine": "the machine's name",
+    "driver": "version of NVIDIA's driver; missing without one",
+    "gpu_uuid": "UUID of the GPU that TensorFlow uses; missing without one",
+    "worker_version": "of what measured it; numbers of two versions can mean different things",
     "preset": "the plan that was measured",
     "isolation": "how repeats were kept apart: fork or spawn",
     "block": "number of the block, from 0; blocks pair the subjects of one run",
@@ -44,9 +47,10 @@ SAMPLE_COLUMNS = {
     "variant": "writer, reader and batch: tf-module/tf-load b32; - where the metric has none",
     "metric": "name of the metric",
     "unit": "of value: " + ", ".join(dict.fromkeys(metric.unit for metric in (*METRICS.values(), CELL_FAILED))),
-    "value": "the sample, in unit: the median of the block's untainted repeats",
+    "value": "the sample, in unit: the median of the block's untainted repeats; missing where all are tainted",
     "n": "untainted repeats behind value",
     "tainted": "repeats of this block that were left out",
+    "taints": "what these had, by kind, and how many of them: foreign-load 2; steal 1; missing where there are none",
 }
 """Columns of `record_samples`, in order, with what they hold."""
 
@@ -71,7 +75,9 @@ ASV_COLUMNS = {
 def record_samples(
     root: Path, problems: list[Problem] | None = None, *, without: Collection[str] = ("speed",)
 ) -> pd.DataFrame:
-    """Return every sample of every run and reference run (columns: SAMPLE_COLUMNS); complete blocks only.
+    """Return every block's number of every run and reference run (columns: SAMPLE_COLUMNS); complete blocks only.
+
+    A row whose repeats were all tainted has no value, and says so by `n` 0.
 
     Args:
         root: the project root.
@@ -84,12 +90,15 @@ def record_samples(
         runs, found = runs_of(root, reference=reference)
         told.extend(found)
         for run in (one for one in runs if one.facts["kind"] not in without):
-            samples = samples_frame(repeats_frame([run.path], told))
-            if len(samples):
-                parts.append(samples.merge(_subjects(run), on="subject", how="left").assign(**_of_run(run)))
+            records, unreadable = run.records()
+            told.extend(unreadable)
+            rows = blocks_frame(repeats_of_run(run, records))
+            if len(rows):
+                parts.append(rows.merge(_subjects(run, records), on="subject", how="left").assign(**_of_run(run)))
     if not parts:
         return pd.DataFrame(columns=list(SAMPLE_COLUMNS))
-    return pd.concat(parts, ignore_index=True)[list(SAMPLE_COLUMNS)]
+    table = pd.concat(parts, ignore_index=True)[list(SAMPLE_COLUMNS)]
+    return table.astype({"worker_version": "Int64", "driver": "string", "gpu_uuid": "string"})
 
 
 def asv_samples(history: AsvHistory, machine: str | None = None) -> pd.DataFrame:
@@ -164,24 +173,23 @@ def _of_run(run: RunDirectory) -> dict[str, Any]:
     return {
         "created_at": pd.Timestamp(run.facts["created_at"]),
         "reference": run.is_reference,
+        "driver": run.facts["machine"].get("driver"),
+        "gpu_uuid": (run.facts.get("gpu") or {}).get("uuid"),
+        "worker_version": run.worker_version,
         "preset": run.facts.get("preset", {}).get("name"),
         "isolation": str(run.facts.get("isolation", "fork")),
         "pinned": json.dumps(run.facts.get("pinned_variables", {}), sort_keys=True),
     }
 
 
-def _subjects(run: RunDirectory) -> pd.DataFrame:
-    """Return what run.json says of each subject; what it does not know, the workers' own words where they have any."""
+def _subjects(run: RunDirectory, records: Sequence[Record]) -> pd.DataFrame:
+    """Return what run.json says of each subject; of versions, what the workers imported, where they said it."""
     names = ("release", "tensorflow", "keras", "python", "policy", "wheel", "lock_digest")
     profiled = ("profile", "variables")
+    said = versions_said(records)
     rows = []
     for subject in run.facts["subjects"]:
         variables = json.dumps(subject["variables"], sort_keys=True) if subject.get("variables") else None
-        known = {name: subject.get(name) for name in (*names, "profile")}
+        known = {name: subject.get(name) for name in (*names, "profile")} | said.get(subject["name"], {})
         rows.append({"subject": subject["name"], **known, "variables": variables})
-    if any(row[name] is None for row in rows for name in ("tensorflow", "keras")):
-        said = {record["subject"]: record["provenance"] for record in run.records()[0] if record.get("provenance")}
-        for row in rows:
-            told = said.get(row["subject"], {})
-            row.update({name: row[name] or told.get(name) for name in ("tensorflow", "keras", "python")})
     return pd.DataFrame(rows, columns=["subject", *names, *profiled]).astype("string").drop_duplicates("subject")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -22,10 +22,10 @@ REPEATS_DTYPES = {
     "repeat": "int64", "value": "float64", "tainted": "bool", "taints": "string", "status": "string",
     "reason": "string", "complete_block": "bool", "record": "int64",
 }  # fmt: skip
-"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` are those that concern the metric, joined
-by "; "; `reason` is "" where there is none; status is that of the record, or "absent" for a metric that the record
-names as absent. A record that failed or is unsupported has one row with metric "-". `record` numbers the records of a
-run."""
+"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` are the kinds of those that concern the
+metric, joined by "; "; `reason`
+is "" where there is none; status is that of the record, or "absent" for a metric that the record names as absent. A
+record that failed or is unsupported has one row with metric "-". `record` numbers the records of a run."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
@@ -34,6 +34,9 @@ SAMPLES_DTYPES = {
 }  # fmt: skip
 """Columns of `samples_frame`: `n` untainted repeats gave the median `value`; `tainted` more were left out."""
 
+BLOCKS_DTYPES = {**SAMPLES_DTYPES, "taints": "string"}
+"""Columns of `blocks_frame`: `taints` counts what the left-out repeats had, as in "foreign-load 2; steal 1"."""
+
 FAILURES_DTYPES = {
     "run": "string", "machine": "string", "subject": "string", "device": "string", "model": "string",
     "variant": "string", "operation": "string", "status": "string", "reason": "string", "count": "int64",
@@ -41,6 +44,7 @@ FAILURES_DTYPES = {
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
 _TAINTS_BETWEEN = "; "
+_BLOCK_KEY = ["run", "machine", "block", "subject", *ROW_KEY, "unit"]
 
 
 def row_key(
@@ -92,6 +96,11 @@ def repeats_frame(paths: Iterable[Path], problems: list[Problem] | None = None) 
     return _table(rows, REPEATS_DTYPES)
 
 
+def repeats_of_run(run: RunDirectory, records: Iterable[Record]) -> pd.DataFrame:
+    """Return the same table of one run whose records were read already."""
+    return _table(list(_run_rows(run, list(records))), REPEATS_DTYPES)
+
+
 def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     """Condense repeats into samples (columns: SAMPLES_DTYPES): one for each run, block, subject and row key.
 
@@ -100,15 +109,17 @@ def samples_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     metric that appears for a cell only if any subject of the run failed there in any complete block; blocks and
     subjects without a failure then have the value 0.
     """
-    complete = repeats[repeats["complete_block"]]
-    measured = complete[complete["status"] == "ok"]
-    group = ["run", "machine", "block", "subject", *ROW_KEY, "unit"]
-    trusted = measured[~measured["tainted"]].groupby(group, sort=True)["value"].agg(["median", "size"]).reset_index()
-    tainted = measured[measured["tainted"]].groupby(group, sort=True)["value"].size().rename("tainted").reset_index()
-    samples = trusted.merge(tainted, on=group, how="left").rename(columns={"median": "value", "size": "n"})
-    samples["tainted"] = samples["tainted"].fillna(0)
-    failures = _failed_cells(complete)
-    return _table(pd.concat([samples, failures], ignore_index=True) if len(failures) else samples, SAMPLES_DTYPES)
+    return _table(_grouped(repeats, "left"), SAMPLES_DTYPES)
+
+
+def blocks_frame(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples, and rows without a value (`n` 0) where all repeats of a block are tainted.
+
+    Returns:
+        Columns BLOCKS_DTYPES; `taints` is missing where no repeat was left out.
+    """
+    rows = _grouped(repeats, "outer")
+    return _table(rows.merge(_taint_counts(repeats), on=_BLOCK_KEY, how="left"), BLOCKS_DTYPES)
 
 
 def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
@@ -152,6 +163,28 @@ def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
     bad = pd.concat([repeats[repeats["status"].isin(["failed", "unsupported"])], _failed_within(repeats)])
     group = [column for column in FAILURES_DTYPES if column != "count"]
     return _table(bad.groupby(group, sort=True).size().rename("count").reset_index(), FAILURES_DTYPES)
+
+
+def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFrame:
+    """Return a row for each block and row key, `how` the untainted repeats are joined by the tainted ones' counts."""
+    complete = repeats[repeats["complete_block"]]
+    measured = complete[complete["status"] == "ok"]
+    trusted = measured[~measured["tainted"]].groupby(_BLOCK_KEY)["value"].agg(["median", "size"]).reset_index()
+    tainted = measured[measured["tainted"]].groupby(_BLOCK_KEY).size().rename("tainted").reset_index()
+    rows = trusted.merge(tainted, on=_BLOCK_KEY, how=how).rename(columns={"median": "value", "size": "n"})
+    rows = rows.fillna({"n": 0, "tainted": 0})
+    failures = _failed_cells(complete)
+    return pd.concat([rows, failures], ignore_index=True) if len(failures) else rows
+
+
+def _taint_counts(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return how many left-out repeats of each block had each kind of taint, the most frequent kind first."""
+    left_out = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
+    each = left_out[_BLOCK_KEY].assign(kind=left_out["taints"].str.split(_TAINTS_BETWEEN)).explode("kind")
+    counted = each.groupby([*_BLOCK_KEY, "kind"]).size().rename("count").reset_index()
+    counted = counted.sort_values(["count", "kind"], ascending=[False, True], kind="stable")
+    counted["taints"] = counted["kind"].astype(str) + " " + counted["count"].astype(str)
+    return counted.groupby(_BLOCK_KEY)["taints"].agg(_TAINTS_BETWEEN.join).reset_index()
 
 
 def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
@@ -232,7 +265,7 @@ def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, An
         "status": status,
         "reason": reason or "",
         "tainted": bool(taints),
-        "taints": _TAINTS_BETWEEN.join(taint.replace(_TAINTS_BETWEEN, ", ") for taint in taints),
+        "taints": _TAINTS_BETWEEN.join(dict.fromkeys(map(kind_of, taints))),
         "value": float("nan"),
     }
 

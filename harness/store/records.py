@@ -132,6 +132,22 @@ def complete_blocks(records: Iterable[Record]) -> dict[int, int]:
     }
 
 
+def versions_said(records: Iterable[Record]) -> dict[str, dict[str, str]]:
+    """Return what the workers of each subject said: TensorFlow, Keras and Python as they were imported.
+
+    run.json has what was planned, which can be another Keras: a profile may choose it.
+    """
+    return {
+        record["subject"]: {
+            name: record["provenance"][name]
+            for name in ("tensorflow", "keras", "python")
+            if record["provenance"].get(name)
+        }
+        for record in records
+        if record.get("provenance")
+    }
+
+
 def next_attempt(records: Iterable[Record], block: int) -> int:
     """Return the attempt number under which a block is measured next: 0 for a block without any record."""
     return max((record.get("attempt", 0) + 1 for record in records if record["block"] == block), default=0)

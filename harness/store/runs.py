@@ -104,6 +104,12 @@ class RunDirectory:
         return self.facts.get("isolation") == "spawn"
 
     @property
+    def worker_version(self) -> int | None:
+        """Which `harness.worker.WORKER_VERSION` measured it; None where its run.json does not say."""
+        version = self.facts.get("worker_version")
+        return version if isinstance(version, int) else None
+
+    @property
     def records_path(self) -> Path:
         """The file of its records."""
         return self.path / "records.jsonl"

@@ -17,6 +17,7 @@ from harness.releases.manifest import read_manifest
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
+from harness.store.worker_versions import OlderRuns, of_newest_worker
 from harness.zoo.families import order
 
 SUMMARY_INDEX = ["machine", "metric", "unit", "device", "model", "variant"]
@@ -52,6 +53,7 @@ def summary(
     run: str | None = None,
     problems: list[Problem] | None = None,
     spawned: list[SpawnedRuns] | None = None,
+    older: list[OlderRuns] | None = None,
 ) -> pd.DataFrame:
     """Return the median over all blocks of every metric, device, model and variant, for every subject in the results.
 
@@ -62,6 +64,8 @@ def summary(
         problems: what could not be read is appended here; the rest is in the table all the same.
         spawned: the machines that have runs with `--isolation spawn` are appended here. They are never pooled with
             forked runs.
+        older: the machines that have runs of older worker versions than their newest are appended here. Such runs
+            are left out.
 
     Returns:
         Index SUMMARY_INDEX, a column for each subject, oldest release first. A subject that was measured in several
@@ -82,6 +86,10 @@ def summary(
         facts.update({_identity(subject): subject for one in runs for subject in one.facts["subjects"]})
         if reference:
             samples["machine"] = samples["machine"] + " (reference)"
+        versions = samples["run"].map({one.run: one.worker_version for one in runs}).astype("Int64")
+        samples, before = of_newest_worker(samples.assign(worker_version=versions), samples["machine"])
+        if older is not None:
+            older.extend(before)
         samples, apart = _without_mixing(samples, {one.run for one in runs if one.is_spawned})
         if spawned is not None:
             spawned.extend(apart)
@@ -106,13 +114,19 @@ def summary(
     return table
 
 
-def render_summary(table: pd.DataFrame, form: str = "table", spawned: Sequence[SpawnedRuns] = ()) -> str:
+def render_summary(
+    table: pd.DataFrame,
+    form: str = "table",
+    spawned: Sequence[SpawnedRuns] = (),
+    older: Sequence[OlderRuns] = (),
+) -> str:
     """Return the table of `summary` as text.
 
     Args:
         table: what `summary` returned.
         form: "table" (plain text), "markdown", "json" (a list of rows, missing values null) or "csv".
         spawned: what `summary` told of spawned runs: a line each below the table, a list in JSON; CSV has no place.
+        older: what `summary` told of runs of older worker versions, shown alike.
 
     Raises:
         UsageError: there is no such form.
@@ -128,12 +142,18 @@ def render_summary(table: pd.DataFrame, form: str = "table", spawned: Sequence[S
             }
             for row in flat.to_dict("records")
         ]
-        told = [asdict(one) for one in spawned]
-        return json.dumps({"schema": 1, "subjects": list(table.columns), "spawned_runs": told, "rows": rows}, indent=1)
+        document = {
+            "schema": 1,
+            "subjects": list(table.columns),
+            "spawned_runs": [asdict(one) for one in spawned],
+            "older_runs": [asdict(one) for one in older],
+            "rows": rows,
+        }
+        return json.dumps(document, indent=1)
     shown = [[str(name) for name in flat.columns]]
     for row in flat.itertuples(index=False):
         shown.append([_cell(value) for value in row])
-    notes = ["", *map(str, spawned)] if spawned else []
+    notes = ["", *map(str, spawned), *map(str, older)] if spawned or older else []
     if form == "markdown":
         lines = ["| " + " | ".join(line) + " |" for line in shown]
         lines.insert(1, "| " + " | ".join(["---"] * len(SUMMARY_INDEX) + ["---:"] * len(table.columns)) + " |")
