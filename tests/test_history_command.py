@@ -229,17 +229,17 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
     older = [store_run(root, blocks({name: noisy(1.0) for name in releases}), subjects=releases, worker_version=3).run]
     older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(9)]
     for _ in range(9):
-        store_run(root, blocks({NEW: noisy(2.0)}), subjects=(NEW,), worker_version=4)
+        store_run(root, blocks({NEW: noisy(2.0)}), subjects=(NEW,), worker_version=WORKER_VERSION)
     assert main(["history", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [section["findings"] for section in document["sections"]] == [[], []]
     (left_out,) = document["older_runs"]
-    assert (left_out["machine"], left_out["version_read"], sorted(left_out["runs"])) == (CALM, 4, sorted(older))
+    assert (left_out["machine"], left_out["version_read"], sorted(left_out["runs"])) == (CALM, WORKER_VERSION, sorted(older))
     for form in ("table", "markdown"):
         assert main(["history", "--format", form]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == (
-            f"{CALM}: 10 runs of workers before version 4 left out, since some numbers mean something else there; "
-            "`savedmodel-bench export` has all."
+            f"{CALM}: 10 runs of workers before version {WORKER_VERSION} left out, since some numbers mean something else "
+            "there; `savedmodel-bench export` has all."
         )
 
 

@@ -98,7 +98,11 @@ def _function(tf: Any, request: Dict[str, Any], **options: Any) -> Way:
 
 def _loaded_function(tf: Any, request: Dict[str, Any]) -> Way:
     loaded = tf.saved_model.load(request["artifact"])
-    return (lambda tensor: loaded.serve(tensor)["output"]), None
+    # Of a Keras model the function to call is the loaded object itself, or what `export` calls `serve`.
+    serve = getattr(loaded, "serve", loaded)
+    if request["writer"] == "tf-module":
+        return (lambda tensor: serve(tensor)["output"]), None
+    return (lambda tensor: (serve(tensor), loaded)[0]), None
 
 
 def _xla(tf: Any, request: Dict[str, Any]) -> Way:
