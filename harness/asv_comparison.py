@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.metrics import Kind
 from harness.store.asv_directory import AsvHistory, unit_of
 from harness.verdict.judge import judge
-from harness.verdict.margins import MarginTable
+from harness.verdict.margins import MarginTable, least_change
 from harness.verdict.rows import Reason, Row, RowInput, Verdict
 from harness.verdict.undecided import undecided
 
@@ -180,7 +180,7 @@ def _row_input(
         old=_numbered(old),
         new=_numbered(new),
         paired=False,
-        byte_floor=unit == "bytes",
+        least_change=least_change(None, unit),
     )
 
 

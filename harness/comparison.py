@@ -12,7 +12,7 @@ import pandas as pd
 from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, variant_order
 from harness.remarks import Failure, Measured, failures_of
 from harness.verdict.judge import judge
-from harness.verdict.margins import MarginTable
+from harness.verdict.margins import MarginTable, least_change
 from harness.verdict.rows import Row, RowInput, Verdict
 from harness.zoo.families import order
 
@@ -243,7 +243,7 @@ def _row_input(
         tainted=sum(tainted),
         disturbed=all(samples or count for samples, count in zip((old, new), tainted, strict=True)),
         paired=paired,
-        byte_floor=unit == "bytes",
+        least_change=least_change(metric, unit),
     )
 
 

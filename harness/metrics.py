@@ -63,7 +63,7 @@ def _device_need(operation: str, scope: Scope) -> Metric:
 
 def _host_peak(operation: str, scope: Scope) -> Metric:
     title = f"host peak of {operation} above its baseline"
-    return Metric(f"{operation}_host_peak_bytes", "bytes", Kind.HOST_MEMORY, scope, operation, False, title)
+    return Metric(f"{operation}_host_peak_bytes", "bytes", Kind.HOST_MEMORY, scope, operation, True, title)
 
 
 def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:

@@ -234,12 +234,16 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
     document = json.loads(capsys.readouterr().out)
     assert [section["findings"] for section in document["sections"]] == [[], []]
     (left_out,) = document["older_runs"]
-    assert (left_out["machine"], left_out["version_read"], sorted(left_out["runs"])) == (CALM, WORKER_VERSION, sorted(older))
+    assert (left_out["machine"], left_out["version_read"], sorted(left_out["runs"])) == (
+        CALM,
+        WORKER_VERSION,
+        sorted(older),
+    )
     for form in ("table", "markdown"):
         assert main(["history", "--format", form]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == (
-            f"{CALM}: 10 runs of workers before version {WORKER_VERSION} left out, since some numbers mean something else "
-            "there; `savedmodel-bench export` has all."
+            f"{CALM}: 10 runs of workers before version {WORKER_VERSION} left out, since some numbers mean something "
+            "else there; `savedmodel-bench export` has all."
         )
 
 

@@ -21,12 +21,12 @@ def row_input(
     margin: float = 0.10,
     judged: bool = True,
     paired: bool = True,
-    byte_floor: bool = False,
+    least_change: float = 0.0,
     metric: str = "load_warm_s",
 ) -> RowInput:
     return RowInput(
         metric=metric,
-        unit="bytes" if byte_floor else "seconds",
+        unit="bytes" if least_change else "seconds",
         kind=kind,
         device="cpu",
         model="mlp-s",
@@ -36,7 +36,7 @@ def row_input(
         old=tuple(enumerate(old)),
         new=tuple(enumerate(new)),
         paired=paired,
-        byte_floor=byte_floor,
+        least_change=least_change,
     )
 
 
@@ -127,27 +127,27 @@ def test_exact_changes_do_not_loosen_the_bar_for_noisy_rows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "byte_floor", "verdict", "reason"),
+    ("old", "new", "least_change", "verdict", "reason"),
     [
-        (1e6, 1e6, True, Verdict.SAME, Reason.EQUAL),
-        (1e6, 1e6 + 1023, True, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
-        (1e6, 1e6 + 1024, True, Verdict.REGRESSION, Reason.CHANGED),
-        (1e6, 1e6 - 1024, True, Verdict.IMPROVEMENT, Reason.CHANGED),
-        (1e7, 1e7 + 9_999, True, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
-        (1e7, 1e7 + 10_000, True, Verdict.REGRESSION, Reason.CHANGED),
-        (412, 413, False, Verdict.REGRESSION, Reason.CHANGED),
-        (5000, 5004, False, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
-        (0, 0, False, Verdict.SAME, Reason.EQUAL),
-        (0, 3, False, Verdict.REGRESSION, Reason.CHANGED),
-        (3, 0, False, Verdict.IMPROVEMENT, Reason.CHANGED),
-        (0, 500, True, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
+        (1e6, 1e6, 1024.0, Verdict.SAME, Reason.EQUAL),
+        (1e6, 1e6 + 1023, 1024.0, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
+        (1e6, 1e6 + 1024, 1024.0, Verdict.REGRESSION, Reason.CHANGED),
+        (1e6, 1e6 - 1024, 1024.0, Verdict.IMPROVEMENT, Reason.CHANGED),
+        (1e7, 1e7 + 9_999, 1024.0, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
+        (1e7, 1e7 + 10_000, 1024.0, Verdict.REGRESSION, Reason.CHANGED),
+        (412, 413, 0.0, Verdict.REGRESSION, Reason.CHANGED),
+        (5000, 5004, 0.0, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
+        (0, 0, 0.0, Verdict.SAME, Reason.EQUAL),
+        (0, 3, 0.0, Verdict.REGRESSION, Reason.CHANGED),
+        (3, 0, 0.0, Verdict.IMPROVEMENT, Reason.CHANGED),
+        (0, 500, 1024.0, Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN),
     ],
 )
 @pytest.mark.parametrize("kind", [Kind.EXACT, Kind.ALLOCATOR, Kind.HOST_MEMORY])
 def test_what_never_varies_is_compared_exactly(
-    old: float, new: float, byte_floor: bool, verdict: Verdict, reason: Reason, kind: Kind
+    old: float, new: float, least_change: float, verdict: Verdict, reason: Reason, kind: Kind
 ) -> None:
-    row = judge_one(row_input((old, old), (new, new), kind=kind, margin=0.0, byte_floor=byte_floor))
+    row = judge_one(row_input((old, old), (new, new), kind=kind, margin=0.0, least_change=least_change))
     assert (row.verdict, row.reason, row.method) == (verdict, reason, Method.EXACT)
     assert (row.old, row.new) == (old, new)
     assert row.ratio == (None if old == 0 else new / old)
@@ -168,8 +168,20 @@ def test_an_exact_quantity_that_varies_is_judged_by_statistics_within_the_exact_
 
 def test_small_byte_counts_that_vary_are_not_judged_finer_than_a_kibibyte() -> None:
     old, new = (5000.0, 5001.0, 5000.0, 5003.0, 5000.0), (5500.0, 5501.0, 5502.0, 5500.0, 5499.0)
-    assert judge_one(row_input(old, new, kind=Kind.ALLOCATOR, margin=0.001, byte_floor=True)).verdict is Verdict.SAME
+    assert (
+        judge_one(row_input(old, new, kind=Kind.ALLOCATOR, margin=0.001, least_change=1024.0)).verdict is Verdict.SAME
+    )
     assert judge_one(row_input(old, new, kind=Kind.ALLOCATOR, margin=0.001)).verdict is Verdict.REGRESSION
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"), [(-3.9, "same"), (3.9, "same"), (-4.5, "improvement"), (7.0, "regression")]
+)
+def test_what_is_of_no_interest_is_so_in_both_directions(change: float, verdict: str) -> None:
+    old = tuple(15.0 + noise for noise in (0.0, 0.03, -0.02, 0.01, -0.04, 0.02))
+    new = tuple(value + change for value in old[::-1])
+    row = judge_one(row_input(old, new, kind=Kind.HOST_MEMORY, margin=0.01, least_change=4.0))
+    assert row.verdict.value == verdict
 
 
 def test_values_that_agree_block_by_block_are_equal_though_they_vary() -> None:

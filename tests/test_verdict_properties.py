@@ -38,7 +38,7 @@ def row_inputs(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[RowInput]
         new=any_side(numbers),
         tainted=st.integers(0, 3),
         paired=st.booleans(),
-        byte_floor=st.booleans(),
+        least_change=st.sampled_from([0.0, 1024.0]),
     )
 
 

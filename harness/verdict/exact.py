@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from harness.verdict.rows import Reason, Verdict
 
 TOLERANCE = 0.001
-BYTE_FLOOR = 1024.0
 """A choice of this project, no statistic: a change that is smaller concerns nobody."""
 
 
@@ -20,15 +19,15 @@ def is_deterministic(samples: Sequence[float], min_blocks: int) -> bool:
     return len(samples) >= min_blocks and len(set(samples)) == 1
 
 
-def threshold(old: float, byte_floor: bool, margin: float = 0.0) -> float:
-    """Return the smallest change of `old` that matters, in its own unit: the margin, 0.1 %, and 1 KiB for bytes."""
-    return max(max(TOLERANCE, margin) * abs(old), BYTE_FLOOR if byte_floor else 0.0)
+def threshold(old: float, least: float, margin: float = 0.0) -> float:
+    """Return the smallest change of `old` that matters, in its own unit: the margin, 0.1 %, and `least`."""
+    return max(max(TOLERANCE, margin) * abs(old), least)
 
 
-def compare(old: float, new: float, byte_floor: bool, margin: float = 0.0) -> tuple[Verdict, Reason]:
+def compare(old: float, new: float, least: float, margin: float = 0.0) -> tuple[Verdict, Reason]:
     """Compare two noise-free numbers, less being better; works for an old value of 0 as well."""
     if new == old:
         return Verdict.SAME, Reason.EQUAL
-    if abs(new - old) < threshold(old, byte_floor, margin):
+    if abs(new - old) < threshold(old, least, margin):
         return Verdict.SAME, Reason.CHANGED_WITHIN_MARGIN
     return (Verdict.REGRESSION if new > old else Verdict.IMPROVEMENT), Reason.CHANGED

@@ -214,17 +214,19 @@ def _statistical_margin(row: RowInput, old: float) -> float:
     """Return the margin against which a row that varies is tested.
 
     A quantity that was thought exact but varies gets at least the tolerance of the exact comparison: against a margin
-    of 0 it could never be called the same. Bytes likewise get at least 1 KiB. Times keep theirs, even 0.
+    of 0 it could never be called the same. Bytes likewise get at least what is of interest. Times keep theirs, even 0.
     """
     if row.kind is Kind.TIME:
         return row.margin
-    floor = exact.threshold(old, row.byte_floor) / old if row.kind is Kind.EXACT or row.byte_floor else 0.0
-    return max(row.margin, floor)
+    tolerance = exact.TOLERANCE if row.kind is Kind.EXACT or row.least_change else 0.0
+    # A margin bounds the ratio from below as its inverse: half of `old` is a decrease by half, but a margin of 1.
+    share = row.least_change / old
+    return max(row.margin, tolerance, share / (1 - share) if share < 0.9 else 10 * share)
 
 
 def _exact_row(row: RowInput, old: list[float], new: list[float]) -> Row:
-    verdict, reason = exact.compare(old[0], new[0], row.byte_floor, row.margin)
-    reach = exact.threshold(old[0], row.byte_floor, row.margin) / abs(old[0]) if old[0] != 0 else None
+    verdict, reason = exact.compare(old[0], new[0], row.least_change, row.margin)
+    reach = exact.threshold(old[0], row.least_change, row.margin) / abs(old[0]) if old[0] != 0 else None
     return replace(
         _row(row, old, new, reason),
         verdict=verdict,

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 
 from harness.errors import UsageError
-from harness.metrics import METRICS, Kind
+from harness.metrics import METRICS, Kind, Metric
 
 MARGINS: Mapping[Kind, float] = MappingProxyType(
     {
@@ -19,6 +19,20 @@ MARGINS: Mapping[Kind, float] = MappingProxyType(
     }
 )
 """Margins as fractions, where nothing says otherwise."""
+
+LEAST_BYTES = 1024.0
+"""A smaller change in bytes concerns nobody, whatever share it is."""
+
+LEAST_HOST_PEAK_BYTES = float(4 << 20)
+"""Of a host peak: pages of TensorFlow's own code count when a fork touches them first, and two releases differ in them
+by 1 to 4 MB whatever the model (docs/methodology.md, "Memory")."""
+
+
+def least_change(metric: Metric | None, unit: str) -> float:
+    """Return what a change must reach to be of interest, in the metric's unit; `metric` is None of an unknown one."""
+    if metric is not None and metric.kind is Kind.HOST_MEMORY:
+        return LEAST_HOST_PEAK_BYTES
+    return LEAST_BYTES if unit == "bytes" else 0.0
 
 
 @dataclass(frozen=True, slots=True)

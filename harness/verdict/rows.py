@@ -66,7 +66,7 @@ class RowInput:
     `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted
     in `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a
     finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
-    `byte_floor` says that changes under 1 KiB are of no interest; it belongs to metrics in bytes.
+    `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
     """
 
     metric: str
@@ -82,7 +82,7 @@ class RowInput:
     tainted: int = 0
     disturbed: bool = False
     paired: bool = True
-    byte_floor: bool = False
+    least_change: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

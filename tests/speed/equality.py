@@ -28,7 +28,7 @@ Row = tuple[str, str, int | None]
 
 Samples = dict[Row, list[float]]
 
-_SHOWN = ("save_host_peak_bytes", "load_host_peak_bytes", "artifact_bytes_per_parameter_byte")
+_SHOWN = ("artifact_bytes_per_parameter_byte",)
 """Not judged, yet given by both sides."""
 _OPERATIONS = ("import", "save", "load", "infer")
 _LEFT_OUT = ("save_durable_s", "outputs_not_bit_equal")  # not in quick; and plain asv checks nothing
