@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -121,7 +122,18 @@ def render(comparison: Comparison, options: argparse.Namespace) -> str:
         return render_json(comparison, require_decision=options.require_decision)
     if options.format == "markdown":
         return render_markdown(comparison)
-    return render_table(comparison, width=terminal_width(), colour=is_coloured(options))
+    settle = None if options.results is not None else _settle_command(comparison, options)
+    return render_table(comparison, width=terminal_width(), colour=is_coloured(options), settle_command=settle)
+
+
+def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str:
+    """Return the command that measures these two sides as they were, without a number of blocks."""
+    words = [command_name(), "compare", comparison.old.name, comparison.new.name, "--preset", comparison.preset]
+    for name in ("device", "model", "operation", "isolation", "wheel", "policy", "machine"):
+        value = getattr(options, name)
+        if value not in (None, "fork", "auto"):
+            words += [f"--{name}", value if isinstance(value, str) else ",".join(value)]
+    return shlex.join(words)
 
 
 def is_coloured(options: argparse.Namespace) -> bool:

@@ -39,7 +39,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     ):
         if rows:
             yield from ("", f"### {heading}", "")
-            yield from _changes(rows, parts.places)
+            yield from _changes(rows, parts.places, comparison.blocks - comparison.further)
     if parts.equal or parts.changed_within:
         yield ""
         yield (
@@ -101,11 +101,19 @@ def escape(text: str) -> str:
     return flat
 
 
-def _changes(rows: Iterable[Row], places: Places) -> Iterator[str]:
+def _changes(rows: Iterable[Row], places: Places, blocks: int) -> Iterator[str]:
     yield from table_head(("what", "where"), ("old", "new", "change", "95 % interval", "q"))
     for row in rows:
         values = (quantity(row.old, row.unit), quantity(row.new, row.unit), change_text(row))
-        yield table_row((title(row.metric), places.place(row), *values, interval(row.low, row.high), chance(row.q)))
+        yield table_row(
+            (
+                title(row.metric),
+                places.place_and_blocks(row, blocks),
+                *values,
+                interval(row.low, row.high),
+                chance(row.q),
+            )
+        )
 
 
 def _same(rows: Iterable[Row], places: Places) -> Iterator[str]:

@@ -9,10 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from harness.comparison import Comparison
-from harness.report.numbers import count
-from harness.report.sections import Sections, blocks_to_ask_for, sections
-from harness.report.table import body, to_text, top
-from harness.verdict.rows import Reason
+from harness.report.table import body, indented, settle, to_text, top
 
 _GLOSSARY = (
     "A row is one quantity in one place. Less is better everywhere. A time is called slower or faster only if the "
@@ -44,7 +41,7 @@ def render_narrative(
     parts = [
         *top(comparison),
         *body(comparison),
-        *_settle(sections(comparison), settle_command or default),
+        *settle(comparison, settle_command or default),
         *_where(comparison),
         *_next(next_commands),
         Text(),
@@ -53,40 +50,12 @@ def render_narrative(
     return to_text(parts, width=width, colour=colour)
 
 
-def _settle(parts: Sections, command: str) -> Iterator[RenderableType]:
-    open_rows = parts.open_rows
-    if not open_rows:
-        return
-    yield Text()
-    yield Text("To settle what is undecided", style="bold")
-    asked = blocks_to_ask_for(open_rows)
-    if asked is not None:
-        blocks, settled = asked
-        yield _indented(f"{command} --blocks {blocks}")
-        rows = count(len(open_rows), "undecided row")
-        yield _indented(f"should settle {settled} of {rows}, if what may be unchanged is unchanged.")
-    hopeless = [row for row in open_rows if row.blocks_needed is None and row.spread is not None]
-    if hopeless:
-        yield _indented(
-            f"For {count(len(hopeless), 'row')} even 200 blocks would not do: the change lies at the margin or the "
-            "machine is too noisy for it. A quieter machine or a wider margin would help."
-        )
-    disturbed = [row for row in open_rows if row.reason is Reason.ALL_TAINTED]
-    if disturbed:
-        yield _indented(
-            f"For {count(len(disturbed), 'row')} a side has no calm repeat: repeat the comparison when nothing else "
-            "runs on the machine."
-        )
-    if any(row.reason is Reason.NO_COMMON_BLOCKS for row in open_rows):
-        yield _indented("Rows without a block that holds both sides need the comparison to be repeated.")
-
-
 def _where(comparison: Comparison) -> Iterator[RenderableType]:
     if comparison.run_path is None:
         return
     yield Text()
     yield Text("Where the results lie", style="bold")
-    yield _indented(comparison.run_path)
+    yield indented(comparison.run_path)
 
 
 def _next(commands: Sequence[tuple[str, str]]) -> Iterator[RenderableType]:
@@ -97,11 +66,7 @@ def _next(commands: Sequence[tuple[str, str]]) -> Iterator[RenderableType]:
     longest = max(len(command) for command, _ in commands)
     for command, purpose in commands:
         if longest > 60:
-            yield _indented(command)
+            yield indented(command)
             yield Padding(Text(purpose), (0, 0, 0, 6))
         else:
-            yield _indented(f"{command:<{longest}}   {purpose}")
-
-
-def _indented(text: str) -> Padding:
-    return Padding(Text(text), (0, 0, 0, 2))
+            yield indented(f"{command:<{longest}}   {purpose}")

@@ -106,7 +106,8 @@ def headline(comparison: Comparison) -> str:
         f"{verdicts.count(Verdict.SAME)} the same",
         f"{verdicts.count(Verdict.INCONCLUSIVE)} undecided",
     )
-    failed = len(failure_groups(failure for failure in comparison.failures if failure.status == "failed"))
+    groups = failure_groups(failure for failure in comparison.failures if failure.status == "failed")
+    failed = sum(len(group.cells) for group in groups)
     failures = f" {count(failed, 'operation')} failed, as told below." if failed else ""
     return f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged).{failures}"
 
@@ -122,23 +123,33 @@ def origin(comparison: Comparison) -> str:
     )
 
 
+_MOST_CELLS = 6
+
+
 @dataclass(frozen=True, slots=True)
 class FailureGroup:
-    """The failures of one side's cell and operation, which may differ in what they said.
+    """The failures of one side's operation that have the same reason, in one cell or in several.
 
-    `example` is the one that was seen most often, with the repeats of all; `others` counts the reasons beside its own.
+    `example` is one of them, with the repeats of all; `cells` are their places. Where the failures of a cell
+    differ in what they said, the reason that was seen most often stands for the cell, and `others` counts the rest.
     """
 
     example: Failure
+    cells: tuple[str, ...]
     others: int
 
 
 def failure_groups(failures: Iterable[Failure]) -> tuple[FailureGroup, ...]:
-    """Group failures by all but their reasons, in order of first appearance."""
-    grouped: dict[Failure, list[Failure]] = {}
+    """Group failures by cell, then cells by all but their places, in order of first appearance."""
+    by_cell: dict[Failure, list[Failure]] = {}
     for failure in failures:
-        grouped.setdefault(replace(failure, reason="", count=0), []).append(failure)
-    return tuple(_failure_group(members) for members in grouped.values())
+        by_cell.setdefault(replace(failure, reason="", count=0), []).append(failure)
+    alike: dict[tuple[str, ...], list[list[Failure]]] = {}
+    for members in by_cell.values():
+        example = _most_often(members)
+        key = (example.subject, example.operation, example.status, example.reason)
+        alike.setdefault(key, []).append(members)
+    return tuple(_failure_group(cells) for cells in alike.values())
 
 
 def failure_text(group: FailureGroup) -> str:
@@ -147,8 +158,9 @@ def failure_text(group: FailureGroup) -> str:
     Example: "v2.21.0, save on cpu mlp-s keras-export: unsupported: ValueError: ... (4 repeats, and 1 other reason)".
     """
     failure = group.example
-    cell = " ".join(part for part in (failure.device, failure.model, failure.variant) if part != "-")
-    where = f"{failure.operation} on {cell}" if cell else failure.operation
+    cells = [cell for cell in group.cells[:_MOST_CELLS] if cell]
+    more = f" and {len(group.cells) - _MOST_CELLS} more places" if len(group.cells) > _MOST_CELLS else ""
+    where = f"{failure.operation} on {', '.join(cells)}{more}" if cells else failure.operation
     reason = failure.reason or failure.status
     status = "" if reason.startswith(failure.status) else f"{failure.status}: "
     others = f", and {count(group.others, 'other reason')}" if group.others else ""
@@ -180,7 +192,18 @@ def _is_one_sided(row: Row) -> bool:
     return (row.old is None) != (row.new is None) and (metric is None or metric.judged)
 
 
-def _failure_group(members: Sequence[Failure]) -> FailureGroup:
-    example = max(members, key=lambda failure: failure.count)
-    repeats = sum(failure.count for failure in members)
-    return FailureGroup(replace(example, count=repeats), others=len(members) - 1)
+def _most_often(failures: Sequence[Failure]) -> Failure:
+    return max(failures, key=lambda failure: failure.count)
+
+
+def _failure_group(cells: Sequence[Sequence[Failure]]) -> FailureGroup:
+    everything = [failure for members in cells for failure in members]
+    return FailureGroup(
+        replace(_most_often(everything), count=sum(failure.count for failure in everything)),
+        tuple(_cell(members[0]) for members in cells),
+        others=len({failure.reason for failure in everything}) - 1,
+    )
+
+
+def _cell(failure: Failure) -> str:
+    return " ".join(part for part in (failure.device, failure.model, failure.variant) if part != "-")

@@ -18,6 +18,7 @@ from harness.report.numbers import chance, change, count, interval, percent, qua
 from harness.report.profiled import COLUMNS, HEADING, profiled
 from harness.report.sections import (
     Sections,
+    blocks_to_ask_for,
     by_metric,
     failure_groups,
     failure_text,
@@ -36,14 +37,25 @@ from harness.report.wording import (
     title,
     would_have_shown,
 )
-from harness.verdict.rows import Row, Verdict
+from harness.verdict.rows import Reason, Row, Verdict
 
 _MOST_FAILURES = 12
 
 
-def render_table(comparison: Comparison, *, width: int = 100, colour: bool = False, shown: bool = False) -> str:
-    """Return the report for a terminal `width` columns wide; `shown` adds the rows that are not judged."""
-    return to_text([*top(comparison), *body(comparison, shown=shown)], width=width, colour=colour)
+def render_table(
+    comparison: Comparison,
+    *,
+    width: int = 100,
+    colour: bool = False,
+    shown: bool = False,
+    settle_command: str | None = None,
+) -> str:
+    """Return the report for a terminal `width` columns wide.
+
+    `shown` adds the rows that are not judged; `settle_command` is what measures these sides, "--blocks N" is appended.
+    """
+    below = settle(comparison, settle_command) if settle_command else ()
+    return to_text([*top(comparison), *body(comparison, shown=shown), *below], width=width, colour=colour)
 
 
 def top(comparison: Comparison) -> Iterator[RenderableType]:
@@ -67,11 +79,15 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
     """Yield the sections, the sure ones first; empty ones are left out."""
     parts = sections(comparison)
     yield from _exact(parts)
-    places = parts.places
+    places, blocks = parts.places, comparison.blocks - comparison.further
     if parts.regressions:
-        yield from section("Slower or larger: regressions beyond the margin", _changes(parts.regressions, places))
+        yield from section(
+            "Slower or larger: regressions beyond the margin", _changes(parts.regressions, places, blocks)
+        )
     if parts.improvements:
-        yield from section("Faster or smaller: improvements beyond the margin", _changes(parts.improvements, places))
+        yield from section(
+            "Faster or smaller: improvements beyond the margin", _changes(parts.improvements, places, blocks)
+        )
     if parts.same:
         margins = sorted({row.margin for row in parts.same})
         yield from section(f"Same, within {' or '.join(map(percent, margins))}", _same(parts.same, places))
@@ -80,7 +96,7 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
     if parts.one_sided:
         yield from section("Measured on one side only", _one_sided(parts.one_sided, comparison))
     if shown and parts.shown:
-        yield from section("Shown, not judged", _changes(parts.shown, places))
+        yield from section("Shown, not judged", _changes(parts.shown, places, blocks))
     elif parts.shown:
         names = "; ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
         yield from section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
@@ -93,6 +109,34 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
             table.add_row(*map(Text, (places.place(one.place), *one.cells())))
         yield from section(HEADING, table)
     yield from failures(comparison.failures)
+
+
+def settle(comparison: Comparison, command: str) -> Iterator[RenderableType]:
+    """Yield what would decide the open rows, nothing where there are none; `command` gets "--blocks N"."""
+    open_rows = sections(comparison).open_rows
+    if not open_rows:
+        return
+    yield from section("To settle what is undecided")
+    asked = blocks_to_ask_for(open_rows)
+    if asked is not None:
+        blocks, settled = asked
+        yield indented(f"{command} --blocks {blocks}")
+        rows = count(len(open_rows), "undecided row")
+        yield indented(f"should settle {settled} of {rows}, if what may be unchanged is unchanged.")
+    hopeless = [row for row in open_rows if row.blocks_needed is None and row.spread is not None]
+    if hopeless:
+        yield indented(
+            f"For {count(len(hopeless), 'row')} even 200 blocks would not do: the change lies at the margin or the "
+            "machine is too noisy for it. A quieter machine or a wider margin would help."
+        )
+    disturbed = [row for row in open_rows if row.reason is Reason.ALL_TAINTED]
+    if disturbed:
+        yield indented(
+            f"For {count(len(disturbed), 'row')} a side has no calm repeat: repeat the comparison when nothing else "
+            "runs on the machine."
+        )
+    if any(row.reason is Reason.NO_COMMON_BLOCKS for row in open_rows):
+        yield indented("Rows without a block that holds both sides need the comparison to be repeated.")
 
 
 def to_text(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
@@ -155,7 +199,7 @@ def _exact(parts: Sections) -> Iterator[RenderableType]:
         return
     yield from section("What changed exactly (bytes, files, nodes: the same number in every block)")
     if parts.changed_exactly:
-        yield Padding(_changes(parts.changed_exactly, parts.places, exact=True), (0, 0, 0, 2))
+        yield Padding(_changes(parts.changed_exactly, parts.places), (0, 0, 0, 2))
     else:
         yield indented("Nothing.")
     if parts.changed_within:
@@ -167,12 +211,14 @@ def _exact(parts: Sections) -> Iterator[RenderableType]:
         yield indented(f"Equal: {count(len(parts.equal), others + 'exact quantity', others + 'exact quantities')}.")
 
 
-def _changes(rows: Iterable[Row], places: Places, exact: bool = False) -> Table:
-    table = grid("what", "where", right=("old", "new", "change", *(() if exact else ("95 % interval", "q"))))
+def _changes(rows: Iterable[Row], places: Places, blocks: int | None = None) -> Table:
+    """Return a table of changes; `blocks` are the comparison's, None for exact rows, which have no interval."""
+    table = grid("what", "where", right=("old", "new", "change", *(() if blocks is None else ("95 % interval", "q"))))
     for row in rows:
-        cells = [title(row.metric), places.place(row), quantity(row.old, row.unit), quantity(row.new, row.unit)]
+        where = places.place(row) if blocks is None else places.place_and_blocks(row, blocks)
+        cells = [title(row.metric), where, quantity(row.old, row.unit), quantity(row.new, row.unit)]
         cells.append(change_text(row))
-        if not exact:
+        if blocks is not None:
             cells += [interval(row.low, row.high), chance(row.q)]
         table.add_row(*map(Text, cells), style=_style(row))
     return table

@@ -10,7 +10,7 @@ from typing import Protocol
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
 from harness.report.numbers import chance, change, count, interval, percent
 from harness.verdict.findings import Finding
-from harness.verdict.rows import Reason, Row, Verdict
+from harness.verdict.rows import Method, Reason, Row, Verdict
 
 _TITLES = {name: metric.title for name, metric in (*METRICS.items(), (CELL_FAILED.name, CELL_FAILED))}
 
@@ -80,6 +80,11 @@ class Places:
             f"({', '.join(others)})" if others else "",
         ]
         return " ".join(word for word in words if word) or ("all models" if row.metric in _TITLES else "")
+
+    def place_and_blocks(self, row: Row, blocks: int) -> str:
+        """Return the place, with the blocks where fewer tell of it than the comparison has: "mlp-s, 5 of 10 blocks"."""
+        fewer = row.method in (Method.PAIRED_T, Method.WELCH_T) and row.blocks < blocks
+        return f"{self.place(row)}, {row.blocks} of {blocks} blocks" if fewer else self.place(row)
 
 
 def reason_text(row: Row) -> str:
