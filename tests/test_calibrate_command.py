@@ -125,7 +125,7 @@ def test_a_dry_run_plans_from_it(run: RunDirectory, capsys: pytest.CaptureFixtur
     )  # fmt: skip
     forecast.describe_plan(root, options, ["v2.20.0", "v2.21.0"])
     told = capsys.readouterr().out
-    assert "about 0.4 min each" in told
+    assert "about 24 s each" in told
     assert told.count(f"the calibration of run {run.run}") == 2
 
 

@@ -108,7 +108,7 @@ def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.Capture
 def test_what_reads_keeps_one_save_and_groups_without_it_go(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(plan("--preset", "calls", "--operation", "calls")) == 0
     shown = capsys.readouterr().out
-    assert "In every block: 1 saves, 2 with all ways to call, of\n" in shown
+    assert "In every block: 1 save, 2 with all ways to call, of\n" in shown
     assert "keras-export" not in shown
     assert len(re.findall(r" on cpu by ", shown)) == 3
 
