@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from stored_runs import CELL, MACHINE, NEW, block_end, project_root, repeat, sto
 from harness.cli import main
 from harness.commands.durations import assumed_s
 from harness.measure.presets import Group, Preset, narrow, read_preset
+from harness.releases.environments import running_python_minor
 
 CONV = {**CELL, "model": "conv-xs"}
 
@@ -101,3 +103,54 @@ def test_one_of_anything_is_said_in_the_singular(root: Path, capsys: pytest.Capt
         "writer = 'tf-module'\nreader = 'tf-load'\nblocks = 1\nwarm_repeats = 2\n"
     )
     assert "In the first block: 1 save, 2 warm loads, of\n" in told(capsys, "--preset", "own.toml")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main([*arguments, "--device", "cpu"]) == 3
+    return capsys.readouterr().err
+
+
+@pytest.mark.skipif(running_python_minor() != "3.11", reason="2.12 and 2.14 have wheels for Python 3.11 only")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ("compare", "2.12", "2.21", "--policy", "at-release", "--wheel", "cpu"),
+            "v2.12.1 cannot be installed as cpu wheel under policy at-release: Because jax",
+        ),
+        (("run", "2.14", "--wheel", "cuda"), "v2.14.1 cannot be installed as cuda wheel under policy today: Because"),
+    ],
+)
+def test_what_cannot_be_installed_is_refused_in_the_same_words(
+    root: Path, arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry = refused(capsys, *arguments, "--dry-run")
+    assert told in dry
+    assert refused(capsys, *arguments).splitlines()[-1] == dry.splitlines()[-1]
+    assert not (root / ".environments").exists()
+
+
+def test_a_release_without_a_lock_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "locks").unlink()
+    assert "v2.21.0 has no lock for the cpu wheel" in refused(capsys, "run", "2.21", "--wheel", "cpu", "--dry-run")
+
+
+def test_wheel_policy_and_what_has_to_be_installed_are_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with (root / "releases.toml").open("a") as manifest:
+        manifest.write(f'\n[[release]]\nname = "vendor"\npython = "{sys.executable}"\ndate = 2026-03-06\n')
+    options = ["--dry-run", "--device", "cpu", "--wheel", "cpu", "--policy", "at-release"]
+    assert main(["run", "2.20", "2.21", "vendor", *options]) == 0
+    said = capsys.readouterr().out
+    assert "  v2.20.0: cpu wheel, policy at-release\n  v2.21.0: cpu wheel, policy at-release\n" in said
+    assert f"  vendor: the interpreter {sys.executable}, whose dependencies are not locked\n" in said
+    assert "Installs 2 releases first, about a minute each.\n" in said
+    assert "Installs 1 release first" in told(capsys, "--wheel", "cpu")
+    assert not (root / ".environments").exists()
+
+
+def test_bench_too_only_says_what_it_would_do(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--dry-run", "--device", "cpu", "--minutes", "1"]) == 0
+    shown = capsys.readouterr()
+    assert "at most 1 minute in all" in shown.err
+    assert "Subjects: v2.20.0, v2.21.0; preset quick" in shown.out
+    assert not (root / "results").exists()

@@ -13,6 +13,7 @@ from harness.machine.identity import describe_machine
 from harness.measure.passes import PASSES
 from harness.measure.presets import Preset, narrow
 from harness.metrics import Kind
+from harness.releases.environments import Environment
 from harness.report.numbers import count
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.records import Problem
@@ -41,8 +42,13 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     split = planning.split_of_budget(options, calibration) if looks else None
     if split is not None and split.repeats is not None:
         preset = narrow(preset, repeats=split.repeats)
-    subjects = [measuring.subject_name(root, name) for name in names]
-    print(f"Subjects: {', '.join(subjects)}; preset {preset.name}: {preset.title}.")
+    subjects = measuring.described_subjects(root, options, names)
+    print(f"Subjects: {', '.join(name for name, _ in subjects)}; preset {preset.name}: {preset.title}.")
+    for name, environment in dict(subjects).items():
+        print(f"  {name}: {_had_from(environment)}")
+    missing = {environment.name for _, environment in subjects if not environment.installed}
+    if missing:
+        print(f"Installs {count(len(missing), 'release')} first, about a minute each.")
     for group in preset.groups:
         first = "the first block" if group.blocks == 1 else f"the first {group.blocks} blocks"
         of = "every block" if group.blocks is None else first
@@ -72,6 +78,13 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     spreads, learnt = _spreads_from(known, calibration, None if split is None else split.repeats)
     _print_detectable(margins.by_kind[Kind.TIME], blocks, spreads, learnt, SHARES[-1] if looks else 1.0)
     return 0
+
+
+def _had_from(environment: Environment) -> str:
+    """Return where a subject's TensorFlow comes from: "cpu wheel, policy today"."""
+    if environment.wheel is None:
+        return f"the interpreter {environment.python}, whose dependencies are not locked"
+    return f"{environment.wheel} wheel, policy {environment.policy}"
 
 
 def _run_to_learn_from(root: Path, preset: Preset) -> RunDirectory | None:

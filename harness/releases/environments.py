@@ -135,6 +135,22 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
     return Environment(name, release, folder / "bin" / "python", wheel, policy, minor, digest, keras, there)
 
 
+def describe_obtainable(release: Release, root: Path, *, wheel: str = "auto", policy: str | None = None) -> Environment:
+    """Return what `prepare` would give, as `describe` does, refusing what is known to be impossible without installing.
+
+    Raises:
+        ReleaseError: it cannot be had here: wrong Python, no lock, or no set of versions fits.
+        UsageError: the arguments or the lock are wrong.
+    """
+    complaint = obstacle(release)
+    if complaint is not None:
+        raise ReleaseError(complaint)
+    environment = describe(release, root, wheel=wheel, policy=policy)
+    if release.python is None and not environment.installed:
+        _lock_for(environment, root)
+    return environment
+
+
 def identified(environment: Environment) -> Environment:
     """Return the environment with what identifies the packages of an interpreter release; a lock tells it of others.
 
@@ -180,10 +196,7 @@ def prepare(
         ReleaseError: it cannot be had here: wrong Python, no lock, too little disk, a failed install.
         UsageError: the arguments or the lock are wrong.
     """
-    complaint = obstacle(release)
-    if complaint is not None:
-        raise ReleaseError(complaint)
-    environment = describe(release, root, wheel=wheel, policy=policy)
+    environment = describe_obtainable(release, root, wheel=wheel, policy=policy)
     if release.python is not None:
         return identified(environment)
     if environment.installed:
