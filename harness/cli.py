@@ -27,7 +27,7 @@ USAGE = 3
 INTERRUPTED = 130
 
 _SUBJECT = "v2.21.0, 2.21, a name; under a profile as in 2.21@xla (harness/profiles.toml)"
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 class _Joined(argparse.Action):
@@ -315,7 +315,10 @@ def _called(module: str, function: str) -> Callable[[argparse.Namespace], int]:
 
 def _duration_s(text: str) -> float:
     """Return the seconds of a duration like "90s", "15m" or "1h30m"."""
-    match = _DURATION.fullmatch(text.strip())
+    text = text.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text} has no unit: write {text}m for minutes or {text}s for seconds")
+    match = _DURATION.fullmatch(text)
     if not match or not any(match.groups()):
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 90s, 15m or 1h30m")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())

@@ -35,6 +35,7 @@ class SubjectFacts:
     python: str | None = None
     lock_digest: str | None = None
     profile: str | None = None
+    is_bound: bool = False  # to an interpreter of its own, which has neither lock nor kind of wheel
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> SubjectFacts:
@@ -43,7 +44,8 @@ class SubjectFacts:
         names = ("release", "tensorflow", "keras", "policy", "wheel", "lock_digest", "profile")
         text = {name: facts.get(name) for name in names}
         known = {name: str(value) for name, value in text.items() if value is not None}
-        return cls(name=str(facts["name"]), python=minor.group() if minor else None, **known)
+        bound = facts.get("installation") is not None
+        return cls(name=str(facts["name"]), python=minor.group() if minor else None, is_bound=bound, **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,15 +265,31 @@ def _sort_key(key: _Key) -> tuple[int, str, str, int, str, tuple[str, int]]:
 
 
 def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[str, ...]:
+    bound = [side.name for side in (old, new) if side.is_bound]
     compared = (
         ("Keras", old.keras, new.keras, "a change may be Keras's, not TensorFlow's"),
-        ("lock policy", old.policy, new.policy, "a change may come from any dependency"),
-        ("wheel", old.wheel, new.wheel, "the builds differ, not only the release"),
+        # An interpreter of its own has neither; one sentence says so.
+        *(() if bound else (("lock policy", old.policy, new.policy, "a change may come from any dependency"),)),
+        *(() if bound else (("wheel", old.wheel, new.wheel, "the builds differ, not only the release"),)),
         ("Python", old.python, new.python, "a change may be Python's, not TensorFlow's"),
         ("profile", old.profile or "none", new.profile or "none", "a change may come from its settings"),
     )
-    return tuple(
+    told = tuple(
         f"The sides differ in {what}: {before or 'none recorded'} before, {after or 'none recorded'} after; {meaning}."
         for what, before, after, meaning in compared
         if before != after
+    )
+    return (*((_bound_sentence(bound),) if bound else ()), *told)
+
+
+def _bound_sentence(names: Sequence[str]) -> str:
+    """Return what it means that these sides are interpreters of their own."""
+    if len(names) == 1:
+        return (
+            f"{names[0]} is an interpreter of its own: its dependencies are not locked and its TensorFlow is its own "
+            "build, so a change may come from either."
+        )
+    return (
+        f"{' and '.join(names)} are interpreters of their own: their dependencies are not locked and their TensorFlows "
+        "are their own builds, so a change may come from either."
     )

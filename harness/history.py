@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from harness.verdict.course import Course, Finding, group_changes
-from harness.verdict.history import MARGIN, find_changes
+from harness.verdict.history import MARGIN, find_changes, is_long_enough
 
 COURSE = 12
 """How many of the newest values a standing shows."""
@@ -19,13 +19,15 @@ class History:
     """All findings, the newest first within each axis.
 
     `groups` names what the parts of a finding's group are (machine, …, what is measured), `labels` the places of each
-    axis (release names, commits, nights), by the group's part before the last. `courses` were looked at.
+    axis (release names, commits, nights), by the group's part before the last. Of `courses`, `too_short` have too few
+    values to show a change and were not looked at.
     """
 
     groups: tuple[str, ...]
     labels: Mapping[tuple[str, ...], Sequence[str]]
     findings: tuple[Finding, ...]
     courses: int
+    too_short: int
     margin: float
 
     def label(self, finding: Finding, place: int) -> str:
@@ -65,7 +67,8 @@ def find_history(
                 )
             )
     findings = group_changes(find_changes(courses, margin=margin, q_level=q_level))
-    return History((*axis, measured), labels, findings, len(courses), margin)
+    too_short = len(courses) - sum(map(is_long_enough, courses))
+    return History((*axis, measured), labels, findings, len(courses), too_short, margin)
 
 
 def points_of_commits(values: pd.DataFrame) -> pd.DataFrame:

@@ -23,6 +23,7 @@ def project_root(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     for name in ("asv.conf.json", "releases.toml"):
         shutil.copy(PROJECT / name, path / name)
+    (path / "locks").symlink_to(PROJECT / "locks")
     shutil.copytree(PROJECT / "benchmarks", path / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return path
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from stored_runs import MACHINE, NEW, block_end, project_root, repeat, store_run
 
-from harness.commands import calibrate, forecast, planning
+from harness.cli import main
+from harness.commands import calibrate, compare, forecast, measuring, planning
 from harness.measure.presets import narrow, read_preset
+from harness.measure.sitting import Outcome
 from harness.report.calibration import render_calibration
 from harness.store.calibrations import calibration_path, read_calibration, write_calibration
 from harness.store.records import Problem
@@ -51,6 +53,7 @@ def run(tmp_path: Path) -> RunDirectory:
 def test_a_run_against_itself_becomes_a_calibration(run: RunDirectory) -> None:
     report = calibrate.report_of(run)
     assert (report.subject, report.machine, report.blocks, report.called) == (NEW, MACHINE, 8, 0)
+    assert report.unknown == 0
     loads = next(row for row in report.rows if row.metric == "load_warm_s")
     assert 0.005 < loads.floor < 0.1
     assert loads.machine is not None
@@ -67,17 +70,62 @@ def test_a_run_against_itself_becomes_a_calibration(run: RunDirectory) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
+def taint(run: RunDirectory, operation: str) -> None:
+    """Taint all repeats of an operation, as a machine at work does."""
+    records = run.records()[0]
+    for record in records:
+        if record["type"] == "repeat" and record["operation"] == operation:
+            record["taints"] = ["foreign-load: 48 % of CPU time", *(["steal: 12 %"] if record["block"] == 1 else [])]
+    (run.path / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def calibrated(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run the command where measuring gives this run."""
+    monkeypatch.chdir(run.path.parents[3])
+    monkeypatch.setattr(measuring, "plan_of", lambda *_: None)
+    monkeypatch.setattr(compare, "measure", lambda *_: Outcome(run, 8, 0, 8, interrupted=False, stopped_by=None))
+    return main(["calibrate", NEW, "--preset", "quick"])
+
+
+def test_a_run_without_a_calm_repeat_is_refused_and_stores_nothing(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for operation in ("import", "load", "infer"):
+        taint(run, operation)
+    before = (run.path / "records.jsonl").read_bytes()
+    assert calibrated(run, monkeypatch) == 3
+    shown = capsys.readouterr()
+    assert "There is no calibration: 64 of 64 repeats were left out (foreign-load in 64, steal in 8)" in shown.err
+    assert "savedmodel-bench doctor" in shown.err
+    assert shown.out == ""
+    assert "from now on" not in shown.err
+    assert not calibration_path(run.path.parents[3], MACHINE, "quick").exists()
+    assert (run.path / "records.jsonl").read_bytes() == before
+
+
+def test_rows_without_a_calm_repeat_are_counted(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taint(run, "infer")
+    assert calibrated(run, monkeypatch) == 0
+    shown = capsys.readouterr()
+    assert "Of 1 of 3 rows nothing is known: they lack calm repeats of both sides in two blocks." in shown.out
+    assert "from now on" in shown.err
+    found = json.loads(calibration_path(run.path.parents[3], MACHINE, "quick").read_text())
+    assert (len(found["rows"]), found["rows_without_noise"]) == (2, 1)
+
+
 def test_a_dry_run_plans_from_it(run: RunDirectory, capsys: pytest.CaptureFixture[str]) -> None:
     root = run.path.parents[3]
     report = calibrate.report_of(run)
     write_calibration(root, report.machine, "quick", calibrate.document(run, report))
     options = argparse.Namespace(
         command="compare", preset="quick", device=["cpu"], model=None, operation=None, blocks=None, repeats=None,
-        budget=None, machine=MACHINE,
+        budget=None, machine=MACHINE, wheel="cpu", policy=None,
     )  # fmt: skip
     forecast.describe_plan(root, options, ["v2.20.0", "v2.21.0"])
     told = capsys.readouterr().out
-    assert "about 0.4 min each" in told
+    assert "about 24 s each" in told
     assert told.count(f"the calibration of run {run.run}") == 2
 
 
@@ -89,7 +137,7 @@ def test_a_budget_is_spent_on_what_it_shows_most_by(run: RunDirectory, capsys: p
     write_calibration(root, MACHINE, "quick", found)
     options = argparse.Namespace(
         command="compare", preset="quick", device=["cpu"], model=None, operation=None, blocks=None, repeats=None,
-        budget=600.0, machine=MACHINE,
+        budget=600.0, machine=MACHINE, wheel="cpu", policy=None,
     )  # fmt: skip
     split = planning.split_of_budget(options, found)
     assert split is not None

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.releases import environments
 from harness.releases.commands import add_release, list_releases
 from harness.releases.environments import ReleaseError, describe, installable, obstacle, prepare, running_python_minor
+from harness.releases.installation import Installation
 from harness.releases.manifest import Release, read_manifest, release_ident
 from harness.releases.uv_command import UvError
 
@@ -174,7 +175,8 @@ def test_wheel_and_policy_are_checked(root, release, monkeypatch):
 
 def test_add_binds_an_interpreter_and_keeps_the_file(root, capsys):
     found = json.dumps({"tensorflow": "2.21.0", "keras": "3.15.1", "python": "3.11"})
-    python = interpreter(root, f"echo 'PROBED {found}'")
+    identity = json.dumps({"tensorflow": "sha256:aa", "keras": "3.15.1"})
+    python = interpreter(root, f"echo 'PROBED {found}'; echo 'INSTALLED {identity}'")
     assert add_release(root, python=python, name="vendor") == 0
     assert "TensorFlow 2.21.0 with Keras 3.15.1" in capsys.readouterr().out
     assert (root / "releases.toml").read_text().startswith(MANIFEST)
@@ -182,6 +184,7 @@ def test_add_binds_an_interpreter_and_keeps_the_file(root, capsys):
     assert (added.python, added.date) == (python, datetime.date(2026, 3, 6))
     environment = prepare(added, root)
     assert (environment.name, environment.python, environment.lock_digest) == ("python-vendor", python, None)
+    assert environment.installation == Installation("sha256:aa", "3.15.1")
     for name, message in (("vendor", "has a release 'vendor' already"), ("other", "as 'vendor'"), ("v2.3", "version")):
         with pytest.raises(UsageError, match=message):
             add_release(root, python=python, name=name)

@@ -71,6 +71,29 @@ def test_a_finding_says_since_when_by_how_much_and_which_rows(
     assert re.search(r"\+(39|40|41)\.\d %", shown)
 
 
+def test_courses_too_short_to_show_a_change_are_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Four releases show no change, however large; a row that has a fifth is looked at."""
+    root = project_root(tmp_path)
+    monkeypatch.chdir(root)
+    names = ["v2.16.2", "v2.17.1", "v2.18.1", OLD, NEW]
+    store_run(root, blocks({name: [0.1 if name != NEW else 0.4] for name in names[1:]}), subjects=names[1:])
+    section = told(capsys)["releases"]
+    assert (section["courses"], section["courses_too_short"], section["fewest_values"]) == (1, 1, 5)
+    assert main(["history"]) == 0
+    shown = capsys.readouterr().out
+    assert "Over releases: no finding (0 courses, changes over 5 %).\n1 course has fewer than the 5 values" in shown
+    assert "to show a change; `savedmodel-bench compare` judges two releases." in shown
+    store_run(root, blocks({name: [2.0] for name in names}, metric="import_s", cell=None), subjects=names)
+    section = told(capsys)["releases"]
+    assert (section["courses"], section["courses_too_short"]) == (2, 1)
+    assert main(["history", "--format", "markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "## Over releases: no finding (1 course, changes over 5 %).\n\n1 further course has fewer" in shown
+    assert "9 courses have fewer than the 5 values that it takes to show a change; each complete run is one" in shown
+
+
 def test_values_of_an_earlier_version_are_no_step(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     later = benchmark(PLAIN["name"], version="2")
     for number in range(20, 26):

@@ -118,7 +118,7 @@ def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.Capture
 def test_what_reads_keeps_one_save_and_groups_without_it_go(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(plan("--preset", "calls", "--operation", "calls")) == 0
     shown = capsys.readouterr().out
-    assert "In every block: 1 saves, 2 with all ways to call, of\n" in shown
+    assert "In every block: 1 save, 2 with all ways to call, of\n" in shown
     assert "keras-export" not in shown
     assert len(re.findall(r" on cpu by ", shown)) == 3
 
@@ -141,13 +141,44 @@ def test_without_a_gpu_what_only_gpus_are_asked_is_told(capsys: pytest.CaptureFi
     [
         ("--model", "mlp-s,conv-s"),
         ("--model", "mlp-s", "--model", "conv-s"),
-        ("--model", "mlp-x*", "--model", "mlp-s,conv-s"),
+        ("--model", "mlp-s,mlp-s", "--model", " conv-s ,"),
     ],
 )
 def test_models_may_be_given_one_by_one(models: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(plan(*models)) == 0
     found = set(re.findall(r"^  (\S+) on cpu", capsys.readouterr().out, re.MULTILINE))
     assert found == {"mlp-s", "conv-s"}
+
+
+@pytest.mark.parametrize(
+    ("models", "named"), [("mlp-s,nope", "nope"), ("mlp-x*,mlp-s", "mlp-x*"), ("resnet50", "resnet50")]
+)
+def test_a_glob_that_matches_nothing_of_the_preset_is_named(
+    models: str, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(plan("--model", models)) == 3
+    assert capsys.readouterr().err == (
+        f"savedmodel-bench: Preset 'quick' has no model that {named!r} matches: it has mlp-s, mlp-m, conv-s, "
+        "transformer-s.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ("10", "10 has no unit: write 10m for minutes or 10s for seconds"),
+        ("1.5", "1.5 has no unit: write 1.5m for minutes or 1.5s for seconds"),
+        ("1h30", "'1h30' is no duration: write it like 90s, 15m or 1h30m"),
+    ],
+)
+@pytest.mark.parametrize("command", [("compare", "2.20", "2.21", "--budget"), ("history", "--confirm")])
+def test_a_duration_without_a_unit_is_refused(
+    command: tuple[str, ...], budget: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, budget])
+    assert ended.value.code == 3
+    assert told in capsys.readouterr().err
 
 
 def test_operations_may_be_given_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -283,6 +283,22 @@ def test_differences_of_the_sides_are_said_on_top() -> None:
     assert notes[2:] == ("One more.",)
 
 
+def test_an_interpreter_of_its_own_is_told_once_and_lacks_nothing() -> None:
+    locked = SubjectFacts("v2.20.0", keras="3.15.1", policy="today", wheel="cpu", python="3.11")
+    bound = SubjectFacts.of({"name": "patched", "keras": "3.15.1", "python": "3.11", "installation": {"keras": None}})
+    for sides in ((locked, bound), (bound, locked)):
+        (note,) = compare_subjects(
+            table([]), None, *sides, margins=margin_table(0.1), machine={}, preset="q", paired=True
+        ).notes
+        assert note.startswith("patched is an interpreter of its own: its dependencies are not locked")
+    other = replace(bound, name="vendor", keras="3.14.0")
+    own, keras = compare_subjects(
+        table([]), None, bound, other, margins=margin_table(0.1), machine={}, preset="q", paired=True
+    ).notes
+    assert own.startswith("patched and vendor are interpreters of their own")
+    assert keras.startswith("The sides differ in Keras: 3.15.1 before, 3.14.0 after")
+
+
 def test_subject_facts_come_from_run_json() -> None:
     facts = {"name": "a", "python": "3.11.9", "keras": None, "wheel": "cuda", "release_id": "f" * 40}
     assert SubjectFacts.of(facts) == SubjectFacts("a", wheel="cuda", python="3.11")

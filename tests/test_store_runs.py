@@ -164,12 +164,17 @@ def test_the_newest_of_several_is_resumed(tmp_path: Path) -> None:
     ("change", "named"),
     [
         ({"seed": 2}, "seed was 1 and is 2"),
-        ({"boot": "two"}, "boot was one and is two"),
+        ({"boot": "two"}, "the machine has been started anew"),
         ({"isolation": "spawn"}, "isolation was fork and is spawn"),
-        ({"locks": {"v2.20.0": "sha256:a", "v2.21.0": "sha256:c"}}, "locks changed (v2.21.0)"),
+        ({"locks": {"v2.20.0": "sha256:a", "v2.21.0": "sha256:c"}}, "the lock of v2.21.0 has changed"),
         (
             {"preset": "sha256:b", "worker version": 2},
-            "preset was sha256:a and is sha256:b; worker version was 1 and is 2",
+            "the preset's contents differ (its file, or --device, --model, --operation or --repeats); "
+            "worker version was 1 and is 2",
+        ),
+        (
+            {"installed TensorFlow": {"v2.21.0": "sha256:d"}, "installed Keras": {"v2.21.0": "3.15.1"}},
+            "the Keras installed for v2.21.0 was not recorded; the TensorFlow installed for v2.21.0 was not recorded",
         ),
     ],
 )

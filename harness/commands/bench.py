@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 from harness.commands import compare, judging
+from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.measure.sitting import Outcome
@@ -42,7 +43,9 @@ def bench(options: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     old, new = (release.name for release in usable[-2:])
-    print(f"Comparing {old} with {new}, at most {options.minutes:g} minutes in all.", file=sys.stderr)
+    print(f"Comparing {old} with {new}, at most {_minutes(options.minutes)} in all.", file=sys.stderr)
+    if options.dry_run:
+        return describe_plan(root, options, [old, new])
     limits = Limits(budget_s=options.budget, deadline=deadline, extend=True)
     outcome = compare.measure_subjects(root, options, "bench", [old, new], limits)
     if outcome.interrupted and not outcome.blocks:
@@ -60,6 +63,10 @@ def bench(options: argparse.Namespace) -> int:
     )
     print(text.rstrip("\n"))
     return compare.INTERRUPTED if outcome.interrupted else 0
+
+
+def _minutes(number: float) -> str:
+    return "1 minute" if number == 1 else f"{number:g} minutes"
 
 
 def _say_blocks(outcome: Outcome) -> None:

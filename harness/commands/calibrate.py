@@ -56,6 +56,8 @@ def calibrate(options: argparse.Namespace) -> int:
             f"{outcome.blocks} blocks say nothing about noise: at least {FEWEST_BLOCKS} are needed, as in --blocks 8."
         )
     report = report_of(outcome.run)
+    if report.unknown and not report.rows:
+        raise UsageError(_useless(outcome.run, root))
     path = write_calibration(root, report.machine, report.preset, document(outcome.run, report))
     judging.put_out(render_calibration(report, width=judging.terminal_width(), colour=False), options)
     print(f"Plans are made from {path.relative_to(root)} from now on.", file=sys.stderr)
@@ -68,6 +70,8 @@ def report_of(run: RunDirectory) -> CalibrationReport:
     preset = run.facts["preset"]
     frame = repeats_frame([run.path])
     by_row = repeats_by_row(frame, (old, new))
+    measured = repeats_by_row(frame.assign(tainted=False), (old, new))
+    timed = sum(METRICS[metric].kind is Kind.TIME for metric, *_ in measured)
     margins = margin_table(preset["time_margin"], preset.get("margins"))
     rows, memory = list[Noise](), list[Noise]()
     for (metric, device, model, variant), values in by_row.items():
@@ -85,10 +89,25 @@ def report_of(run: RunDirectory) -> CalibrationReport:
         blocks=len({record["block"] for record in records}),
         rows=rows,
         memory=memory,
+        unknown=timed - len(rows),
         calls=_calls(records),
         called=sum(row.judged and row.verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT) for row in judged),
         splits=_splits(rows, records),
         taints=dict(kinds.most_common()),
+    )
+
+
+def _useless(run: RunDirectory, root: Path) -> str:
+    """Return why a run in which nothing was calm is no calibration."""
+    repeats = [record for record in records_of_complete_blocks(run.records()[0]) if record["cell"] is not None]
+    kinds = [{taint.partition(":")[0] for taint in record.get("taints") or ()} for record in repeats]
+    counted = Counter(kind for found in kinds for kind in found).most_common()
+    named = ", ".join(f"{kind} in {number}" for kind, number in counted)
+    return (
+        f"There is no calibration: {sum(map(bool, kinds))} of {len(repeats)} repeats were left out ({named}), and no "
+        f"row in seconds has a calm repeat of both sides in two blocks; the records are kept in "
+        f"{run.path.relative_to(root)}; ask `savedmodel-bench doctor` what disturbs, and calibrate again when the "
+        "machine is quieter."
     )
 
 
@@ -103,6 +122,7 @@ def document(run: RunDirectory, report: CalibrationReport) -> dict[str, Any]:
         **asdict(block_costs(records_of_complete_blocks(run.records()[0]))),
         "false_alarms": {"rows": alarms, "of": varying, "level": 0.05, "called": report.called},
         "rows": [_row(row) for row in report.rows],
+        "rows_without_noise": report.unknown,
         "memory_rows": [_row(row) for row in report.memory],
         "calls": dict(report.calls),
         "splits": [

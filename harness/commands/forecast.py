@@ -8,25 +8,20 @@ import statistics
 from pathlib import Path
 
 from harness.commands import measuring, planning
+from harness.commands.durations import Durations, learn
+from harness.machine.identity import describe_machine
 from harness.measure.passes import PASSES
-from harness.measure.presets import Group, Preset, narrow
+from harness.measure.presets import Preset, narrow
 from harness.metrics import Kind
+from harness.releases.environments import Environment
+from harness.report.numbers import count
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.looks import PLANNED, SHARES
 from harness.verdict.margins import margin_table
 from harness.verdict.power import planned_detectable_ratio
-from harness.zoo import families
 
-ASSUMED_IMPORT_S = 4.0
-ASSUMED_REPEAT_S = 0.4
-ASSUMED_BYTES_PER_S = 250e6
-ASSUMED_CUDA_S = 2.5
-"""Seconds of an import and of a repeat of a small model, and what comes on top for its parameters, where this machine
-has no run to learn from. On two shared cores an import was seen to take 1.5 to 3.6 s, a repeat 0.2 to 0.7 s of small
-models and 12 to 26 s of those of 4 GB: an order of magnitude. A repeat on a GPU also starts CUDA and loads its
-libraries."""
 ASSUMED_SPREAD = 0.05
 """Standard deviation of a block's log difference where nothing was measured here yet."""
 FEWEST_TIMED_BLOCKS = 4
@@ -47,25 +42,33 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     split = planning.split_of_budget(options, calibration) if looks else None
     if split is not None and split.repeats is not None:
         preset = narrow(preset, repeats=split.repeats)
-    subjects = [measuring.subject_name(root, name) for name in names]
-    print(f"Subjects: {', '.join(subjects)}; preset {preset.name}: {preset.title}.")
+    subjects = measuring.described_subjects(root, options, names)
+    print(f"Subjects: {', '.join(name for name, _ in subjects)}; preset {preset.name}: {preset.title}.")
+    for name, environment in dict(subjects).items():
+        print(f"  {name}: {_had_from(environment)}")
+    missing = {environment.name for _, environment in subjects if not environment.installed}
+    if missing:
+        print(f"Installs {count(len(missing), 'release')} first, about a minute each.")
     for group in preset.groups:
-        of = "every block" if group.blocks is None else f"the first {group.blocks} blocks"
+        first = "the first block" if group.blocks == 1 else f"the first {group.blocks} blocks"
+        of = "every block" if group.blocks is None else first
         judged = ", exact rows only" if group.exact_only else ""
-        counts = (f"{group.repeats[name]} {each.title}" for name, each in PASSES.items() if group.repeats.get(name))
+        repeats = ((group.repeats.get(name, 0), each) for name, each in PASSES.items())
+        counts = (count(number, each.title, each.titles or each.title) for number, each in repeats if number)
         print(f"In {of}{judged}: {', '.join(counts)}, of")
         for cell in group.cells:
             print(f"  {cell.model} on {cell.device} by {cell.writer}, read by {cell.reader}")
     for reason in absent:
         print(f"{reason}.")
     known = _run_to_learn_from(root, preset)
-    block_s, source = _block_seconds(preset, len(subjects), known, calibration)
+    block_s, source = _block_seconds(root, options, preset, len(subjects), known, calibration)
     if split is not None:
         block_s = split.seconds / split.blocks
     blocks = preset.blocks if options.budget is None else max(1, int(options.budget / block_s))
     if looks:
         blocks = min(blocks, PLANNED[-1])
-    print(f"Blocks: {blocks}, about {block_s / 60:.1f} min each, {blocks * block_s / 60:.0f} min in all ({source}).")
+    in_all = "" if blocks == 1 else f" each, {_time(blocks * block_s)} in all"
+    print(f"Blocks: {blocks}, about {_time(block_s)}{in_all} ({source}).")
     if looks:
         after = ", ".join(str(look) for look in PLANNED if look <= blocks) or "none"
         print(f"Looks on the way after these blocks: {after}; cells that are settled stop, others get their time.")
@@ -75,6 +78,13 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     spreads, learnt = _spreads_from(known, calibration, None if split is None else split.repeats)
     _print_detectable(margins.by_kind[Kind.TIME], blocks, spreads, learnt, SHARES[-1] if looks else 1.0)
     return 0
+
+
+def _had_from(environment: Environment) -> str:
+    """Return where a subject's TensorFlow comes from: "cpu wheel, policy today"."""
+    if environment.wheel is None:
+        return f"the interpreter {environment.python}, whose dependencies are not locked"
+    return f"{environment.wheel} wheel, policy {environment.policy}"
 
 
 def _run_to_learn_from(root: Path, preset: Preset) -> RunDirectory | None:
@@ -88,31 +98,45 @@ def _run_to_learn_from(root: Path, preset: Preset) -> RunDirectory | None:
 
 
 def _durations(run: RunDirectory) -> list[float]:
-    return [record["duration_s"] for record in run.records()[0] if record["type"] == "block" and record["complete"]]
+    """Return the seconds of the planned blocks; one that only measured again what was disturbed is none."""
+    blocks = (record for record in run.records()[0] if record["type"] == "block" and record["complete"])
+    return [record["duration_s"] for record in blocks if record.get("stands_for") is None]
 
 
 def _block_seconds(
-    preset: Preset, subjects: int, known: RunDirectory | None, calibration: planning.Calibration | None
+    root: Path,
+    options: argparse.Namespace,
+    preset: Preset,
+    subjects: int,
+    known: RunDirectory | None,
+    calibration: planning.Calibration | None,
 ) -> tuple[float, str]:
+    """Return the seconds that a block of the plan takes on average, and how that is known."""
     if calibration is not None:
         return float(calibration["block_s"]) / 2 * subjects, f"by the calibration of run {calibration['run']}"
     if known is not None:
         per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
         return per_subject * subjects, f"as in run {known.run}"
-    groups = [(group, _repeats_s(group)) for group in preset.groups]
-    blocks = max(1, preset.blocks)
-    in_all = sum(seconds * min(blocks, group.blocks or blocks) for group, seconds in groups)
-    return subjects * (ASSUMED_IMPORT_S + in_all / blocks), "a rough guess: this plan has not been measured here yet"
+    found = learn(runs_of(root, describe_machine(options.machine).name)[0], preset)
+    blocks = range(max(1, preset.blocks))
+    seconds = statistics.fmean(found.block_s(preset, number, options.isolation) for number in blocks)
+    return subjects * seconds, _learnt(found, preset)
 
 
-def _repeats_s(group: Group) -> float:
-    """Return the assumed seconds of a group's repeats in one block, of one subject."""
-    return group.repeats_in_all * sum(
-        ASSUMED_REPEAT_S
-        + 4 * families.parameters(cell.model) / ASSUMED_BYTES_PER_S
-        + (ASSUMED_CUDA_S if cell.device == "gpu" else 0.0)
-        for cell in group.cells
-    )
+def _learnt(found: Durations, preset: Preset) -> str:
+    """Return from what expected seconds come."""
+    unknown = found.unknown(preset)
+    if not found.factors:
+        return "a rough guess by what each repeat does: nothing like it has been measured here yet"
+    measured = f"by what repeats took in {count(len(found.runs), 'earlier run')} here"
+    return f"{measured}; a rough guess for {', '.join(unknown)}" if unknown else measured
+
+
+def _time(seconds: float) -> str:
+    """Return seconds as a person says them: "24 s", "4.2 min", "3.1 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _spreads_from(

@@ -15,7 +15,7 @@ from harness.machine.identity import describe_machine
 from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
-from harness.releases.environments import prepare
+from harness.releases.environments import Environment, describe_obtainable, prepare
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
 from harness.report.progress import progress_for
@@ -102,9 +102,26 @@ def chosen_subjects(root: Path, names: Sequence[str]) -> list[tuple[Release, Pro
     return found
 
 
+def described_subjects(root: Path, options: argparse.Namespace, names: Sequence[str]) -> list[tuple[str, Environment]]:
+    """Return each subject's full name and the environment of its release, installing nothing.
+
+    Raises:
+        UsageError: an option or a release's name is wrong.
+        ReleaseError: a release cannot be had here, as `plan_of` would say.
+    """
+    return [
+        (_full_name(release, profile), describe_obtainable(release, root, wheel=options.wheel, policy=options.policy))
+        for release, profile in chosen_subjects(root, names)
+    ]
+
+
 def subject_name(root: Path, name: str) -> str:
     """Return the full name of a subject that a user may have shortened: "2.21@xla" is "v2.21.0@xla"."""
     ((release, profile),) = chosen_subjects(root, [name])
+    return _full_name(release, profile)
+
+
+def _full_name(release: Release, profile: Profile | None) -> str:
     return release.name if profile is None else f"{release.name}@{profile.name}"
 
 

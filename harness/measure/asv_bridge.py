@@ -11,7 +11,7 @@ from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import narrow, read_preset
 from harness.measure.progress import Silent
 from harness.measure.run import measure
-from harness.releases.environments import describe
+from harness.releases.environments import describe, identified
 from harness.releases.manifest import read_manifest
 from harness.store.records import Record, records_of_complete_blocks
 
@@ -33,7 +33,7 @@ def measure_cell(root: Path, release_name: str, python: Path, device: str, model
         UsageError: the release or model is unknown, or another run holds the results.
     """
     release = read_manifest(root / "releases.toml").find(release_name)
-    environment = dataclasses.replace(describe(release, root), python=python)
+    environment = dataclasses.replace(identified(describe(release, root)), python=python)
     whole = read_preset("asv")
     preset = narrow(whole, devices=[device], models=model) if model else dataclasses.replace(whole, groups=())
     plan = Plan(

@@ -16,25 +16,35 @@ class Pass:
     name: str  # a preset's field is `<name>_repeats`
     operation: str  # of the worker, and of the metrics that it reports
     page_cache: str | None  # the state of the artifact's pages when it is read; None: nothing is read
-    title: str  # as forecasts say it, after a number
+    title: str  # as forecasts say it, after the number 1
+    titles: str | None = None  # after any other number; None: the same
     spawned: bool = False  # its clock begins with the start of a process, so none is forked; it holds the import
 
 
 PASSES = {
     each.name: each
     for each in (
-        Pass("save", "save", None, "saves"),
-        Pass("cold", "load", "cold", "cold loads"),
-        Pass("warm", "load", "warm", "warm loads"),
+        Pass("save", "save", None, "save", "saves"),
+        Pass("cold", "load", "cold", "cold load", "cold loads"),
+        Pass("warm", "load", "warm", "warm load", "warm loads"),
         Pass("reload", "reload", "warm", "with ten loads"),
         Pass("infer", "infer", "warm", "with steady calls"),
-        Pass("first_result", "first-result", "warm", "new processes to their first result", spawned=True),
+        Pass(
+            "first_result",
+            "first-result",
+            "warm",
+            "new process to its first result",
+            "new processes to their first result",
+            spawned=True,
+        ),
         Pass("calls", "calls", "warm", "with all ways to call"),
-        Pass("memory", "memory", "warm", "passes over memory"),
+        Pass("memory", "memory", "warm", "pass over memory", "passes over memory"),
         Pass("profile", "profile", "warm", "under the profiler"),
-        Pass("resume", "resume", "warm", "checks that training goes on"),
-        Pass("custom_code", "custom-code", "warm", "checks without the original code"),
-        Pass("floor", "floor", "warm", "floors of the device"),
+        Pass("resume", "resume", "warm", "check that training goes on", "checks that training goes on"),
+        Pass(
+            "custom_code", "custom-code", "warm", "check without the original code", "checks without the original code"
+        ),
+        Pass("floor", "floor", "warm", "floor of the device", "floors of the device"),
     )
 }
 """By name, in the order of their first use in a cell: what saves comes before what reads."""

@@ -42,6 +42,15 @@ class Plan:
             for name, environment in self.subjects.items()
             if environment.profile is not None
         }
+        installed = {
+            name: environment.installation
+            for name, environment in self.subjects.items()
+            if environment.installation is not None
+        }
+        builds = {
+            "installed TensorFlow": {name: found.tensorflow for name, found in installed.items()},
+            "installed Keras": {name: found.keras for name, found in installed.items()},
+        }
         loader = {name: value for name, value in sorted(os.environ.items()) if name in LOADER_VARIABLES}
         return {
             "kind": self.kind,
@@ -60,6 +69,7 @@ class Plan:
             **({"loader": loader} if loader else {}),
             **({"looks": list(self.looks)} if self.looks else {}),
             **({"profiles": profiles} if profiles else {}),
+            **(builds if installed else {}),
         }
 
 

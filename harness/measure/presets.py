@@ -139,8 +139,12 @@ def narrow(
 
     Without save there still is one save a cell and block: the load repeats need its artifact. Groups that have none of
     the operations are left out.
-    Raises UsageError where nothing is left to measure, or one of the operations is not among what is left.
+    Raises UsageError where nothing is left to measure, a glob matches no model of the preset, or one of the operations
+    is not among what is left.
     """
+    for glob in _globs(models):
+        if not any(fnmatchcase(cell.model, glob) for cell in preset.cells):
+            raise UsageError(f"Preset {preset.name!r} has no model that {glob!r} matches: it has {_models(preset)}.")
     groups = []
     for group in preset.groups:
         cells = tuple(
@@ -154,8 +158,7 @@ def narrow(
         groups.append(group)
     if not groups:
         raise UsageError(
-            f"Preset {preset.name!r} measures nothing that --device and --model leave: its models are "
-            f"{', '.join(dict.fromkeys(cell.model for cell in preset.cells))}."
+            f"Preset {preset.name!r} measures nothing that --device and --model leave: it has {_models(preset)}."
         )
     if operations is not None:
         lacking = [name for name in operations if name not in _operations(groups)]
@@ -168,7 +171,15 @@ def narrow(
 
 def matches(model: str, globs: str | None) -> bool:
     """Return whether a model's name matches one of the globs with commas between; all do where None."""
-    return globs is None or any(fnmatchcase(model, glob.strip()) for glob in globs.split(","))
+    return globs is None or any(fnmatchcase(model, glob) for glob in _globs(globs))
+
+
+def _globs(text: str | None) -> list[str]:
+    return [glob.strip() for glob in (text or "").split(",") if glob.strip()]
+
+
+def _models(preset: Preset) -> str:
+    return ", ".join(dict.fromkeys(cell.model for cell in preset.cells))
 
 
 _REPEATS = {f"{name}_repeats": name for name in PASSES}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +105,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
                 "profile": environment.profile,
                 "variables": dict(environment.variables),
                 "packages": dict(environment.packages),
+                "installation": None if environment.installation is None else asdict(environment.installation),
             }
             for name, environment in plan.subjects.items()
         ],

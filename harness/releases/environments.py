@@ -17,10 +17,11 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.releases.installation import Installation, find_installation
 from harness.releases.locks import Lock, lock_path, pythons_of, read_lock
 from harness.releases.manifest import POLICIES, Release, read_manifest
 from harness.releases.uv_command import UvError, run_uv
@@ -55,6 +56,7 @@ class Environment:
     profile: str | None = None  # as everything below, set by `harness.releases.profiles.with_profile`
     variables: Mapping[str, str] = field(default_factory=dict)  # for the worker, on top of what is pinned
     packages: Mapping[str, str] = field(default_factory=dict)  # versions of what the profile needs beside the lock
+    installation: Installation | None = None  # set by `prepare` for an interpreter release, which has no lock
 
     @property
     def subject(self) -> str:
@@ -133,6 +135,33 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
     return Environment(name, release, folder / "bin" / "python", wheel, policy, minor, digest, keras, there)
 
 
+def describe_obtainable(release: Release, root: Path, *, wheel: str = "auto", policy: str | None = None) -> Environment:
+    """Return what `prepare` would give, as `describe` does, refusing what is known to be impossible without installing.
+
+    Raises:
+        ReleaseError: it cannot be had here: wrong Python, no lock, or no set of versions fits.
+        UsageError: the arguments or the lock are wrong.
+    """
+    complaint = obstacle(release)
+    if complaint is not None:
+        raise ReleaseError(complaint)
+    environment = describe(release, root, wheel=wheel, policy=policy)
+    if release.python is None and not environment.installed:
+        _lock_for(environment, root)
+    return environment
+
+
+def identified(environment: Environment) -> Environment:
+    """Return the environment with what identifies the packages of an interpreter release; a lock tells it of others.
+
+    Raises:
+        UsageError: the interpreter cannot be started or has no TensorFlow.
+    """
+    if environment.release.python is None:
+        return environment
+    return replace(environment, installation=find_installation(environment.release.python))
+
+
 def choose_policy(root: Path, policy: str | None) -> str:
     """Return the policy that was asked for, or the one that `releases.toml` sets.
 
@@ -167,10 +196,9 @@ def prepare(
         ReleaseError: it cannot be had here: wrong Python, no lock, too little disk, a failed install.
         UsageError: the arguments or the lock are wrong.
     """
-    complaint = obstacle(release)
-    if complaint is not None:
-        raise ReleaseError(complaint)
-    environment = describe(release, root, wheel=wheel, policy=policy)
+    environment = describe_obtainable(release, root, wheel=wheel, policy=policy)
+    if release.python is not None:
+        return identified(environment)
     if environment.installed:
         return environment
     lock = _lock_for(environment, root)

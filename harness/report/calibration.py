@@ -25,7 +25,8 @@ _LOUD = 0.10
 class CalibrationReport:
     """A calibration, ready to be rendered.
 
-    `rows` are times that are judged, `memory` peaks and footprints, most of which are shown only; `calls` is the spread
+    `rows` are times that are judged, `memory` peaks and footprints, most of which are shown only; `unknown` counts the
+    times that were measured and of whose noise nothing is known, for lack of calm repeats; `calls` is the spread
     of single calls by row key where steady calls were measured; `splits` the best split by budget in seconds, None
     where it is too small; `taints` counts tainted repeats by kind.
     """
@@ -36,6 +37,7 @@ class CalibrationReport:
     blocks: int
     rows: Sequence[Noise]
     memory: Sequence[Noise]
+    unknown: int
     calls: Mapping[str, float]
     called: int
     splits: Mapping[float, Split | None]
@@ -53,6 +55,9 @@ def _lines(report: CalibrationReport) -> Iterator[RenderableType]:
     yield Text()
     yield Text("Noise (standard deviations) and the change that would be called, were it the only row", style="bold")
     yield Padding(_noise(report.rows), (0, 0, 0, 2))
+    if report.unknown:
+        lacking = f"{report.unknown} of {count(len(report.rows) + report.unknown, 'row')}"
+        yield _indented(f"Of {lacking} nothing is known: they lack calm repeats of both sides in two blocks.")
     if report.memory:
         yield Text()
         yield Text("Memory", style="bold")

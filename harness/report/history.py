@@ -13,8 +13,14 @@ from harness.report.wording import title
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Change, Finding, Shape
+from harness.verdict.history import FEWEST_FOR_STEPS
 from harness.verdict.rows import Row, Verdict
 
+_JUDGING_TWO = {
+    "releases": "`savedmodel-bench compare` judges two releases",
+    "commits": "`savedmodel-bench compare --results` judges two commits",
+    "nights": "each complete run is one value",
+}
 _MOST_ROWS = 6
 """Rows that a finding names; JSON has all."""
 
@@ -65,10 +71,14 @@ def render_history(sections: Sequence[HistorySection], form: str, older: Sequenc
 
 def _lines(section: HistorySection, markdown: bool) -> Iterator[str]:
     history = section.history
-    looked = f"{count(history.courses, 'course')}, changes over {percent(history.margin)}"
+    looked = f"{count(history.courses - history.too_short, 'course')}, changes over {percent(history.margin)}"
     found = count(len(history.findings), "finding") if history.findings else "no finding"
     heading = f"Over {section.name}: {found} ({looked})."
     yield f"## {heading}" if markdown else heading
+    if history.too_short:
+        if markdown:
+            yield ""
+        yield _too_short(section)
     yield ""
     for finding, check in zip(history.findings, section.checks, strict=True):
         sentence = finding_text(history, finding)
@@ -79,6 +89,17 @@ def _lines(section: HistorySection, markdown: bool) -> Iterator[str]:
             yield f"    {'- ' if markdown else ''}and {count(len(finding.changes) - _MOST_ROWS, 'more row')}"
         yield f"    {'- ' if markdown else ''}{check_text(check, finding, markdown)}"
         yield ""
+
+
+def _too_short(section: HistorySection) -> str:
+    """Return how many courses could not be looked at, and what can be done without more values."""
+    number = section.history.too_short
+    further = "further " if number < section.history.courses else ""
+    has = "course has" if number == 1 else "courses have"
+    return (
+        f"{number} {further}{has} fewer than the {FEWEST_FOR_STEPS} values that it takes to show a change; "
+        f"{_JUDGING_TWO[section.name]}."
+    )
 
 
 def finding_text(history: History, finding: Finding) -> str:
@@ -128,6 +149,8 @@ def _plain(section: HistorySection) -> dict[str, Any]:
     return {
         "axis": section.name,
         "courses": history.courses,
+        "courses_too_short": history.too_short,
+        "fewest_values": FEWEST_FOR_STEPS,
         "margin": history.margin,
         "findings": [
             {

@@ -314,11 +314,31 @@ def _meant(facts: Facts) -> tuple[str, list[str], Any]:
     return facts["kind"], subjects, preset.get("name") if isinstance(preset, dict) else None
 
 
+_OF_A_SUBJECT = {
+    "subjects": "the release called",
+    "locks": "the lock of",
+    "profiles": "the profile of",
+    "installed TensorFlow": "the TensorFlow installed for",
+    "installed Keras": "the Keras installed for",
+}
+"""Parts that hold something for each subject, and how a sentence names it."""
+
+_TELLING_NOTHING = {
+    "preset": "the preset's contents differ (its file, or --device, --model, --operation or --repeats)",
+    "boot": "the machine has been started anew",
+}
+"""Parts whose values are mere digests and ids, and what it means that they differ."""
+
+
 def _change(name: str, old: Any, new: Any) -> str | None:
     """Return how one part differs, short enough for a sentence; None where it does not."""
     old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
     if old == new:
         return None
+    if name in _TELLING_NOTHING:
+        return _TELLING_NOTHING[name]
+    if name in _OF_A_SUBJECT:
+        return _change_of_subjects(_OF_A_SUBJECT[name], old, new)
     if isinstance(old, dict) and isinstance(new, dict):
         differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
         return f"{name} changed ({', '.join(differing)})"
@@ -326,3 +346,15 @@ def _change(name: str, old: Any, new: Any) -> str | None:
         old, new = ", ".join(map(str, old)), ", ".join(map(str, new))
     shown = f"{name} was {old} and is {new}"
     return shown if len(shown) <= 160 else f"{name} changed"
+
+
+def _change_of_subjects(what: str, old: Any, new: Any) -> str:
+    """Return for which subjects something differs: "the lock of v2.21.0 has changed"."""
+    before, after = (part if isinstance(part, dict) else dict.fromkeys(part or ()) for part in (old, new))
+    told = []
+    for subject in sorted({*before, *after}):
+        if subject not in before:
+            told.append(f"{what} {subject} was not recorded")
+        elif before[subject] != after.get(subject):
+            told.append(f"{what} {subject} has changed")
+    return "; ".join(told)

@@ -40,6 +40,7 @@ MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
 
 FEWEST_FOR_STEPS = 5
+"""Values of a course: fewer show no change, whatever they are."""
 _SHORT = 24
 """One value alone is an outlier until a second one agrees with it; in a course longer than this, until a third does."""
 _FEWEST_IN_SPLIT = 5
@@ -73,7 +74,7 @@ def find_changes(
     """
     candidates: list[Change] = []
     p_values: list[float] = []
-    for course in courses:
+    for course in filter(is_long_enough, courses):
         found = course_changes(course, margin=margin, trends=trends, splits=splits)
         candidates += found
         # A course without a candidate was looked at as well.
@@ -83,11 +84,16 @@ def find_changes(
     return tuple(change for change in judged if change.q <= q_level)
 
 
+def is_long_enough(course: Course) -> bool:
+    """Return whether a course has as many usable values (finite and above zero) as it takes to show a change."""
+    return sum(map(_usable, course.values)) >= FEWEST_FOR_STEPS
+
+
 def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
     """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
-    usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
-    if len(usable) < FEWEST_FOR_STEPS:
+    if not is_long_enough(course):
         return []
+    usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
     places = np.array([place for place, _ in usable])
     logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
     places, logs, bounds = _levels(places, logs)
