@@ -63,16 +63,27 @@ class Project:
         self.root = root
         shutil.copy(ROOT / "asv.conf.json", root)
         shutil.copytree(ROOT / "benchmarks", root / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+        self.python = self._interpreter()
         entries = [
             '[[release]]\nversion = "2.9.1"\ndate = 2022-05-01\nnewest_python = "3.10"\n',
-            f'[[release]]\nname = "old"\npython = "{sys.executable}"\ndate = 2025-01-01\n',
-            f'[[release]]\nname = "new"\npython = "{sys.executable}"\ndate = 2026-01-01\n',
+            f'[[release]]\nname = "old"\npython = "{self.python}"\ndate = 2025-01-01\n',
+            f'[[release]]\nname = "new"\npython = "{self.python}"\ndate = 2026-01-01\n',
         ]
         (root / "releases.toml").write_text("\n".join(entries))
         (root / "stand-in").mkdir()
         (root / "stand-in" / "sitecustomize.py").write_text(STAND_IN)
         (root / "home").mkdir()
         self.asv("machine", "--yes", "--machine", "tester")
+
+    def _interpreter(self) -> Path:
+        """Return an interpreter in which a package named tensorflow lies: nothing here imports it."""
+        package = self.root / "site" / "tensorflow" / "__init__.py"
+        package.parent.mkdir(parents=True)
+        package.touch()
+        python = self.root / "python"
+        python.write_text(f'#!/bin/sh\nPYTHONPATH="{self.root}/site" exec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        return python
 
     def asv(self, *arguments: str, code: int = 0) -> str:
         """Run asv and return all that it said; its exit code has to be `code`."""
@@ -117,7 +128,7 @@ def project(tmp_path_factory) -> Project:
 def test_every_cell_is_measured_once_in_its_interpreter(project):
     calls = project.calls()[:12]
     assert sorted(map(tuple, calls)) == sorted(
-        (release, sys.executable, "cpu", model)
+        (release, str(project.python), "cpu", model)
         for release in ("old", "new")
         for model in ("None", "mlp-xs", "mlp-s", "mlp-m", "conv-s", "transformer-s")
     )

@@ -105,6 +105,7 @@ def root(tmp_path: Path) -> Path:
     return project_root(tmp_path)
 
 
+@pytest.mark.slow
 def test_settled_and_hopeless_cells_stop_and_near_ones_get_blocks(
     root: Path, measured_cells: list[tuple[str, ...]]
 ) -> None:
@@ -125,6 +126,7 @@ def test_settled_and_hopeless_cells_stop_and_near_ones_get_blocks(
     assert rows[NEAR].blocks == outcome.blocks > 5
 
 
+@pytest.mark.slow
 def test_the_end_of_the_budget_takes_the_place_of_the_next_look(
     root: Path, measured_cells: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +142,7 @@ def test_the_end_of_the_budget_takes_the_place_of_the_next_look(
     assert any("judged after 5 and 6 blocks" in note for note in notes)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_with_the_cells_that_were_open(
     root: Path, measured_cells: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +162,7 @@ def test_an_interrupted_run_goes_on_with_the_cells_that_were_open(
     assert second.run.facts["looks"][:2] == [5, 8]
 
 
+@pytest.mark.slow
 def test_without_looks_nothing_is_judged_on_the_way_and_no_cell_stops(
     root: Path, measured_cells: list[tuple[str, ...]]
 ) -> None:

@@ -109,6 +109,7 @@ def watched(library: Path, wait_s: float, **scenario: str) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_the_host_samples_device_memory_and_reads_energy_around_calls(library: Path) -> None:
     found = watched(library, 2.1, USED="1000,9000,3000", ENERGY="1000000,2050000")
     values = {entry["metric"]: entry["value"] for entry in found["metrics"]}
@@ -118,6 +119,7 @@ def test_the_host_samples_device_memory_and_reads_energy_around_calls(library: P
     assert found["evidence"]["device_track"]["longest_gap_s"] > 0
 
 
+@pytest.mark.slow
 def test_an_energy_counter_that_stands_still_is_no_zero(library: Path) -> None:
     found = watched(library, 2.1, ENERGY="1000000,1000000")
     reasons = {entry["metric"]: entry["reason"] for entry in found["absent"]}
