@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from harness.report.numbers import percent
+from harness.report.numbers import count, percent
 from harness.store.records import Record, records_of_complete_blocks
 from harness.store.taints import concerning
 
@@ -33,10 +33,10 @@ def _unsettled_note(windows: Sequence[_Window]) -> list[str]:
     places = Counter(place for place, evidence in windows if not evidence["settled"])
     if not places:
         return []
-    worst = ", ".join(f"{place} ({count} times)" for place, count in places.most_common(3))
+    worst = ", ".join(f"{place} ({count(seen, 'time')})" for place, seen in places.most_common(3))
     return [
-        f"Calls had not become steady when the warm-up ended in {places.total()} of {len(windows)} windows, most often "
-        f"{worst}; their times stand as measured."
+        f"Calls had not become steady in {places.total()} of {len(windows)} windows, most often {worst}; their times "
+        "stand as measured."
     ]
 
 

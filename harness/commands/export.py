@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from harness.commands import asv_project
+from harness.commands import asv_project, judging
 from harness.releases.commands import find_root
 from harness.report.numbers import count
 from harness.store.export import asv_samples, record_samples, write_samples
@@ -23,6 +23,7 @@ def export(options: argparse.Namespace) -> int:
             print(problem, file=sys.stderr)
         if options.machine is not None:
             table = table[table["machine"] == options.machine]
+            judging.require_machine(table, options.machine)
     write_samples(table, options.format, options.output)
     if options.output is not None:
         print(f"{count(len(table), 'row')} in {options.output}.", file=sys.stderr)

@@ -157,6 +157,14 @@ def put_out(text: str, options: argparse.Namespace) -> None:
     print(f"The report is in {options.output}.", file=sys.stderr)
 
 
+def require_machine(table: pd.DataFrame, machine: str | None) -> None:
+    """Raise UsageError if a machine was asked for by name of which nothing was found."""
+    if machine is not None and table.empty:
+        raise UsageError(
+            f"The results hold nothing of a machine {machine!r}; `savedmodel-bench summary` names those known."
+        )
+
+
 def load_named_run(path: Path) -> RunDirectory:
     """Return the run in a directory that a user named.
 

@@ -26,6 +26,7 @@ def show_summary(options: argparse.Namespace) -> int:
     spawned: list[SpawnedRuns] = []
     older: list[OlderRuns] = []
     table = summary(find_root(), machine=options.machine, problems=problems, spawned=spawned, older=older)
+    judging.require_machine(table, options.machine)
     for told in (*problems, *((*spawned, *older) if options.format == "csv" else ())):
         print(told, file=sys.stderr)
     text = render_summary(table, options.format, spawned, older)

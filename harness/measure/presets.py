@@ -115,6 +115,8 @@ def read_preset(text: str) -> Preset:
                 f"There is no preset file {file}; give a path to a TOML file or one of {', '.join(shipped_names())}."
             )
         tables = _parse(file)
+        if not tables:
+            raise UsageError(f"{file} holds no preset: a table with groups, as those of harness/presets.toml.")
         if not name and len(tables) != 1:
             raise UsageError(f"{file} holds {len(tables)} presets: say which, as {file}#NAME ({', '.join(tables)}).")
         name = name or next(iter(tables))

@@ -35,13 +35,19 @@ def change(ratio: float | None) -> str:
     return f"{percent:+.1f} %" if abs(percent) < 99.95 else f"{percent:+.0f} %"
 
 
+def _tenths(percent: float) -> str:
+    """Return percent with a sign and one decimal; what rounds to nothing has no sign."""
+    text = f"{percent:+.1f}"
+    return "0.0" if text in ("-0.0", "+0.0") else text
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Return the bounds of a ratio as changes: "-1.2 .. +3.4 %"; "" where there is no interval."""
     if low is None:
         return ""
     if high is None or high >= 2:
         return f"{change(low)} .. {'open' if high is None else change(high)}"
-    return f"{100 * (low - 1):+.1f} .. {100 * (high - 1):+.1f} %"
+    return f"{_tenths(100 * (low - 1))} .. {_tenths(100 * (high - 1))} %"
 
 
 def percent(fraction: float) -> str:
