@@ -56,7 +56,6 @@ ON_A_GPU_ONLY = {
     "device_growth_bytes",
     "device_leaks",
     "device_copy_floor_s",
-    "device_matrix_floor_s",
     "infer_energy_j",
 }
 

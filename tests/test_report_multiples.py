@@ -80,10 +80,14 @@ def calls(device: str, product_s: float | None = None) -> dict[str, float]:
             ("infer_p50_s", "tf-module/tf-load b1", 0.09),
             ("infer_p50_s", "tf-module/tf-load b32", 1.5),
             ("call_p50_s", "tf-module/tf-load xla b32", 1.5),
-            ("device_matrix_floor_s", "tf-module", product_s),
         )
-        if value is not None
     ]
+    if product_s is not None:
+        rows += [
+            ("r1", block, subject, device, "-", "-", "matrix_floor_s", "seconds", product_s, 1, 0)
+            for block in range(4)
+            for subject in ("old", "new")
+        ]
     found = compare_subjects(
         pd.DataFrame(rows, columns=COLUMNS), None, SubjectFacts("old"), SubjectFacts("new"),
         margins=margin_table(0.10), machine={"name": "desk"}, preset="quick", floors=FLOORS,
@@ -91,17 +95,13 @@ def calls(device: str, product_s: float | None = None) -> dict[str, float]:
     return {one.measured.variant: one.times for one in multiples(found.measured[1], FLOORS)}
 
 
-def test_a_steady_call_is_told_as_a_multiple_of_its_models_multiplications() -> None:
-    # 8.178e9 operations an item at 2e11 a second take 41 ms.
+@pytest.mark.parametrize(("device", "size"), [("cpu", 2048), ("gpu", 4096)])
+def test_a_steady_call_is_told_as_a_multiple_of_its_models_multiplications(device: str, size: int) -> None:
+    assert calls(device) == {}
+    # 8.178e9 operations an item, at a rate of 2e11 a second.
+    product_s = 2 * size**3 / 2e11
     times = {"tf-module/tf-load b1": 0.09 / 0.04089, "tf-module/tf-load b32": 1.5 / (32 * 0.04089)}
-    assert calls("cpu") == pytest.approx(times, rel=1e-3)
-
-
-def test_on_a_gpu_the_product_is_the_workers_own() -> None:
-    assert calls("gpu") == {}
-    # 2 * 4096**3 operations in 1 ms.
-    times = {"tf-module/tf-load b1": 0.09 / 5.95e-5, "tf-module/tf-load b32": 1.5 / (32 * 5.95e-5)}
-    assert calls("gpu", product_s=1e-3) == pytest.approx(times, rel=1e-3)
+    assert calls(device, product_s) == pytest.approx(times, rel=1e-3)
 
 
 def test_floors_that_were_never_calm_are_told() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.metrics import split_batch
 from harness.remarks import Measured
-from harness.worker.floor import MATRIX_SIZE
+from harness.worker.floor import MATRIX_SIZES
 from harness.zoo.families import names, operations
 
 FLOOR_OF = {
@@ -34,10 +34,10 @@ SMALLEST_BYTES = 1 << 20
 
 CALL = "infer_p50_s"
 MATRIX_FLOOR = "matrix product"
-"""The floor of a steady call on the CPU: the model's multiplications at this rate."""
+"""The floor of a steady call: the model's multiplications at the rate of the release's own matrix product."""
 
-DEVICE_MATRIX_FLOOR = "device_matrix_floor_s"
-"""Metric that a worker measures on a GPU: the product of two matrices of MATRIX_SIZE."""
+MATRIX_METRIC = "matrix_floor_s"
+"""Metric that a worker measures on either device: the product of two matrices of MATRIX_SIZES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,12 @@ def multiples(measured: Sequence[Measured], floors: Iterable[Mapping[str, Any]])
     rates = {floor["name"]: floor["rate_per_s"] for floor in floors if floor.get("rate_per_s")}
     sizes = {_artifact(one): one.value for one in measured if one.metric == "artifact_bytes" and one.value}
     copies = {_artifact(one): one.value for one in measured if one.metric == DEVICE_FLOOR}
-    products = {_artifact(one): one.value for one in measured if one.metric == DEVICE_MATRIX_FLOOR}
+    products = {(one.subject, one.device): one.value for one in measured if one.metric == MATRIX_METRIC}
     found = []
     for one in measured:
         where = _artifact(one)
         if one.metric == CALL:
-            rate = rates.get(MATRIX_FLOOR) if one.device == "cpu" else _rate(products.get(where))
-            its_floors = _floor_of_call(one, rate)
+            its_floors = _floor_of_call(one, products.get((one.subject, one.device)))
         else:
             its_floors = _floors_of_bytes(one, rates, sizes.get(where, 0.0), copies.get(where))
         for floor, floor_s in its_floors:
@@ -88,15 +87,11 @@ def _floors_of_bytes(
         yield "copy to the device", copy_s
 
 
-def _floor_of_call(one: Measured, rate: float | None) -> Iterator[tuple[str, float]]:
-    """Yield the floor of a steady call of one of our models, and its seconds at so many operations a second."""
-    if rate and one.model in names():
-        yield MATRIX_FLOOR, operations(one.model) * (split_batch(one.variant)[1] or 1) / rate
-
-
-def _rate(product_s: float | None) -> float | None:
-    """Return the floating-point operations a second of a worker's matrix product."""
-    return 2 * MATRIX_SIZE**3 / product_s if product_s else None
+def _floor_of_call(one: Measured, product_s: float | None) -> Iterator[tuple[str, float]]:
+    """Yield the floor of a steady call of one of our models, and its seconds, by what a matrix product takes."""
+    if product_s and one.model in names():
+        share = operations(one.model) * (split_batch(one.variant)[1] or 1) / (2 * MATRIX_SIZES[one.device] ** 3)
+        yield MATRIX_FLOOR, share * product_s
 
 
 def multiple_text(found: Multiple) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from harness.formats import registry
-from harness.worker import absence, device, host_memory, outputs, page_cache, steady
+from harness.worker import absence, device, floor, host_memory, outputs, page_cache, steady
 from harness.worker.recorder import Recorder
 from harness.worker.save import bits_path, expected_path
 from harness.zoo import families
@@ -65,6 +65,8 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             request["hold"]("loaded")
     for batch in request["batches"]:
         _steady(tf, call, batch, request, recorder)
+    if request["operation"] == "infer" and request["keep"]:
+        floor.multiply(tf, request["device"], recorder)
 
 
 def _load(tf: Any, reader: Any, request: Dict[str, Any], recorder: Recorder) -> Any:
