@@ -201,7 +201,7 @@ def test_a_budget_and_a_number_of_blocks_are_refused_together(
     )
 
 
-REFERENCE = next(Path(__file__).parents[1].glob("results/reference/*/20261125T201726-b0e8"))
+REFERENCE = next(Path(__file__).parents[1].glob("results/reference/*/20261126T020132-9382"))
 
 
 def judged(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, set[str], str]:

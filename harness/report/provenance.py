@@ -13,7 +13,7 @@ _MOST_NAMED = 3
 def provenance_line(found: Provenance) -> str:
     """Return a line of one to three sentences.
 
-    Example: "From 10 blocks of run 20261125T201726-b0e8 on amd-epyc-2cpu-24gib."
+    Example: "From 10 blocks of run 20261126T020132-9382 on amd-epyc-2cpu-24gib."
     """
     others = f" Not read: {', '.join(found.others)} (--machine NAME)." if found.others else ""
     if not found.runs:

@@ -23,9 +23,9 @@ REPEATS_DTYPES = {
     "reason": "string", "complete_block": "bool", "record": "int64",
 }  # fmt: skip
 """Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` are the kinds of those that concern the
-metric, joined by "; "; `reason`
-is "" where there is none; status is that of the record, or "absent" for a metric that the record names as absent. A
-record that failed or is unsupported has one row with metric "-". `record` numbers the records of a run."""
+metric, joined by "; "; `reason` is "" where there is none; status is that of the record, or "absent" for a metric that
+the record names as absent. A record that failed or is unsupported has one row with metric "-". `record` numbers the
+records of a run."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
