@@ -49,7 +49,7 @@ def provenance_line(found: Provenance) -> str:
 def disturbed_lines(found: Provenance) -> list[str]:
     """Return a sentence for each run that the machine disturbed.
 
-    Example: "Run 20261125T203728-eff1: 1 block was disturbed so much that some rows have no calm repeat there (steal)."
+    Example: "Run 20261126T023045-1a8e: 1 block was disturbed so much that some rows have no calm repeat there (steal)."
     """
     return [f"Run {run}: {note}." for run, note in found.disturbed]
 

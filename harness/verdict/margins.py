@@ -24,8 +24,8 @@ LEAST_BYTES = 1024.0
 """A smaller change in bytes concerns nobody, whatever share it is."""
 
 LEAST_HOST_PEAK_BYTES = float(4 << 20)
-"""Of a host peak: it holds pages of TensorFlow's own code that a fork touches first, in which releases were seen to differ
-by up to 4 MB whatever the model (docs/methodology.md, "Memory")."""
+"""Of a host peak: it holds pages of TensorFlow's own code that a fork touches first, in which releases were seen to
+differ by up to 4 MB whatever the model (docs/methodology.md, "Memory")."""
 
 
 def least_change(metric: Metric | None, unit: str) -> float:
