@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,24 +73,48 @@ def find_installation(python: Path) -> Installation:
         UsageError: the interpreter cannot be started or has no TensorFlow; the message has its last line.
     """
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    try:
-        done = subprocess.run(
-            [str(python), "-c", _PROBE],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_SECONDS,
-        )
-    except OSError as error:
-        raise UsageError(f"{python} cannot be started ({error.strerror}): correct `python` in releases.toml.") from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"{python} did not start within {_PROBE_SECONDS} s: try it by hand.") from None
+    correct = "correct `python` in releases.toml"
+    done = ask(python, _PROBE, environ, _PROBE_SECONDS, correct)
     for line in done.stdout.splitlines():
         if line.startswith("INSTALLED "):
             found = json.loads(line.removeprefix("INSTALLED "))
             return Installation(found["tensorflow"], found["keras"])
-    last = (done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1]
     raise UsageError(
-        f"{python} does not tell which TensorFlow it has: {last}. Install TensorFlow there, or correct releases.toml."
+        f"{python} does not tell which TensorFlow it has: {last_words(done)}. Install TensorFlow there, or {correct}."
     )
+
+
+def ask(
+    python: Path, script: str, environ: Mapping[str, str], seconds: float, advice: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in an interpreter.
+
+    Args:
+        python: the interpreter.
+        script: what it runs.
+        environ: its environment.
+        seconds: how long it may take.
+        advice: what to do if it is none, as the end of a sentence.
+
+    Raises:
+        UsageError: it cannot be started, or does not end in time.
+    """
+    try:
+        return subprocess.run(
+            [str(python), "-c", script],
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except OSError as error:
+        raise UsageError(f"{python} cannot be started ({error.strerror}): {advice}.") from None
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{python} did not answer within {seconds:g} s: try it by hand.") from None
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the last line that a process wrote to its standard error, or how it ended where it wrote none."""
+    return (done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.releases.installation import ask, last_words
 from harness.releases.manifest import Manifest, complaint_about_name, read_manifest
 
 # Runs in that interpreter, whatever its Python is.
@@ -46,28 +46,13 @@ def probe(python: Path) -> Interpreter:
     """
     environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"})
-    try:
-        done = subprocess.run(
-            [str(python), "-c", _PROBE],
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_PROBE_SECONDS,
-        )
-    except OSError as error:
-        raise UsageError(
-            f"{python} cannot be started ({error.strerror}): give the path of a Python interpreter."
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"{python} did not import TensorFlow within {_PROBE_SECONDS} s: try it by hand.") from None
+    done = ask(python, _PROBE, environ, _PROBE_SECONDS, "give the path of a Python interpreter")
     for line in done.stdout.splitlines():
         if line.startswith("PROBED "):
             found = json.loads(line.removeprefix("PROBED "))
             return Interpreter(found["tensorflow"], found["keras"], found["python"])
-    last = (done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1]
     raise UsageError(
-        f"{python} cannot import TensorFlow: {last}. Install TensorFlow there, or give another interpreter."
+        f"{python} cannot import TensorFlow: {last_words(done)}. Install TensorFlow there, or give another interpreter."
     )
 
 
