@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import re
 import signal
 import sys
 import traceback
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import harness
+from harness.arguments import Joined, duration_s, fraction, list_of, margin, positive
 from harness.errors import UsageError
 from harness.measure.passes import OPERATIONS
 from harness.measure.presets import DEVICES, shipped_names
@@ -27,17 +27,6 @@ USAGE = 3
 INTERRUPTED = 130
 
 _SUBJECT = "v2.21.0, 2.21, a name; under a profile as in 2.21@xla (harness/profiles.toml)"
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-class _Joined(argparse.Action):
-    """Joins the values of an option that is given again, as if they were written with commas between."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
-    ) -> None:
-        before = getattr(namespace, self.dest)
-        setattr(namespace, self.dest, values if before is None else f"{before},{values}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -134,7 +123,7 @@ def _add_compare(commands: Any) -> None:
     )
     parser.add_argument(
         "--margin",
-        type=_margin,
+        type=margin,
         action="append",
         metavar="[PATTERN=]F",
         help="the change in time that does not matter (default: the preset's; with --results 0.1); as 'load_*=0.02' "
@@ -204,11 +193,11 @@ def _add_history(commands: Any) -> None:
     _add_results(parser, "over the commits of any asv project")
     _add_machine(parser)
     parser.add_argument(
-        "--margin", type=_fraction, default=0.05, metavar="F", help="the change that does not matter (default: 0.05)"
+        "--margin", type=fraction, default=0.05, metavar="F", help="the change that does not matter (default: 0.05)"
     )
     parser.add_argument(
         "--confirm",
-        type=_duration_s,
+        type=duration_s,
         nargs="?",
         const=1200.0,
         metavar="TIME",
@@ -230,7 +219,7 @@ def _add_export(commands: Any) -> None:
 def _add_prune(commands: Any) -> None:
     parser = commands.add_parser("prune", help="pack the records of old runs; nothing is lost, all commands read them")
     parser.add_argument(
-        "--older-than", type=_positive, default=90, metavar="DAYS", help="only runs that began before (default: 90)"
+        "--older-than", type=positive, default=90, metavar="DAYS", help="only runs that began before (default: 90)"
     )
     parser.add_argument("--apply", action="store_true", help="do it (default: say what would be done)")
     parser.set_defaults(handler=_called("prune", "prune"))
@@ -260,29 +249,29 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--device",
-        type=_list_of(DEVICES),
+        type=list_of(DEVICES),
         action="extend",
         metavar="D",
         help="cpu, gpu or cpu,gpu (default: all found)",
     )
     parser.add_argument(
         "--model",
-        action=_Joined,
+        action=Joined,
         metavar="GLOB",
         help="only the preset's models that match, as in 'mlp-*,conv-s'; again for more",
     )
     parser.add_argument(
         "--operation",
-        type=_list_of(OPERATIONS),
+        type=list_of(OPERATIONS),
         action="extend",
         metavar="OPS",
         help=f"some of {','.join(OPERATIONS)} (default: all that the preset has)",
     )
-    parser.add_argument("--blocks", type=_positive, metavar="N", help="number of blocks (default: the preset's)")
-    parser.add_argument("--repeats", type=_positive, metavar="K", help="repeats of each operation in a block")
+    parser.add_argument("--blocks", type=positive, metavar="N", help="number of blocks (default: the preset's)")
+    parser.add_argument("--repeats", type=positive, metavar="K", help="repeats of each operation in a block")
     parser.add_argument(
         "--budget",
-        type=_duration_s,
+        type=duration_s,
         metavar="TIME",
         help="15m or 1h30m; compare: looks after 5, 8, 12 and 20 blocks, settled cells stop; else: blocks that fit; "
         "not with --blocks",
@@ -311,62 +300,6 @@ def _called(module: str, function: str) -> Callable[[argparse.Namespace], int]:
         return int(getattr(importlib.import_module(f"harness.commands.{module}"), function)(options))
 
     return handler
-
-
-def _duration_s(text: str) -> float:
-    """Return the seconds of a duration like "90s", "15m" or "1h30m"."""
-    text = text.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text} has no unit: write {text}m for minutes or {text}s for seconds")
-    match = _DURATION.fullmatch(text)
-    if not match or not any(match.groups()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write it like 90s, 15m or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    total = 3600 * hours + 60 * minutes + seconds
-    if total <= 0:
-        raise argparse.ArgumentTypeError("it must be more than nothing")
-    return total
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no fraction from 0 to under 1 (0.05 is 5 %)")
-    return value
-
-
-def _margin(text: str) -> tuple[str | None, float]:
-    """Return (pattern, margin) of "load_*/cpu/*=0.02", (None, margin) of "0.02"."""
-    pattern, equals, margin = text.rpartition("=")
-    if equals and not pattern.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} has no pattern: write it like 'load_*=0.02'")
-    return pattern.strip() if equals else None, _fraction(margin)
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
-    return value
-
-
-def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
-    """Return the argument type of a comma-separated list of known words."""
-
-    def parse(text: str) -> list[str]:
-        words = [word.strip() for word in text.split(",") if word.strip()]
-        unknown = [word for word in words if word not in known]
-        if unknown or not words:
-            raise argparse.ArgumentTypeError(f"{', '.join(unknown) or 'nothing'}: choose some of {','.join(known)}")
-        return [word for word in known if word in words]
-
-    return parse
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from harness.measure.presets import narrow, read_preset
 from harness.releases.environments import prepare
 from harness.releases.installation import find_installation
 from harness.releases.manifest import read_manifest
-from harness.store.runs import why_not_resumable
+from harness.store.resuming import why_not_resumable
 
 RECORD = "tensorflow/__init__.py,sha256=aa,10\ntensorflow/libtensorflow_cc.so.2,sha256=bb,4\n"
 

@@ -240,3 +240,18 @@ def test_a_run_without_a_complete_block_is_no_answer(tmp_path: Path, capsys: pyt
     assert main(["compare", "2.15", "2.21", "--run", str(tmp_path / "run")]) == 3
     shown = capsys.readouterr()
     assert (shown.out, "holds no complete block: there is nothing to judge" in shown.err) == ("", True)
+
+
+def test_what_settles_an_open_row_is_a_command_that_can_be_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["compare", "2.15", "2.21", "--model", "mlp-*", "--run"]
+    main([*asked, str(REFERENCE)])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert re.search(r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks \d+ should settle", shown)
+    # A run of a preset of one's own does not say in which file that lay.
+    shutil.copytree(REFERENCE, tmp_path / "run")
+    facts = json.loads((REFERENCE / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "preset": {**facts["preset"], "name": "mine"}}))
+    main([*asked, str(tmp_path / "run")])
+    assert "To settle" not in capsys.readouterr().out

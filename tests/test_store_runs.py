@@ -14,15 +14,14 @@ from stored_runs import MACHINE, block_end, repeat, store_run
 
 from harness.errors import UsageError
 from harness.store.records import Problem
+from harness.store.resuming import find_resumable, why_not_resumable
 from harness.store.runs import (
     ResultsLock,
     RunDirectory,
     create_run,
-    find_resumable,
     fingerprint,
     load_run,
     runs_of,
-    why_not_resumable,
 )
 
 HOLD = (

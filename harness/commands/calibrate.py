@@ -100,7 +100,7 @@ def report_of(run: RunDirectory) -> CalibrationReport:
 def _useless(run: RunDirectory, root: Path) -> str:
     """Return why a run in which nothing was calm is no calibration."""
     repeats = [record for record in records_of_complete_blocks(run.records()[0]) if record["cell"] is not None]
-    kinds = [{taint.partition(":")[0] for taint in record.get("taints") or ()} for record in repeats]
+    kinds = [{kind_of(taint) for taint in record.get("taints") or ()} for record in repeats]
     counted = Counter(kind for found in kinds for kind in found).most_common()
     named = ", ".join(f"{kind} in {number}" for kind, number in counted)
     return (

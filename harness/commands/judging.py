@@ -14,10 +14,10 @@ from typing import Any
 import pandas as pd
 
 from harness.commands.call_notes import call_notes
-from harness.commands.remarks import floors_of, repeats_of, run_notes
+from harness.commands.remarks import floors_of, read_run, run_notes
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
-from harness.measure.presets import matches
+from harness.measure.presets import matches, shipped_names
 from harness.measure.retries import stands_for
 from harness.metrics import CELL_FAILED, METRICS, Kind
 from harness.report.json_document import render_json
@@ -84,8 +84,7 @@ def compare_in_run(
     for name in (old, new):
         if name not in facts:
             raise UsageError(f"Run {run.run} did not measure {name}; it measured {', '.join(facts)}.")
-    repeats = repeats_of(run)
-    records = run.records()[0]
+    records, repeats = read_run(run)
     if not complete_blocks(records):
         raise UsageError(f"Run {run.run} holds no complete block: there is nothing to judge.")
     samples, tainted, failures = map(
@@ -122,13 +121,19 @@ def render(comparison: Comparison, options: argparse.Namespace) -> str:
         return render_json(comparison, require_decision=options.require_decision)
     if options.format == "markdown":
         return render_markdown(comparison)
-    settle = None if options.results is not None else _settle_command(comparison, options)
+    settle = _settle_command(comparison, options)
     return render_table(comparison, width=terminal_width(), colour=is_coloured(options), settle_command=settle)
 
 
-def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str:
-    """Return the command that measures these two sides as they were, without a number of blocks."""
-    words = [command_name(), "compare", comparison.old.name, comparison.new.name, "--preset", comparison.preset]
+def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str | None:
+    """Return the command that measures these two sides as they were, without a number of blocks; None: there is none.
+
+    A run that is read says what its preset is called, not in which file it lay.
+    """
+    preset = options.preset if options.run is None else comparison.preset
+    if options.results is not None or (options.run is not None and preset not in shipped_names()):
+        return None
+    words = [command_name(), "compare", comparison.old.name, comparison.new.name, "--preset", preset]
     for name in ("device", "model", "operation", "isolation", "wheel", "policy", "machine"):
         value = getattr(options, name)
         if value not in (None, "fork", "auto"):

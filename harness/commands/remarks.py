@@ -10,8 +10,8 @@ import pandas as pd
 from harness.commands.call_notes import call_notes
 from harness.remarks import LeftOut, Remarks, failures_of, measured_of, without_value_of
 from harness.report.multiples import floors_note
-from harness.store.frame import failures_frame, repeats_frame, taint_kinds, tainted_frame, tainted_repeats
-from harness.store.records import Problem
+from harness.store.frame import failures_frame, repeats_of_run, taint_kinds, tainted_frame, tainted_repeats
+from harness.store.records import Record
 from harness.store.runs import RunDirectory
 
 
@@ -24,11 +24,11 @@ def remarks_of(run: RunDirectory, medians: pd.DataFrame, run_path: str) -> Remar
         run_path: where the records lie, as the user is to read it.
     """
     subjects = [str(subject["name"]) for subject in run.facts["subjects"]]
-    repeats = repeats_of(run)
+    records, repeats = read_run(run)
     counted = [LeftOut(name, tainted_repeats(repeats, [name]), taint_kinds(repeats, [name])) for name in subjects]
     return Remarks(
         measured=measured_of(medians),
-        notes=(*run_notes(run), *call_notes(run.records()[0], subjects)),
+        notes=(*run_notes(run), *call_notes(records, subjects)),
         left_out=tuple(one for one in counted if one.repeats),
         without_value=without_value_of(tainted_frame(repeats), subjects),
         failures=failures_of(failures_frame(repeats), subjects[::-1]),
@@ -37,13 +37,12 @@ def remarks_of(run: RunDirectory, medians: pd.DataFrame, run_path: str) -> Remar
     )
 
 
-def repeats_of(run: RunDirectory) -> pd.DataFrame:
-    """Return `store.frame.repeats_frame` of a run; what could not be read is printed."""
-    problems: list[Problem] = []
-    repeats = repeats_frame([run.path], problems)
+def read_run(run: RunDirectory) -> tuple[list[Record], pd.DataFrame]:
+    """Return a run's records, and `store.frame.repeats_frame` of them; what could not be read is printed."""
+    records, problems = run.records()
     for problem in problems:
         print(problem, file=sys.stderr)
-    return repeats
+    return records, repeats_of_run(run, records)
 
 
 def run_notes(run: RunDirectory) -> list[str]:

@@ -36,8 +36,8 @@ DEFAULT_BYTES = 256 << 20
 COPY_BYTES = 256 << 20
 """Copied for memory bandwidth: several times the last-level cache of most processors."""
 
-MATRIX_SIZE = 2048
-"""Edge of the square float32 matrices: 2 * 2048**3 operations. With 1024 the product's own start is still felt."""
+MATRIX_SIZE = 1024
+"""Edge of the square float32 matrices: 2 * 1024**3 operations, tens of milliseconds on one core."""
 
 COLD_LIMIT = 0.01
 """Share of a file's pages that may be resident for a read to be called cold, as for cold loads."""

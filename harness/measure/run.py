@@ -17,14 +17,13 @@ from harness.measure.progress import Progress
 from harness.measure.run_floors import with_floors
 from harness.measure.sitting import Outcome, Sitting
 from harness.store.records import Record, complete_blocks
+from harness.store.resuming import find_resumable, why_not_resumable
 from harness.store.runs import (
     UNFINISHED,
     ResultsLock,
     RunDirectory,
     create_run,
-    find_resumable,
     fingerprint,
-    why_not_resumable,
 )
 from harness.worker import WORKER_VERSION
 
