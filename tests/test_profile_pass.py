@@ -96,10 +96,10 @@ def test_calls_are_profiled_in_a_real_release(tmp_path: Path) -> None:
     for record in profiled:
         found = {(entry["metric"], entry["batch"]): entry["value"] for entry in record["metrics"] if "batch" in entry}
         for batch in (1, 32):
-            # Five dense layers, each a fused product of 12 us and more, four times what makes one expensive. A busy
-            # machine can make some of the graph's other 23 operations look expensive, but hides none of the five.
+            # Four dense layers are a fused product of 12 us and more, four times what makes one expensive. The fifth,
+            # of ten outputs, lies near that limit; a busy machine can make the other 23 operations look expensive.
             kernels, tries = found["profile_kernels", batch], record["evidence"][f"profile_b{batch}"]["tries_kernels"]
-            assert all(5 <= count <= 28 for count in tries)
+            assert all(4 <= count <= 28 for count in tries), tries
             assert kernels == max(tries)
             assert len(tries) == 3 or (len(tries) == 2 and tries[0] == tries[1] == round(kernels))
             assert 0 < found["profile_busy_share", batch] < 1
