@@ -95,6 +95,21 @@ def test_what_belongs_to_another_package_changes_nothing(python: Path) -> None:
     assert find_installation(python) == before
 
 
+def wrapped(python: Path, folder: Path) -> Path:
+    """Return a script that starts the interpreter."""
+    script = folder / "python"
+    script.write_text(f'#!/bin/sh\nexec {python} "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+def test_a_script_that_starts_the_interpreter_is_told_apart_from_what_it_starts(python: Path, tmp_path: Path) -> None:
+    bare, started = find_installation(python), find_installation(wrapped(python, tmp_path))
+    assert bare.wrapper is None
+    assert started.wrapper is not None
+    assert started.tensorflow == bare.tensorflow
+
+
 def test_an_editable_install_is_followed_to_its_sources(
     python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +123,21 @@ def test_an_editable_install_is_followed_to_its_sources(
     assert find_installation(python).tensorflow.startswith("sha256:")
 
 
-def test_blocks_of_a_rebuilt_tensorflow_are_never_added_to_those_before(python: Path, tmp_path: Path) -> None:
+def changed_script(script: Path) -> None:
+    script.write_text(script.read_text().replace("exec", "export TF_ENABLE_ONEDNN_OPTS=0\nexec"))
+
+
+@pytest.mark.parametrize(
+    ("is_wrapped", "change", "what"),
+    [
+        (False, rebuilt_in_place, "the TensorFlow installed for"),
+        (True, changed_script, "the script that starts"),
+    ],
+)
+def test_blocks_of_another_build_are_never_added_to_those_before(
+    python: Path, tmp_path: Path, is_wrapped: bool, change: Callable[[Path], None], what: str
+) -> None:
+    python = wrapped(python, tmp_path) if is_wrapped else python
     (tmp_path / "releases.toml").write_text(
         f'[[release]]\nname = "patched"\npython = "{python}"\nversion = "2.21.0"\ndate = 2026-03-06\n'
     )
@@ -123,6 +152,6 @@ def test_blocks_of_a_rebuilt_tensorflow_are_never_added_to_those_before(python: 
     run = store_run(tmp_path, [], subjects=(), state="interrupted", parts=first)
     run = run.updated(subjects=[{"name": "patched"}])
     assert why_not_resumable(tmp_path, MACHINE, "compare", "quick", parts()) is None
-    rebuilt_in_place(python)
+    change(python)
     told = why_not_resumable(tmp_path, MACHINE, "compare", "quick", parts())
-    assert told == f"Run {run.run} cannot be continued: the TensorFlow installed for patched has changed."
+    assert told == f"Run {run.run} cannot be continued: {what} patched has changed."

@@ -47,9 +47,11 @@ class Plan:
             for name, environment in self.subjects.items()
             if environment.installation is not None
         }
+        wrappers = {name: found.wrapper for name, found in installed.items() if found.wrapper is not None}
         builds = {
             "installed TensorFlow": {name: found.tensorflow for name, found in installed.items()},
             "installed Keras": {name: found.keras for name, found in installed.items()},
+            **({"wrappers": wrappers} if wrappers else {}),
         }
         loader = {name: value for name, value in sorted(os.environ.items()) if name in LOADER_VARIABLES}
         return {

@@ -4,10 +4,13 @@ A release that is bound to an interpreter has no lock: what is installed there c
 name, path and version. A digest over the distribution's RECORD (the hash of every file in it) tells two wheels apart.
 An editable or a hand-copied build may keep its RECORD or have none, so the sizes and times of change of its shared
 libraries and of `tensorflow/__init__.py` go into the digest as well. It takes a tenth of a second.
+
+An "interpreter" can also be a script that sets variables or limits and starts one: its text then tells two apart.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -64,6 +67,7 @@ class Installation:
 
     tensorflow: str  # "sha256:…", of the distribution as it is installed
     keras: str | None  # the version; None: there is none, or several, beside TensorFlow
+    wrapper: str | None = None  # "sha256:…", of the script that starts the interpreter; None: there is no such script
 
 
 def find_installation(python: Path) -> Installation:
@@ -78,10 +82,17 @@ def find_installation(python: Path) -> Installation:
     for line in done.stdout.splitlines():
         if line.startswith("INSTALLED "):
             found = json.loads(line.removeprefix("INSTALLED "))
-            return Installation(found["tensorflow"], found["keras"])
+            return Installation(found["tensorflow"], found["keras"], _wrapper(python))
     raise UsageError(
         f"{python} does not tell which TensorFlow it has: {last_words(done)}. Install TensorFlow there, or {correct}."
     )
+
+
+def _wrapper(python: Path) -> str | None:
+    """Return the digest of a script that stands in an interpreter's place."""
+    with python.open("rb") as file:
+        content = file.read() if file.read(2) == b"#!" else None
+    return None if content is None else f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def ask(

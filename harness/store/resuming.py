@@ -73,6 +73,7 @@ _OF_A_SUBJECT = {
     "profiles": "the profile of",
     "installed TensorFlow": "the TensorFlow installed for",
     "installed Keras": "the Keras installed for",
+    "wrappers": "the script that starts",
 }
 """Parts that hold something for each subject, and how a sentence names it."""
 
