@@ -159,5 +159,6 @@ def _blocks(path: Path) -> list[dict[str, float]]:
 
 
 def _digests() -> dict[str, str]:
-    texts = {plant.name: repr(plant) for plant in PLANTS} | {"preset": PRESET.read_text()}
+    """Return what comparisons that belong together share; what a plant may move is asked when they are scored."""
+    texts = {plant.name: f"{plant.patch} {plant.blocks}" for plant in PLANTS} | {"preset": PRESET.read_text()}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:16] for name, text in texts.items()}
