@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import shutil
 import sys
@@ -184,7 +185,8 @@ def test_add_binds_an_interpreter_and_keeps_the_file(root, capsys):
     assert (added.python, added.date) == (python, datetime.date(2026, 3, 6))
     environment = prepare(added, root)
     assert (environment.name, environment.python, environment.lock_digest) == ("python-vendor", python, None)
-    assert environment.installation == Installation("sha256:aa", "3.15.1")
+    script = f"sha256:{hashlib.sha256(python.read_bytes()).hexdigest()}"
+    assert environment.installation == Installation("sha256:aa", "3.15.1", script)
     for name, message in (("vendor", "has a release 'vendor' already"), ("other", "as 'vendor'"), ("v2.3", "version")):
         with pytest.raises(UsageError, match=message):
             add_release(root, python=python, name=name)

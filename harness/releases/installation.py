@@ -91,8 +91,8 @@ def find_installation(python: Path) -> Installation:
 def _wrapper(python: Path) -> str | None:
     """Return the digest of a script that stands in an interpreter's place."""
     with python.open("rb") as file:
-        content = file.read() if file.read(2) == b"#!" else None
-    return None if content is None else f"sha256:{hashlib.sha256(content).hexdigest()}"
+        first = file.read(2)
+        return f"sha256:{hashlib.sha256(first + file.read()).hexdigest()}" if first == b"#!" else None
 
 
 def ask(
