@@ -26,7 +26,7 @@ from harness.releases.manifest import POLICIES
 USAGE = 3
 INTERRUPTED = 130
 
-_SUBJECT = "v2.21.0, 2.21, a name; under a profile as in 2.21@xla (harness/profiles.toml)"
+_SUBJECT = "v2.21.0, 2.21 (its newest patch), 2.22.0rc1, a name; under a profile as in 2.21@xla (harness/profiles.toml)"
 
 
 class _Parser(argparse.ArgumentParser):

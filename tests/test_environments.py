@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import main
 from harness.errors import UsageError
 from harness.releases import environments
 from harness.releases.commands import add_release, list_releases
@@ -192,6 +193,85 @@ def test_add_binds_an_interpreter_and_keeps_the_file(root, capsys):
             add_release(root, python=python, name=name)
 
 
+def says(tmp_path: Path, version: str, before: str = "", after: str = "", name: str = "python") -> Path:
+    """Return an interpreter that gives TensorFlow's version, with noise on the same line."""
+    found = json.dumps({"tensorflow": version, "keras": None, "python": "3.11"})
+    identity = json.dumps({"tensorflow": "sha256:aa", "keras": None})
+    body = f"printf '%b' '{before}'; printf '%s' 'PROBED {found}INSTALLED {identity}'; printf '%b' '{after}'"
+    return interpreter(tmp_path, body, name)
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "date"),
+    [
+        ("2.22.0-dev20260905", "2.22.0.dev20260905", datetime.date(2026, 9, 5)),
+        ("2.21.0+nv26.3", "2.21.0+nv26.3", datetime.date(2026, 3, 6)),
+        ("2.21.0.post1", "2.21.0.post1", datetime.date(2026, 3, 6)),
+        ("2.22.0-rc1", "2.22.0rc1", None),
+        ("2.22.0-dev0+selfbuilt", "2.22.0.dev0+selfbuilt", None),
+        ("unknown", None, None),
+    ],
+)
+def test_add_records_the_version_and_the_day_that_it_means(root, said, version, date, capsys):
+    assert add_release(root, python=says(root, said), name="tonight") == 0
+    added = read_manifest(root / "releases.toml").find("tonight")
+    assert (added.version, added.date) == (version, date or datetime.datetime.now(datetime.UTC).date())
+    assert ("'unknown', which no Python package can have" in capsys.readouterr().err) == (version is None)
+
+
+def test_what_else_an_interpreter_prints_is_no_answer(root):
+    python = says(root, "2.21.0", "welcome \\377\\0 PROBED ", "bye PROBED {not ours}\\n{}\\377")
+    assert add_release(root, python=python, name="vendor") == 0
+    assert prepare(read_manifest(root / "releases.toml").find("vendor"), root).installation is not None
+
+
+def test_add_keeps_every_byte_of_the_file(root):
+    path = root / "releases.toml"
+    before = b"\xef\xbb\xbf" + MANIFEST.replace("\n", "\r\n").encode()
+    path.write_bytes(before)
+    folder = root / 'größe "and" space\\'
+    folder.mkdir()
+    python = says(folder, "2.21.0")
+    assert add_release(root, python=python, name="vendor") == 0
+    after = path.read_bytes()
+    assert after.startswith(before)
+    assert after.count(b"\n") == after.count(b"\r\n")
+    assert prepare(read_manifest(path).find("vendor"), root).python == python
+
+
+def test_add_warns_of_two_tensorflows_in_one_place(root, capsys):
+    found = json.dumps({"tensorflow": "2.21.0", "keras": None, "python": "3.11"})
+    owners = {"tensorflow": ["tensorflow-cpu 2.20.0", "tf-nightly 2.22.0.dev20261126"]}
+    identity = json.dumps({"tensorflow": "sha256:aa", "keras": None, "owners": owners})
+    assert add_release(root, python=interpreter(root, f"echo 'PROBED {found} INSTALLED {identity}'"), name="two") == 0
+    told = capsys.readouterr().err
+    assert told.startswith("Warning: two: tensorflow-cpu 2.20.0 and tf-nightly 2.22.0.dev20261126 are both installed")
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "yesterday"])
+def test_a_date_that_is_none_says_how_to_write_one(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["releases", "add", "--python", "python", "--name", "vendor", "--date", text])
+    assert ended.value.code == 3
+    assert f"'{text}' is no day of the calendar: write it as 2026-03-06" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "date", "message"),
+    [
+        ("V2.3", "python", None, "must not look like a version"),
+        ("LATEST", "python", None, "has a release 'latest' already"),
+        ("other", "python\udcff", None, "has characters that are no text"),
+        ("other", "~nobody-at-all/python", None, "cannot be started: it is not there"),
+        ("other", "python", datetime.date(1, 1, 1), "must lie between 2015-11-09"),
+    ],
+)
+def test_add_refuses_what_no_entry_can_hold(root, name, path, date, message):
+    add_release(root, python=says(root, "2.21.0", name="first"), name="latest")
+    with pytest.raises(UsageError, match=message):
+        add_release(root, python=root / path if path[0] != "~" else Path(path), name=name, date=date)
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -199,7 +279,11 @@ def test_add_binds_an_interpreter_and_keeps_the_file(root, capsys):
             "echo \"ModuleNotFoundError: No module named 'tensorflow'\" >&2; exit 1",
             "cannot import TensorFlow: ModuleNot",
         ),
-        ("kill -SEGV $$", "cannot import TensorFlow: it ended with exit code"),
+        ("kill -ILL $$", r"killed by SIGILL \(the CPU lacks instructions that this build uses\)\. .* or give another"),
+        ("sh -c 'kill -ILL $$'; exit $?", "killed by SIGILL"),  # of a shell's child, as a shell tells it
+        ("exit 7", "it ended with exit code 7 and said nothing"),
+        ("exit 0", "ran and did not answer: give the path of a Python interpreter"),
+        ("printf 'no text: \\377\\376' >&2; exit 1", "cannot import TensorFlow: no text:"),
     ],
 )
 def test_add_refuses_an_interpreter_without_tensorflow(root, body, message):
@@ -208,14 +292,33 @@ def test_add_refuses_an_interpreter_without_tensorflow(root, body, message):
     assert (root / "releases.toml").read_text() == MANIFEST
 
 
-def test_add_refuses_what_cannot_be_started(root):
-    with pytest.raises(UsageError, match="cannot be started"):
-        add_release(root, python=root / "nothing", name="vendor")
+def test_what_cannot_be_started_says_why(root):
+    script = interpreter(root, "exit 0", "no-permission")
+    script.chmod(0o644)
+    (root / "venv" / "bin").mkdir(parents=True)
+    interpreter(root / "venv" / "bin", "exit 0")
+    (root / "dangling").symlink_to("/nowhere/python3")
+    interpreter(root, "", "no-program").write_text("#!/nowhere/sh\n")
+    interpreter(root, "", "no-script").write_bytes(b"MZ\x90\x00")
+    for name, words in (
+        ("nothing", "it is not there"),
+        ("no-permission", "it may not be executed, which `chmod \\+x` would allow"),
+        ("venv", "it is a folder, and its bin/python is meant"),
+        ("dangling", "it is a link to /nowhere/python3, which is not there"),
+        ("no-program", "it names a program in its first line that is not there"),
+        ("no-script", "it is no program for this machine"),
+    ):
+        with pytest.raises(UsageError, match=f"{name} cannot be started: {words}"):
+            add_release(root, python=root / name, name="vendor")
+    for name, words in (("venv", "bin/python is meant"), ("no-permission", "may not be executed")):
+        bound = Release("vendor", None, datetime.date(2026, 1, 1), root / name, "0" * 40)
+        assert words in str(obstacle(bound))
+        assert not describe(bound, root).installed
 
 
 def test_an_interpreter_that_has_gone_is_an_obstacle(root):
     gone = Release("vendor", None, datetime.date(2026, 1, 1), Path("/nowhere/python"), "0" * 40)
-    with pytest.raises(ReleaseError, match=r"interpreter of vendor is not there: /nowhere/python"):
+    with pytest.raises(ReleaseError, match=r"interpreter of vendor cannot be started: /nowhere/python is not there"):
         prepare(gone, root)
 
 

@@ -29,6 +29,8 @@ def test_what_a_lock_is_resolved_from():
     assert requirement(release("2.21.0"), "cuda") == "tensorflow[and-cuda]==2.21.0"
     assert requirement(release("2.14.1"), "cuda") == "tensorflow[and-cuda]==2.14.1"
     assert requirement(release("2.13.1"), "cuda") == "tensorflow==2.13.1"
+    assert requirement(release("2.22.0.dev20260905"), "cpu") == "tf-nightly-cpu==2.22.0.dev20260905"
+    assert requirement(release("2.22.0.dev20260905"), "cuda") == "tf-nightly[and-cuda]==2.22.0.dev20260905"
 
 
 def test_path_and_title():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import subprocess
 import sys
@@ -10,6 +11,11 @@ from typing import Any
 
 import pytest
 from faulty_releases import add_release, make_project, tensorflow_python, write_preset
+
+from harness.measure.presets import read_preset
+from harness.releases.environments import ReleaseError, describe
+from harness.releases.manifest import Release
+from harness.releases.profiles import find_profile, with_profile
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 
@@ -59,6 +65,21 @@ def test_a_malformed_file_of_profiles_names_its_place(root: Path, text: str, wor
     assert done.returncode == 3
     assert words in done.stderr
     assert "profiles.toml" in done.stderr
+
+
+def test_a_profile_for_a_version_that_nobody_knows_is_one_sentence(root: Path) -> None:
+    unknown = Release("tf", None, datetime.date(2026, 3, 6), Path(sys.executable), "0" * 40)
+    with pytest.raises(ReleaseError, match=r"tf cannot be measured under legacy-keras: .* add `version` to its entry"):
+        with_profile(describe(unknown, root), find_profile(root, "legacy-keras"), root)
+
+
+def test_a_byte_order_mark_before_a_users_own_files_is_no_fault(root: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    (root / "profiles.toml").write_bytes(mark + b'[mine]\nvariables = { A = "1" }\n')
+    assert find_profile(root, "mine").variables == {"A": "1"}
+    preset = Path(write_preset(root))
+    preset.write_bytes(mark + preset.read_bytes())
+    assert read_preset(str(preset)).name == "faults"
 
 
 def test_own_profiles_are_subjects_too(root: Path) -> None:

@@ -32,6 +32,14 @@ def test_the_table_has_the_median_over_blocks_of_all_runs_and_releases_by_date(r
     assert table.iloc[0].tolist() == [5.0, 1.0, 4.0]
 
 
+def test_releases_that_are_gone_from_the_list_are_in_the_order_of_their_versions(root: Path) -> None:
+    run = store_run(root, blocks({OLD: [1.0], NEW: [2.0]}))
+    old, new = run.facts["subjects"]
+    gone = {"release_id": "gone"}
+    run.updated(subjects=[{**old, **gone, "tensorflow": "2.22.0rc10"}, {**new, **gone, "tensorflow": "2.22.0-rc9"}])
+    assert list(summary(root).columns) == [NEW, OLD]
+
+
 def test_rows_come_as_the_metrics_are_listed_and_models_by_size(root: Path) -> None:
     records = []
     for metric in ("load_warm_s", "save_first_s"):

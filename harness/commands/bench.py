@@ -31,7 +31,7 @@ def bench(options: argparse.Namespace) -> int:
     spent_s = max(0.0, time.time() - options.since) if options.since else 0.0
     deadline = time.monotonic() + options.minutes * 60 - spent_s - REPORT_S
     manifest = read_manifest(root / "releases.toml")
-    stable = tuple(release for release in manifest.releases if release.version is not None and release.python is None)
+    stable = tuple(release for release in manifest.releases if release.is_stable)
     usable = installable(stable)
     if len(usable) < 2:
         reasons = "; ".join(complaint for release in stable if (complaint := obstacle(release)))

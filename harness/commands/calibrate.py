@@ -167,7 +167,7 @@ def _row(row: Noise) -> dict[str, Any]:
 
 def _newest(root: Path) -> str:
     manifest = read_manifest(root / "releases.toml")
-    stable = tuple(release for release in manifest.releases if release.version is not None and release.python is None)
+    stable = tuple(release for release in manifest.releases if release.is_stable)
     usable = installable(stable)
     if not usable:
         raise UsageError("No stable release can be installed here: name a SUBJECT of releases.toml.")

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from harness.commands.call_notes import call_notes
+from harness.commands.installation_notes import installation_notes
 from harness.commands.remarks import floors_of, read_run, run_notes
 from harness.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.errors import UsageError
@@ -109,7 +110,12 @@ def compare_in_run(
         taint_kinds=taint_kinds(repeats, (old, new)),
         further=stands_for(records),
         floors=floors_of(run),
-        notes=[*run_notes(run), *_looks_note(looks), *call_notes(records, (old, new))],
+        notes=[
+            *installation_notes(run, records, (old, new)),
+            *run_notes(run),
+            *_looks_note(looks),
+            *call_notes(records, (old, new)),
+        ],
         looks=looks,
         q_level=q_level,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from harness.commands.call_notes import call_notes
+from harness.commands.installation_notes import installation_notes
 from harness.remarks import LeftOut, Remarks, failures_of, measured_of, without_value_of
 from harness.report.multiples import floors_note
 from harness.store.frame import failures_frame, repeats_of_run, taint_kinds, tainted_frame, tainted_repeats
@@ -28,7 +29,11 @@ def remarks_of(run: RunDirectory, medians: pd.DataFrame, run_path: str) -> Remar
     counted = [LeftOut(name, tainted_repeats(repeats, [name]), taint_kinds(repeats, [name])) for name in subjects]
     return Remarks(
         measured=measured_of(medians),
-        notes=(*run_notes(run), *call_notes(records, subjects)),
+        notes=(
+            *installation_notes(run, records, subjects),
+            *run_notes(run),
+            *call_notes(records, subjects),
+        ),
         left_out=tuple(one for one in counted if one.repeats),
         without_value=without_value_of(tainted_frame(repeats), subjects),
         failures=failures_of(failures_frame(repeats), subjects[::-1]),

@@ -224,7 +224,7 @@ def _limit_operations(group: Group, operations: Sequence[str]) -> Group:
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not a TOML file that can be read: {error}.") from error
     return {name: table for name, table in tables.items() if isinstance(table, dict)}

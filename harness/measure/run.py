@@ -100,7 +100,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
                 "policy": environment.policy,
                 "wheel": environment.wheel,
                 "keras": environment.keras,
-                "tensorflow": environment.release.version,
+                "tensorflow": environment.version,
                 "profile": environment.profile,
                 "variables": dict(environment.variables),
                 "packages": dict(environment.packages),

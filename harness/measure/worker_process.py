@@ -15,11 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.measure.host_phases import named_phase
+from harness.releases.installation import why_not_started
+from harness.releases.process_end import cause, ending, explained, killed_by
 
 START = Path(__file__).parent.parent / "worker" / "start.py"
 POLL_S = 0.25
 GRACE_S = 20.0
 """How much longer than a repeat's own limit the host waits for a zygote, which enforces that limit itself."""
+
+_LOG_BYTES = 1 << 16
+"""How much of the end of a worker's log is searched for the cause of its end."""
 
 Message = dict[str, Any]
 
@@ -52,7 +57,7 @@ class WorkerProcess:
                 )
             except OSError as error:
                 self._channel.close()
-                raise WorkerLost(f"not-started: {python}: {error.strerror}") from error
+                raise WorkerLost(f"not-started: {python} {why_not_started(python, error)}") from error
 
     @property
     def pid(self) -> int:
@@ -80,7 +85,7 @@ class WorkerProcess:
             message = self._receive(limit_s, request["memory_limit_bytes"] if here else None, "repeat")
             if "done" in message:
                 done: Message = message["done"]
-                return done
+                return dict(done, reason=explained(done["reason"])) if done["reason"] else done
             if "hold" in message:
                 if on_hold is not None:
                     on_hold(message)
@@ -134,16 +139,16 @@ class WorkerProcess:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def _reason_of_end(self, doing: str) -> str:
-        """Say how the worker ended: its signal, or its exit status with the last line it printed."""
+        """Say how the worker ended: its signal and what that means, or its exit status with the cause it printed."""
         try:
             status = self._process.wait(5.0)
         except subprocess.TimeoutExpired:
             self.kill()
             return f"crashed: the worker closed its channel during the {doing}"
-        if status < 0:
-            return f"crashed: killed by {signal.Signals(-status).name} during the {doing}"
         with self._log.open("rb") as log:
             log.seek(self._log_start)
-            lines = [line.strip() for line in log.read()[-4000:].decode(errors="replace").splitlines() if line.strip()]
-        said = f": {lines[-1][:300]}" if lines else ""
-        return f"crashed: exit status {status} during the {doing}{said}"
+            output = log.read()[-_LOG_BYTES:].decode(errors="replace")
+        if killed_by(status) is not None:
+            return f"crashed: {ending(status, output, f' during the {doing}')}"
+        said = cause(output)
+        return f"crashed: exit status {status} during the {doing}{'' if said is None else f': {said}'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import sys
@@ -93,6 +94,8 @@ def add_release(root: Path, *, python: Path, name: str, date: datetime.date | No
     found = add_interpreter(manifest, python, name, date)
     keras = f" with Keras {found.keras}" if found.keras else ""
     print(f"Added {name}: TensorFlow {found.tensorflow}{keras}, Python {found.python_minor}.")
+    for sentence in found.warnings:
+        print(f"Warning: {name}: {sentence}", file=sys.stderr)
     return 0
 
 
@@ -165,6 +168,13 @@ def _selected(manifest: Manifest, names: list[str]) -> list[Release]:
     return releases
 
 
+def _date(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day of the calendar: write it as 2026-03-06") from None
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the `releases` subcommand; each of its actions sets `handler`, which takes the parsed arguments."""
     parser = subparsers.add_parser("releases", help="list, add, lock or check TensorFlow releases")
@@ -181,9 +191,7 @@ def add_parser(subparsers: Any) -> None:
     adding = actions.add_parser("add", help="add a release that an interpreter already has")
     adding.add_argument("--python", type=Path, required=True, help="the interpreter; nothing is installed there")
     adding.add_argument("--name", required=True, help="what the release shall be called")
-    adding.add_argument(
-        "--date", type=datetime.date.fromisoformat, help="orders it among the others; default: that of its version"
-    )
+    adding.add_argument("--date", type=_date, help="orders it among the others; default: that of its version")
     adding.set_defaults(handler=lambda a: add_release(find_root(), python=a.python, name=a.name, date=a.date))
 
     locking = actions.add_parser("lock", help="resolve the locks anew")

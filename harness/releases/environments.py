@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.releases.installation import Installation, find_installation
+from harness.releases.installation import Installation, find_installation, why_not_startable
 from harness.releases.locks import Lock, lock_path, pythons_of, read_lock
 from harness.releases.manifest import POLICIES, Release, read_manifest
 from harness.releases.uv_command import UvError, run_uv
@@ -59,6 +59,11 @@ class Environment:
     installation: Installation | None = None  # set by `prepare` for an interpreter release, which has no lock
 
     @property
+    def version(self) -> str | None:
+        """The version of TensorFlow: what an interpreter has installed now, else what `releases.toml` says."""
+        return (self.installation and self.installation.version) or self.release.version
+
+    @property
     def subject(self) -> str:
         """The name of what is measured: the release's, with the profile's."""
         return self.release.name if self.profile is None else f"{self.release.name}@{self.profile}"
@@ -90,9 +95,9 @@ def obstacle(release: Release, *, python_minor: str | None = None) -> str | None
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"{release.name} can only be measured on Linux x86-64, and this is {sys.platform} {platform.machine()}."
     if release.python is not None:
-        if os.access(release.python, os.X_OK):
-            return None
-        return f"The interpreter of {release.name} is not there: {release.python}; correct `python` in releases.toml."
+        reason = why_not_startable(release.python)
+        wrong = f"The interpreter of {release.name} cannot be started: {release.python} {reason}"
+        return None if reason is None else f"{wrong}; correct `python` in releases.toml."
     minor = python_minor or running_python_minor()
     if release.newest_python is not None and _number(minor) > _number(release.newest_python):
         return (
@@ -120,7 +125,7 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
         UsageError: the lock is malformed.
     """
     if release.python is not None:
-        there = os.access(release.python, os.X_OK)
+        there = why_not_startable(release.python) is None
         return Environment(f"python-{release.name}", release, release.python, None, None, None, None, None, there)
     wheel = choose_wheel(wheel)
     policy = choose_policy(root, policy)
@@ -129,7 +134,7 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
     path = lock_path(root, release, wheel, policy, minor)
     lock = read_lock(path) if path.exists() else None
     digest = lock.digest if lock is not None and lock.unresolvable is None else None
-    keras = lock.packages.get("keras") if lock is not None else None
+    keras = lock.packages.get("keras", lock.packages.get("keras-nightly")) if lock is not None else None
     folder = root / FOLDER / name
     there = digest is not None and _is_filled(folder, digest)
     return Environment(name, release, folder / "bin" / "python", wheel, policy, minor, digest, keras, there)
@@ -198,7 +203,10 @@ def prepare(
     """
     environment = describe_obtainable(release, root, wheel=wheel, policy=policy)
     if release.python is not None:
-        return identified(environment)
+        environment = identified(environment)
+        for sentence in environment.installation.warnings() if environment.installation else ():
+            say(f"{release.name}: {sentence}")
+        return environment
     if environment.installed:
         return environment
     lock = _lock_for(environment, root)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.errors import UsageError
 from harness.machine.findings import Finding, advice, ok, problem
 from harness.machine.storage_fitness import existing
 from harness.releases.environments import FOLDER, choose_wheel, installable, obstacle, running_python_minor
-from harness.releases.manifest import read_manifest
+from harness.releases.installation import find_installation
+from harness.releases.manifest import Release, read_manifest
 from harness.releases.uv_command import UvError, run_uv
 
 
@@ -25,8 +28,34 @@ def release_findings(root: Path) -> Iterator[Finding]:
         yield advice("releases", text, missing[-1])
     else:
         yield ok("releases", text)
+    yield from _interpreters(releases)
+    yield from _dates(releases)
     yield ok("wheel", f"{choose_wheel()} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)")
     yield hard_links(root)
+
+
+def _interpreters(releases: Sequence[Release]) -> Iterator[Finding]:
+    """Judge what the interpreters have installed that releases are bound to; nothing is imported."""
+    for release in releases:
+        if release.python is None or obstacle(release):
+            continue
+        try:
+            warnings = find_installation(release.python).warnings()
+        except UsageError as error:
+            yield advice("interpreters", f"{release.name} cannot be measured", str(error))
+            continue
+        for sentence in warnings:
+            what, _, remedy = sentence.partition(": ")
+            yield advice("interpreters", f"{release.name}: {what}", f"{remedy[:1].upper()}{remedy[1:]}")
+
+
+def _dates(releases: Sequence[Release]) -> Iterator[Finding]:
+    """Judge whether a release is dated in the future, where it would stay the newest of all."""
+    tomorrow = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=1)
+    for release in releases:
+        if release.date > tomorrow:
+            what = f"{release.name} is dated {release.date}, which is in the future: it counts as newer than all others"
+            yield advice("dates", what, "Correct its `date` in releases.toml, or this machine's clock.")
 
 
 def hard_links(root: Path) -> Finding:

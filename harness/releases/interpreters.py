@@ -5,55 +5,65 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.version import InvalidVersion
+
 from harness.errors import UsageError
-from harness.releases.installation import ask, last_words
-from harness.releases.manifest import Manifest, complaint_about_name, read_manifest
+from harness.releases.installation import answer, ask, find_installation
+from harness.releases.manifest import Manifest, complaint_about_date, complaint_about_name, read_manifest
+from harness.releases.process_end import ending
+from harness.releases.versions import is_same_source, nightly_date, normal_version
 
 # Runs in that interpreter, whatever its Python is.
 _PROBE = """
-import json, sys
+import sys
+sys.path[:] = [path for path in sys.path if path]
+import json, os
 import tensorflow
+if getattr(tensorflow, "__file__", None) is None:
+    sys.exit("its folder tensorflow/ has no __init__.py, so that TensorFlow was removed or installed in part")
 try:
     import keras
-    keras_version = keras.__version__
+    keras_version = str(keras.__version__)
 except Exception:
     keras_version = None
-print("PROBED " + json.dumps({
-    "tensorflow": tensorflow.__version__, "keras": keras_version,
+os.write(1, ("PROBED " + json.dumps({
+    "tensorflow": str(tensorflow.__version__), "keras": keras_version,
     "python": "%d.%d" % sys.version_info[:2],
-}))
+}) + "\\n").encode())
 """
 _PROBE_SECONDS = 180
+_VARIABLES = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What an interpreter says about itself."""
+    """What an interpreter says about itself; `warnings` are sentences about its packages."""
 
     tensorflow: str
     keras: str | None
     python_minor: str
+    warnings: tuple[str, ...] = ()
 
 
 def probe(python: Path) -> Interpreter:
     """Import TensorFlow in an interpreter and return the versions found there.
 
     Raises:
-        UsageError: it is not an interpreter, has no TensorFlow, or fails to import it; the message has its last line.
+        UsageError: it is not an interpreter, has no TensorFlow, or fails to import it; the message has the cause.
     """
-    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    environ.update({"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"})
-    done = ask(python, _PROBE, environ, _PROBE_SECONDS, "give the path of a Python interpreter")
-    for line in done.stdout.splitlines():
-        if line.startswith("PROBED "):
-            found = json.loads(line.removeprefix("PROBED "))
-            return Interpreter(found["tensorflow"], found["keras"], found["python"])
-    raise UsageError(
-        f"{python} cannot import TensorFlow: {last_words(done)}. Install TensorFlow there, or give another interpreter."
-    )
+    done = ask(python, _PROBE, _PROBE_SECONDS, "give the path of a Python interpreter", _VARIABLES)
+    found = answer(done, "PROBED ")
+    if found is not None:
+        return Interpreter(found["tensorflow"], found["keras"], found["python"])
+    if done.returncode == 0:
+        raise UsageError(f"{python} ran and did not answer: give the path of a Python interpreter.")
+    told = ending(done.returncode, done.stderr)
+    is_missing = "No module named 'tensorflow'" in told
+    advice = "Install TensorFlow there" if is_missing else f"Let `{python} -c 'import tensorflow'` succeed first"
+    raise UsageError(f"{python} cannot import TensorFlow: {told}. {advice}, or give another interpreter.")
 
 
 def add_interpreter(manifest: Manifest, python: Path, name: str, date: datetime.date | None) -> Interpreter:
@@ -63,7 +73,7 @@ def add_interpreter(manifest: Manifest, python: Path, name: str, date: datetime.
         manifest: what the file says now.
         python: the interpreter; a link is kept as it is, because a virtual environment is one.
         name: what the release shall be called.
-        date: orders it among the others; None: the date of the release with its version, else today.
+        date: orders it among the others; None: the date of its version, where that is known, else today.
 
     Raises:
         UsageError: the name or the interpreter is there already, or the interpreter has no TensorFlow.
@@ -71,32 +81,61 @@ def add_interpreter(manifest: Manifest, python: Path, name: str, date: datetime.
     complaint = complaint_about_name(name)
     if complaint is not None:
         raise UsageError(f"The name {name!r} {complaint}: choose another one.")
-    python = Path(os.path.abspath(python.expanduser()))  # noqa: PTH100 - resolve() would leave the virtual environment
-    if '"' in str(python) or "\\" in str(python):
-        raise UsageError(f"The path {python} has a quote or a backslash in it: link the interpreter elsewhere.")
+    if date is not None and (complaint := complaint_about_date(date)) is not None:
+        raise UsageError(f"The date {date} {complaint}: give another --date.")
+    # Path.resolve() would leave the virtual environment, Path.expanduser() raises for a user who is not there.
+    python = Path(os.path.abspath(os.path.expanduser(python)))  # noqa: PTH100, PTH111
+    if not str(python).isprintable():
+        raise UsageError(f"The path {str(python)!r} has characters that are no text: link the interpreter elsewhere.")
     for release in manifest.releases:
-        if release.name == name:
-            raise UsageError(f"{manifest.path.name} has a release {name!r} already: choose another name.")
+        if release.name.casefold() == name.casefold():
+            raise UsageError(f"{manifest.path.name} has a release {release.name!r} already: choose another name.")
         if release.python == python:
             raise UsageError(f"{manifest.path.name} has {python} already, as {release.name!r}.")
     found = probe(python)
-    version = found.tensorflow.partition("+")[0].replace("-rc", "rc")
-    known = next((one.date for one in manifest.releases if one.python is None and one.version == version), None)
+    version, doubt = _recorded(found.tensorflow)
+    warnings = find_installation(python).warnings(found.tensorflow)
     lines = [
         "",
         "[[release]]",
         f'name = "{name}"',
-        f'python = "{python}"',
-        f'version = "{version}"',
-        f"date = {date or known or datetime.datetime.now(datetime.UTC).date()}",
+        f"python = {json.dumps(str(python), ensure_ascii=False)}",
+        *([] if version is None else [f'version = "{version}"']),
+        f"date = {date or _date_of(version, manifest)}",
     ]
-    before = manifest.path.read_text(encoding="utf-8")
-    temporary = manifest.path.with_name(manifest.path.name + ".partial")
-    temporary.write_text(before.rstrip("\n") + "\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    _append(manifest, lines, f"TensorFlow {found.tensorflow} of {python}")
+    return replace(found, warnings=(*doubt, *warnings))
+
+
+def _recorded(said: str) -> tuple[str | None, list[str]]:
+    """Return the version that an entry records, and what is to be said where TensorFlow gives none."""
     try:
+        return normal_version(said), []
+    except InvalidVersion:
+        return None, [f"TensorFlow calls its version {said!r}, which no Python package can have: none is recorded."]
+
+
+def _date_of(version: str | None, manifest: Manifest) -> datetime.date:
+    """Return what orders an interpreter release: the day of its version where that is known, else today."""
+    released = [one for one in manifest.releases if one.python is None]
+    known = [one.date for one in released if is_same_source(str(one.version), str(version))]
+    return known[0] if known else nightly_date(version) or datetime.datetime.now(datetime.UTC).date()
+
+
+def _append(manifest: Manifest, lines: list[str], what: str) -> None:
+    """Append lines to `releases.toml`, all that is there kept as it is, if it can be read afterwards."""
+    path = manifest.path
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        before = path.read_bytes().rstrip(b"\r\n")
+        end = "\r\n" if b"\r\n" in before else "\n"
+        temporary.write_bytes(before + end.encode() + "".join(line + end for line in lines).encode())
         read_manifest(temporary)
+        temporary.replace(path)
     except UsageError as error:
-        temporary.unlink()
-        raise UsageError(f"TensorFlow {found.tensorflow} of {python} cannot be added: {error}") from None
-    temporary.replace(manifest.path)
-    return found
+        told = str(error).replace(temporary.name, path.name)
+        raise UsageError(f"{what} cannot be added: {told}") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}): make it writable and repeat.") from None
+    finally:
+        temporary.unlink(missing_ok=True)

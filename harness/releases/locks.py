@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.releases.manifest import Release, version_key
+from harness.releases.manifest import Release
 from harness.releases.uv_command import UvError, run_uv
+from harness.releases.versions import version_key
 
 WHEELS = ("cpu", "cuda")
 PYTHON_MINORS = ("3.11", "3.12", "3.13")
@@ -44,12 +45,15 @@ class Lock:
 def requirement(release: Release, wheel: str) -> str:
     """Return what a lock is resolved from: "tensorflow-cpu==2.21.0" or "tensorflow[and-cuda]==2.21.0".
 
-    Up to 2.13 there is no `and-cuda` extra: the plain wheel uses the CUDA of the machine.
+    Up to 2.13 there is no `and-cuda` extra: the plain wheel uses the CUDA of the machine. Nightly builds are packages
+    of their own, tf-nightly-cpu and tf-nightly.
     """
+    version = version_key(release.version)
+    package = "tf-nightly" if version.is_devrelease else "tensorflow"
     if wheel == "cpu":
-        return f"tensorflow-cpu=={release.version}"
-    extra = "[and-cuda]" if version_key(release.version) >= version_key("2.14.0rc0") else ""
-    return f"tensorflow{extra}=={release.version}"
+        return f"{package}-cpu=={release.version}"
+    extra = "[and-cuda]" if version >= version_key("2.14.0rc0") else ""
+    return f"{package}{extra}=={release.version}"
 
 
 def lock_path(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> Path:

@@ -14,16 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from packaging.version import InvalidVersion, Version
+
 from harness.errors import UsageError
+from harness.releases.versions import normal_version, version_key
 
 POLICIES = ("today", "at-release")
 """What a lock holds: what the package index gives now, or what it gave when the release appeared."""
 
 _RELEASE_FIELDS = ("name", "version", "date", "python", "newest_python")
-_RESERVED = {"wheel": "local wheels", "nightly": "nightly builds"}
-_VERSION = re.compile(r"\d+\.\d+\.\d+(rc\d+)?")
+_NOT_FIELDS = {
+    "wheel": "is reserved for local wheels, which are not yet supported: remove it",
+    "nightly": 'is not needed: give a nightly build by its version, as in version = "2.22.0.dev20260905"',
+}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
-_LIKE_A_VERSION = re.compile(r"v?\d+(\.\d+)*.*")
+_LONGEST_NAME = 100  # it becomes part of file names, which may have 255 bytes
+_LIKE_A_VERSION = re.compile(r"v?\d.*", re.IGNORECASE)
+_WORDS_OF_ASV = ("HEAD", "releases", "ALL", "NEW", "EXISTING", "TAGS")
+_DATES = (datetime.date(2015, 11, 9), datetime.date(2099, 12, 31))
+"""TensorFlow was published on the first; a year beyond the second is a typing error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,11 @@ class Release:
         """The name as files carry it: "2.21.0" for "v2.21.0"."""
         return self.name if self.python is not None else self.name.removeprefix("v")
 
+    @property
+    def is_stable(self) -> bool:
+        """Whether it is installed by its version, and that is neither a candidate nor a nightly."""
+        return self.python is None and not version_key(self.version).is_prerelease
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -56,24 +70,39 @@ class Manifest:
     releases: tuple[Release, ...]
 
     def find(self, text: str) -> Release:
-        """Return the release that `text` means: "v2.21.0", "2.21.0", "2.21" (its newest patch) or a name.
+        """Return the release that `text` means: a name, a version in any spelling, or "2.21" for its newest patch.
 
         Raises:
             UsageError: there is none; the message lists what there is.
         """
+        wanted = text.casefold()
         for release in self.releases:
-            if text == release.name or text == release.plain_name:
+            if wanted in (release.name.casefold(), release.plain_name.casefold()):
                 return release
-        if re.fullmatch(r"v?\d+\.\d+", text):
-            prefix = text.removeprefix("v") + "."
-            candidates = [one for one in self.releases if one.python is None and (one.version or "").startswith(prefix)]
-            stable = [one for one in candidates if "rc" not in (one.version or "")]
-            if candidates:
-                return (stable or candidates)[-1]
+        try:
+            version = Version(text)
+        except InvalidVersion:
+            version = None
+        bound = [one.name for one in self.releases if one.python is not None and version_key(one.version) == version]
+        if version is not None:
+            found = self._of_version(version)
+            if found is not None:
+                return found
         known = ", ".join(release.name for release in self.releases)
+        named = f" (this version is {' and '.join(bound)}'s, an interpreter that goes by its name)" if bound else ""
         raise UsageError(
-            f"There is no release {text!r} in {self.path.name}; it has {known}: use one of these or add an entry."
+            f"There is no release {text!r} in {self.path.name}; it has {known}{named}: use one of these or add an "
+            "entry."
         )
+
+    def _of_version(self, version: Version) -> Release | None:
+        """Return the release of a version; of two plain numbers, as in 2.21, the newest patch, a stable one if any."""
+        own = [one for one in self.releases if one.python is None]
+        if len(version.release) == 2 and str(version) == version.base_version:
+            patches = [one for one in own if version_key(one.version).release[:2] == version.release]
+            stable = [one for one in patches if one.is_stable]
+            return max(stable or patches, key=lambda one: version_key(one.version), default=None)
+        return next((one for one in own if version_key(one.version) == version), None)
 
     def newest_stable(self, count: int) -> tuple[Release, ...]:
         """Return the `count` newest stable releases that can be installed by version, oldest first.
@@ -81,7 +110,7 @@ class Manifest:
         Raises:
             UsageError: there are fewer.
         """
-        stable = [one for one in self.releases if one.python is None and "rc" not in (one.version or "")]
+        stable = [one for one in self.releases if one.is_stable]
         if len(stable) < count:
             raise UsageError(f"{self.path.name} has {len(stable)} stable releases and {count} are needed: add some.")
         return tuple(stable[len(stable) - count :])
@@ -93,12 +122,6 @@ def release_ident(version: str | None, name: str, python: Path | None) -> str:
     return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
 
 
-def version_key(version: str | None) -> tuple[int, ...]:
-    """Return what orders versions: a release candidate comes before its release."""
-    numbers, _, candidate = (version or "0").partition("rc")
-    return (*(int(part) for part in numbers.split(".")), int(candidate) if candidate else 1_000_000)
-
-
 def read_manifest(path: Path) -> Manifest:
     """Read and check `releases.toml`.
 
@@ -106,9 +129,11 @@ def read_manifest(path: Path) -> Manifest:
         UsageError: the file is missing or malformed; the message names the line and the field.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark first
     except FileNotFoundError:
         raise UsageError(f"There is no {path}: run this in a checkout of savedmodel-bench.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}): make it a file that you may read.") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path.name} is not UTF-8 text: save it as UTF-8.") from None
     try:
@@ -142,10 +167,12 @@ class _Reader:
         seen: dict[str, int] = {}
         for index, entry in enumerate(entries):
             release = self.release(index, entry)
-            for name in {release.name, release.ident[:8]}:
+            # Names that differ in case alone would be one file on some disks, and one word to most people.
+            for name in {release.name.casefold(), release.ident[:8]}:
                 if name in seen:
                     field = "name" if release.python else "version"
-                    self.fail(index, field, f"repeats the release of line {self.line(seen[name], field)}")
+                    first = self.line(seen[name], field)
+                    self.fail(index, field, f"repeats the release of line {first}: remove one of them, or rename it")
                 seen[name] = index
             releases.append(release)
         # Two releases of one day keep the order of their versions.
@@ -154,16 +181,21 @@ class _Reader:
 
     def release(self, index: int, entry: dict[str, Any]) -> Release:
         for field in entry:
-            if field in _RESERVED:
-                self.fail(index, field, f"is reserved for {_RESERVED[field]}, which are not yet supported: remove it")
+            if field in _NOT_FIELDS:
+                self.fail(index, field, _NOT_FIELDS[field])
             if field not in _RELEASE_FIELDS:
                 self.fail(index, field, f"is unknown; an entry has {', '.join(_RELEASE_FIELDS)}")
         date = entry.get("date")
         if not isinstance(date, datetime.date) or isinstance(date, datetime.datetime):
             self.fail(index, "date", "must be a date such as 2026-03-06, without quotes")
+        complaint = complaint_about_date(date)
+        if complaint:
+            self.fail(index, "date", complaint)
         version = self.text(index, entry, "version")
-        if version is not None and not _VERSION.fullmatch(version):
-            self.fail(index, "version", 'must look like "2.21.0" or "2.21.0rc1" (nightly builds are not yet supported)')
+        try:
+            version = None if version is None else normal_version(version)
+        except InvalidVersion:
+            self.fail(index, "version", 'must be one as "2.21.0", "2.22.0rc1" or "2.22.0.dev20260905" (PEP 440)')
         newest = self.text(index, entry, "newest_python")
         if newest is not None and not re.fullmatch(r"3\.\d+", newest):
             self.fail(index, "newest_python", 'must look like "3.13"')
@@ -213,10 +245,20 @@ class _Reader:
         raise UsageError(f"{self.path.name} line {self.line(index, field)}: `{field}` {complaint}.")
 
 
+def complaint_about_date(date: datetime.date) -> str | None:
+    """Return why no release can have this date, or None."""
+    first, last = _DATES
+    return None if first <= date <= last else f"must lie between {first}, when TensorFlow appeared, and {last}"
+
+
 def complaint_about_name(name: str) -> str | None:
-    """Return why `name` cannot name an interpreter release, or None: it becomes part of paths and of subjects."""
+    """Return why `name` cannot name an interpreter release, or None: it becomes part of paths, subjects and ranges."""
     if not _NAME.fullmatch(name):
         return "must begin with a letter and hold only letters, digits and . _ + -"
+    if len(name) > _LONGEST_NAME:
+        return f"must have {_LONGEST_NAME} characters at most"
     if _LIKE_A_VERSION.fullmatch(name):
         return "must not look like a version"
+    if ".." in name or name in _WORDS_OF_ASV:
+        return f"means something else to asv, as two dots do, {', '.join(_WORDS_OF_ASV)}"
     return None

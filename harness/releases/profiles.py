@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.releases.environments import FOLDER, Environment, ReleaseError
 from harness.releases.uv_command import UvError, run_uv
+from harness.releases.versions import version_key
 
 SHIPPED = Path(__file__).parent.parent / "profiles.toml"
 OWN = "profiles.toml"
@@ -54,7 +55,7 @@ def read_profiles(root: Path) -> dict[str, Profile]:
         if not file.is_file():
             continue
         try:
-            tables = tomllib.loads(file.read_text(encoding="utf-8"))
+            tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{file} is not a TOML file that can be read: {error}.") from error
         for name, table in tables.items():
@@ -98,10 +99,13 @@ def _installed(
     folder: Path, environment: Environment, profile: Profile, root: Path, say: Callable[[str], None]
 ) -> dict[str, str]:
     """Return the versions of the profile's packages in `folder`, installing them where they are missing."""
-    minor = ".".join(environment.release.plain_name.split(".")[:2])
-    if environment.release.version:
-        minor = ".".join(environment.release.version.split(".")[:2])
-    wanted = [package.replace(_MINOR, minor) for package in profile.packages]
+    if environment.version is None and any(_MINOR in package for package in profile.packages):
+        raise ReleaseError(
+            f"{environment.release.name} cannot be measured under {profile.name}: what it needs depends on the version "
+            "of TensorFlow; add `version` to its entry in releases.toml."
+        )
+    version = version_key(environment.version)
+    wanted = [package.replace(_MINOR, f"{version.major}.{version.minor}") for package in profile.packages]
     stamp = folder / _STAMP
     try:
         known = json.loads(stamp.read_text(encoding="utf-8"))

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from packaging.version import Version
 
 from harness.errors import UsageError
 from harness.metrics import METRICS, variant_order
 from harness.releases.manifest import read_manifest
+from harness.releases.versions import version_key
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
@@ -207,10 +209,9 @@ def _dates(root: Path, problems: list[Problem]) -> dict[str, datetime.date]:
         return {}
 
 
-def _column_order(subject: dict[str, Any], dates: dict[str, datetime.date]) -> tuple[datetime.date, list[int]]:
+def _column_order(subject: dict[str, Any], dates: dict[str, datetime.date]) -> tuple[datetime.date, Version]:
     """Order by release date; a release that releases.toml no longer has comes last, by its version."""
-    numbers = [int(part) for part in str(subject.get("tensorflow") or "").split(".") if part.isdigit()]
-    return dates.get(str(subject.get("release_id")), datetime.date.max), numbers
+    return dates.get(str(subject.get("release_id")), datetime.date.max), version_key(subject.get("tensorflow"))
 
 
 def _row_order(row: Any) -> tuple[Any, ...]:
