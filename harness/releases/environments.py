@@ -78,8 +78,8 @@ def choose_wheel(wheel: str = "auto") -> str:
     if wheel == "auto":
         wheel = os.environ.get(WHEEL_VARIABLE) or "auto"
     if wheel == "auto":
-        gpu = importlib.import_module("harness.machine.gpu")
-        return "cuda" if gpu.gpu_present() else "cpu"
+        gpu = importlib.import_module("harness.machine.gpu_presence")
+        return "cuda" if gpu.gpu_presence().is_there else "cpu"  # where its driver is broken for a night, too
     if wheel not in ("cpu", "cuda"):
         raise UsageError(f'The kind of wheel must be "auto", "cpu" or "cuda", not {wheel!r}.')
     return wheel
