@@ -23,7 +23,7 @@ def gpu_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
         return
     if presence.state is not Presence.ANSWERING:
         cells = "GPU cells read n/a: no-gpu" if presence.state is Presence.NONE else "the CPU alone is measured"
-        yield ok(GPU, f"{presence.text}: {cells}")
+        yield ok(GPU, f"{presence.text} ({cells})")
         return
     found = presence.answering
     with Nvml() as nvml:
@@ -32,9 +32,8 @@ def gpu_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
             yield problem("gpu-driver", f"the driver is {found[0].driver}", what)
         else:
             yield ok("gpu-driver", f"NVIDIA driver {found[0].driver or 'of unknown version'}")
-        lost = [reason for reason in presence.silent if reason != "NVMLError_NoPermission"]  # those are others' GPUs
-        if lost:
-            text = f"{len(lost)} of {gpu_count(len(presence.models))} not answering ({lost[0]})"
+        if presence.silent:
+            text = f"{len(presence.silent)} of {gpu_count(len(presence.models))} not answering: {presence.silent[0]}"
             yield advice("gpu-silent", text, "CUDA may find none beside them: reboot, and see what dmesg says of Xid.")
         chosen = tensorflow_gpu(environment)
         handle = nvml.device(chosen.value) if chosen.value else chosen

@@ -15,19 +15,20 @@ from harness.machine.gpu_kernel import KernelView, is_denied, kernel_view
 from harness.machine.gpu_selection import NO_GPU, hides_gpus, tensorflow_gpu
 from harness.machine.nvml import NOT_INSTALLED, Nvml, Reading
 
+NO_PERMISSION = "NVMLError_NoPermission"
 _SAYS_NOTHING = ("NVMLError_LibraryNotFound", "NVMLError_DriverNotLoaded", NOT_INSTALLED)
 """What NVML answers on a machine without a GPU, too. Every other error comes from a driver that was reached."""
 
 _REMEDIES = {
-    "NVMLError_LibRmVersionMismatch": "The driver's library and its kernel module differ in version, as after an "
-    "update: reboot, or start the container anew.",
+    "NVMLError_LibRmVersionMismatch": "The driver's library and its kernel module{module} differ in version, as after "
+    "an update: reboot, or start the container anew.",
     "NVMLError_DriverNotLoaded": "Load the driver's kernel module (modprobe nvidia), or install the driver again for "
     "the kernel that runs.",
     "NVMLError_LibraryNotFound": "Install the driver's library libnvidia-ml.so.1, or start the container with it "
     "(docker run --gpus all).",
     "NVMLError_GpuIsLost": "The GPU fell off the bus: reboot, and look for Xid in the kernel's log (dmesg).",
     "NVMLError_ResetRequired": "Let the machine's operator reset the GPU (nvidia-smi --gpu-reset), or reboot.",
-    "NVMLError_NoPermission": "Let the machine's operator permit this user to open /dev/nvidia*.",
+    NO_PERMISSION: "Let the machine's operator permit this user to open /dev/nvidia*.",
     NOT_INSTALLED: "Run `make setup` again.",
 }
 _OTHER_REMEDY = (
@@ -59,7 +60,7 @@ class GpuPresence:
     """What there is of GPUs, with the sentence that says so and the one that says what to do about it."""
 
     state: Presence
-    text: str  # "1 NVIDIA GPU is there and does not answer (NVMLError_GpuIsLost)", without a full stop
+    text: str  # "1 NVIDIA GPU does not answer: NVMLError_GpuIsLost", without a full stop
     reason: str | None = None  # NVML's error name, or what else keeps GPUs from being measured
     remedy: str | None = None  # a sentence; None where nothing has to be done
     answering: tuple[Gpu, ...] = ()
@@ -100,9 +101,10 @@ def _found() -> GpuPresence:
             return _listing_none(view)
         found = [read_gpu(nvml, index) for index in range(count.value)]
     answering = tuple(one.value for one in found if one.value is not None)
-    silent = tuple(one.reason or "" for one in found if one.value is None)
     if not answering:
-        return _unusable(silent[0], view, count.value)
+        return _unusable(found[0].reason or "", view, count.value)
+    # Those that this process may not open are somebody else's.
+    silent = tuple(one.reason or "" for one in found if one.value is None and one.reason != NO_PERMISSION)
     return GpuPresence(
         Presence.ANSWERING,
         f"{gpu_count(len(answering))} answer{'s' if len(answering) == 1 else ''}",
@@ -126,7 +128,7 @@ def _as_cuda_shows(found: GpuPresence, environment: Mapping[str, str]) -> GpuPre
     remedy = "Set CUDA_VISIBLE_DEVICES to the UUID of a GPU that `nvidia-smi -L` lists, or unset it."
     if "CUDA_VISIBLE_DEVICES" not in reason:
         remedy = "Let the machine's operator make a MIG device (nvidia-smi mig), or disable MIG."
-    text = f"{gpu_count(len(found.models))} {_is(len(found.models))} there and CUDA cannot use any ({reason})"
+    text = f"CUDA can use none of {gpu_count(len(found.models))}: {reason}"
     return GpuPresence(Presence.BROKEN, text, reason, remedy, models=found.models)
 
 
@@ -135,7 +137,7 @@ def _without_session(reason: str, view: KernelView) -> GpuPresence:
     if reason not in _SAYS_NOTHING or view.nodes:
         return _unusable(reason, view)
     if not view.gpus:
-        return GpuPresence(Presence.NONE, f"no NVIDIA GPU ({reason})", reason)
+        return GpuPresence(Presence.NONE, f"no NVIDIA GPU: {reason}", reason)
     is_loaded = view.module is not None or any(gpu.driver is not None for gpu in view.usable)
     if reason == "NVMLError_DriverNotLoaded" and view.usable and not is_loaded:
         return _unusable(reason, view)
@@ -149,7 +151,7 @@ def _listing_none(view: KernelView) -> GpuPresence:
         return _unusable(reason, view)
     if view.gpus or view.nodes:
         return _not_given_by(view)
-    return GpuPresence(Presence.NONE, f"no NVIDIA GPU ({reason})", reason)
+    return GpuPresence(Presence.NONE, f"no NVIDIA GPU: {reason}", reason)
 
 
 def _not_given_by(view: KernelView) -> GpuPresence:
@@ -162,7 +164,7 @@ def _not_given_by(view: KernelView) -> GpuPresence:
 
 
 def _not_given(number: int, reason: str, models: tuple[GpuModel, ...] = ()) -> GpuPresence:
-    text = f"{gpu_count(number)} {_is(number)} on this machine, not given to this process ({reason})"
+    text = f"{gpu_count(number)} on this machine, not given to this process: {reason}"
     return GpuPresence(Presence.NOT_GIVEN, text, reason, models=models)
 
 
@@ -171,18 +173,15 @@ def _unusable(reason: str, view: KernelView, listed: int = 0) -> GpuPresence:
     number = listed or len(view.nodes) or len(view.usable)
     known = [GpuModel(gpu.model, gpu.pci_id) for gpu in view.usable][:number]
     models = (*known, *(GpuModel() for _ in range(max(1, number) - len(known))))
-    what = f"{gpu_count(number)} {_is(number)} there" if number else "the driver of an NVIDIA GPU is there"
-    if reason == "NVMLError_NoPermission" or (view.is_locked and reason != "NVMLError_LibraryNotFound"):
-        text = f"{what} and this user may not use {'them' if number > 1 else 'it'} ({reason})"
-        return GpuPresence(Presence.NOT_PERMITTED, text, reason, _REMEDIES["NVMLError_NoPermission"], models=models)
-    text = f"{what} and {'do' if number > 1 else 'does'} not answer ({reason})"
-    return GpuPresence(Presence.BROKEN, text, reason, _REMEDIES.get(reason, _OTHER_REMEDY), models=models)
+    what = gpu_count(number) if number else "an NVIDIA GPU"
+    if reason == NO_PERMISSION or (view.is_locked and reason != "NVMLError_LibraryNotFound"):
+        text = f"{what} may not be used by this user: {reason}"
+        return GpuPresence(Presence.NOT_PERMITTED, text, reason, _REMEDIES[NO_PERMISSION], models=models)
+    text = f"{what} {'do' if number > 1 else 'does'} not answer: {reason}"
+    remedy = _REMEDIES.get(reason, _OTHER_REMEDY).format(module=f" {view.module}" if view.module else "")
+    return GpuPresence(Presence.BROKEN, text, reason, remedy, models=models)
 
 
 def gpu_count(number: int) -> str:
     """Return "1 NVIDIA GPU" or "2 NVIDIA GPUs"."""
     return f"{number} NVIDIA GPU{'' if number == 1 else 's'}"
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"
