@@ -112,25 +112,43 @@ def test_a_gpu_that_was_not_given_is_a_note_and_the_cpu_is_measured(capsys: pyte
     assert told in capsys.readouterr().err
 
 
-def wheel_and_finding() -> tuple[str, Finding]:
+@pytest.mark.usefixtures("broken")
+def test_a_broken_night_goes_on_with_the_wheels_that_are_there(root: Path) -> None:
+    assert choose_wheel(root=root) == "cpu"
+    there = root / ".environments" / "tf-2.21.0-cuda-today-py311"
+    there.mkdir(parents=True)
+    assert choose_wheel(root=root) == "cpu"  # it was never filled
+    (there / "savedmodel-bench.json").touch()
+    assert choose_wheel(root=root) == "cuda"
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_gpu_that_was_not_given_needs_no_cuda(root: Path) -> None:
+    there = root / ".environments" / "tf-2.21.0-cuda-today-py311"
+    there.mkdir(parents=True)
+    (there / "savedmodel-bench.json").touch()
+    assert choose_wheel(root=root) == "cpu"
+
+
+def gpu_finding() -> Finding:
     (finding,) = gpu_findings({})
     assert finding.code == GPU
-    return choose_wheel(), finding
+    return finding
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_broken_night_keeps_its_wheels_and_is_a_problem() -> None:
-    wheel, finding = wheel_and_finding()
-    assert (wheel, finding.severity, NAME in finding.text) == ("cuda", Severity.PROBLEM, True)
+def test_the_doctor_calls_a_gpu_that_does_not_answer_a_problem_with_its_remedy() -> None:
+    finding = gpu_finding()
+    assert (finding.severity, finding.text) == (Severity.PROBLEM, f"1 NVIDIA GPU does not answer: {NAME}")
     assert finding.advice is not None
     assert finding.advice.endswith("`--device cpu` measures the CPU alone.")
     assert answer([finding]).startswith("the GPU cannot be measured before this is solved: gpu; --device cpu")
 
 
 @pytest.mark.usefixtures("kept")
-def test_what_was_not_given_is_no_problem() -> None:
-    wheel, finding = wheel_and_finding()
-    assert (wheel, finding.severity) == ("cpu", Severity.OK)
+def test_the_doctor_only_notes_a_gpu_that_was_not_given() -> None:
+    finding = gpu_finding()
+    assert finding.severity is Severity.OK
     assert finding.text.endswith("there is no device node /dev/nvidia0 (the CPU alone is measured)")
 
 

@@ -33,7 +33,7 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         # asv makes its environments before it makes its repository, in the folder of asv.conf.json.
         self._root = Path.cwd()
         try:
-            self._wheel = choose_wheel()
+            self._wheel = choose_wheel(root=self._root)
             self._policy = choose_policy(self._root, None)
         except UsageError as error:
             raise util.UserError(str(error)) from None

@@ -25,7 +25,9 @@ def release_findings(root: Path) -> Iterator[Finding]:
         yield advice("releases", text, missing[-1])
     else:
         yield ok("releases", text)
-    yield ok("wheel", f"{choose_wheel()} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)")
+    yield ok(
+        "wheel", f"{choose_wheel(root=root)} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)"
+    )
     yield hard_links(root)
 
 
