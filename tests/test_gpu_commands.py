@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import fake_nvml
 import pytest
@@ -17,7 +18,9 @@ from harness.commands import compare
 from harness.machine.findings import GPU, Finding, Severity
 from harness.machine.gpu_fitness import gpu_findings
 from harness.machine.gpu_kernel import ROOT_VARIABLE
+from harness.machine.guards import Guards
 from harness.measure.sitting import Outcome
+from harness.measure.watch import Watch
 from harness.releases.environments import choose_wheel
 from harness.report.fitness import answer
 
@@ -171,3 +174,23 @@ def test_asv_shows_a_failure_where_a_gpu_does_not_answer() -> None:
 def test_asv_shows_n_a_where_a_gpu_was_not_given() -> None:
     with pytest.raises(NotImplementedError, match="not given to this process"):
         require_gpu()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_gpu_that_broke_in_a_run_fails_what_finds_none(tmp_path: Path) -> None:
+    """TensorFlow says the same as in a release that lacks a CUDA library, which is n/a."""
+    empty: dict[str, Any] = {"taints": [], "evidence": {}, "phases": [], "metrics": [], "absent": []}
+    found_none = {**empty, "status": "unsupported", "reason": "no-gpu: TensorFlow finds none, its log may say why"}
+    with Guards(None, tmp_path) as guards:
+        result = Watch(guards, "gpu").added_to(found_none)
+        assert (result["status"], result["reason"]) == ("failed", f"gpu-broken: 1 NVIDIA GPU does not answer: {NAME}")
+        other = Watch(guards, "gpu").added_to({**found_none, "reason": "no-gpu: a CPU build"})
+        assert other["status"] == "unsupported"
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_release_that_finds_no_gpu_is_told_as_before_where_none_broke(tmp_path: Path) -> None:
+    empty: dict[str, Any] = {"taints": [], "evidence": {}, "phases": [], "metrics": [], "absent": []}
+    found_none = {**empty, "status": "unsupported", "reason": "no-gpu: TensorFlow finds none, its log may say why"}
+    with Guards(None, tmp_path) as guards:
+        assert Watch(guards, "gpu").added_to(found_none)["status"] == "unsupported"
