@@ -222,6 +222,8 @@ PCI = "'CUDA_DEVICE_ORDER': 'PCI_BUS_ID'"
         # Digits to Python, and to CUDA none.
         ("'CUDA_VISIBLE_DEVICES': '\u00b2'", {}, (None, "no-gpu: CUDA_VISIBLE_DEVICES=\u00b2 shows none")),
         ("'CUDA_VISIBLE_DEVICES': '\uff10'", {}, (None, "no-gpu: CUDA_VISIBLE_DEVICES=\uff10 shows none")),
+        ("'CUDA_VISIBLE_DEVICES': '\\udcff'", {}, (None, r"no-gpu: CUDA_VISIBLE_DEVICES=\udcff shows none")),
+
         ("'CUDA_VISIBLE_DEVICES': '9' * 5000", {}, (None, f"no-gpu: CUDA_VISIBLE_DEVICES={'9' * 5000} shows none")),
     ],
 )  # fmt: skip
@@ -334,13 +336,11 @@ NEEDED = {"nvmlInitWithFlags", "nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIn
 """Without these no GPU answers; without any other one, something about it is not known."""
 
 
-@pytest.mark.parametrize("code", ["4", "4242"])
-def test_every_call_can_fail_and_nothing_is_raised(library: Path, code: str) -> None:
-    scenarios = [(library, {"FAKE_NVML_FAIL": f"{name}:{code}"}) for name in fake_nvml.SYMBOLS]
-    answers = fake_nvml.ask_each(EVERYTHING, ASK_EVERYTHING, scenarios)
-    states = dict(zip(fake_nvml.SYMBOLS, answers, strict=True))
+def test_every_call_can_fail_and_nothing_is_raised(library: Path) -> None:
+    scenarios = [(library, {"FAKE_NVML_FAIL": f"{name}:999"}) for name in fake_nvml.SYMBOLS]
+    states = dict(zip(fake_nvml.SYMBOLS, fake_nvml.ask_each(EVERYTHING, ASK_EVERYTHING, scenarios), strict=True))
     assert {name for name, state in states.items() if state != "answering"} == NEEDED
-    assert set(states.values()) == {"answering", "not permitted" if code == "4" else "broken"}
+    assert set(states.values()) == {"answering", "broken"}
 
 
 def test_every_symbol_can_be_absent_and_nothing_is_raised(library: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from harness.machine.gpu import Gpu, read_gpu
 from harness.machine.gpu_kernel import KernelView, is_denied, kernel_view
-from harness.machine.gpu_selection import NO_GPU, hides_gpus, tensorflow_gpu
+from harness.machine.gpu_selection import NO_GPU, hides_gpus, tensorflow_gpu, visible_text
 from harness.machine.nvml import NOT_INSTALLED, Nvml, Reading
 
 NO_PERMISSION = "NVMLError_NoPermission"
@@ -117,8 +117,7 @@ def _found() -> GpuPresence:
 def _as_cuda_shows(found: GpuPresence, environment: Mapping[str, str]) -> GpuPresence:
     """Return what is left of the GPUs for a process with these variables."""
     if found.is_there and hides_gpus(environment):
-        reason = f"CUDA_VISIBLE_DEVICES={environment['CUDA_VISIBLE_DEVICES']}"
-        return _not_given(len(found.models), reason, found.models)
+        return _not_given(len(found.models), visible_text(environment), found.models)
     if found.state is not Presence.ANSWERING:
         return found
     chosen = tensorflow_gpu(environment)

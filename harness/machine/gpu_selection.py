@@ -43,7 +43,7 @@ def tensorflow_gpu(environment: Mapping[str, str]) -> Reading[str]:
             return _by_name(nvml, known, first)
         # Digits of other scripts are none to CUDA, and a number of nine digits is no GPU's.
         if not (first.isascii() and first.isdecimal() and len(first) < 9) or int(first) >= len(known):
-            return Reading(None, f"{NO_GPU}CUDA_VISIBLE_DEVICES={visible} shows none")
+            return Reading(None, f"{NO_GPU}{visible_text(environment)} shows none")
         if len(known) > 1 and environment.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
             names = {nvml.call("nvmlDeviceGetName", handle).value for handle in known}
             return Reading(None, _ORDER_UNKNOWN.format(count=len(known), kinds=len(names)))
@@ -56,6 +56,15 @@ def hides_gpus(environment: Mapping[str, str]) -> bool:
     return visible is not None and visible.split(",")[0].strip().lower() in _HIDING
 
 
+def visible_text(environment: Mapping[str, str]) -> str:
+    """Return "CUDA_VISIBLE_DEVICES=…", with bytes that are no text made visible, so that it can be printed."""
+    return f"CUDA_VISIBLE_DEVICES={_printable(environment.get('CUDA_VISIBLE_DEVICES', ''))}"
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 _ORDER_UNKNOWN = (
     "CUDA orders the {count} GPUs of {kinds} kinds by speed, which NVML does not know: set CUDA_DEVICE_ORDER=PCI_BUS_ID"
 )
@@ -66,7 +75,7 @@ def _by_name(nvml: Nvml, known: list[Any], name: str) -> Reading[str]:
     if name.startswith("MIG-"):
         handle = nvml.device(name)
         if handle.value is None:
-            return Reading(None, f"{NO_GPU}CUDA_VISIBLE_DEVICES={name} shows none ({handle.reason})")
+            return Reading(None, f"{NO_GPU}CUDA_VISIBLE_DEVICES={_printable(name)} shows none ({handle.reason})")
         return Reading(name)
     matching = []
     for handle in known:
@@ -74,7 +83,7 @@ def _by_name(nvml: Nvml, known: list[Any], name: str) -> Reading[str]:
         if uuid and uuid.startswith(name):
             matching.append(handle)
     if len(matching) != 1:
-        return Reading(None, f"{NO_GPU}CUDA_VISIBLE_DEVICES={name} matches {len(matching)} GPUs")
+        return Reading(None, f"{NO_GPU}CUDA_VISIBLE_DEVICES={_printable(name)} matches {len(matching)} GPUs")
     return _usable_part(nvml, matching[0])
 
 
