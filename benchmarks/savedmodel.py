@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from harness.machine.gpu import gpu_present
+from harness.machine.gpu_presence import Presence, gpu_presence
 from harness.metrics import METRICS, Kind, Metric, Scope
 from harness.worker import WORKER_VERSION
 
@@ -69,10 +69,10 @@ def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> 
 
     Raises:
         NotImplementedError: it does not exist here (no GPU, an API that the release lacks): asv shows n/a.
-        RuntimeError: it should exist and does not: asv shows a failure.
+        RuntimeError: it should exist and does not (a GPU that does not answer, too): asv shows a failure.
     """
-    if device == "gpu" and not gpu_present():
-        raise NotImplementedError("no-gpu")
+    if device == "gpu":
+        require_gpu()
     records = [record for record in measured(device, model) if concerns(record, metric, device, model)]
     batch = int(variant.rpartition(" b")[2]) if metric.scope is Scope.CALL else None
     clean: dict[int, list[float]] = {}
@@ -93,6 +93,15 @@ def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> 
             if entry["metric"] == metric.name:
                 raise NotImplementedError(entry["reason"])
     raise RuntimeError(f"the worker reported no {metric.name} for {model or 'the import'} on {device}")
+
+
+def require_gpu() -> None:
+    """Raise what makes asv show a failure where a GPU is there and does not answer, n/a where none can be measured."""
+    gpu = gpu_presence(os.environ)
+    if gpu.is_broken:
+        raise RuntimeError(f"{gpu.text}. {gpu.remedy}")
+    if gpu.state is not Presence.ANSWERING:
+        raise NotImplementedError("no-gpu" if gpu.state is Presence.NONE else gpu.text)
 
 
 def concerns(record: dict[str, Any], metric: Metric, device: str, model: str | None) -> bool:

@@ -353,3 +353,13 @@ def test_a_machine_name_given_to_asv_is_kept(root: Path) -> None:
     assert asv(root, "machine", "--yes", "--machine", "mine").returncode == 0
     assert set(known_machines(root)) == {"mine", "version"}
     assert describe_machine().name == "mine"
+
+
+def test_asv_does_not_take_the_name_of_another_machine_that_shares_the_home(root: Path) -> None:
+    settle(root)
+    theirs = {"machine": "theirs", "cpu": "Another CPU", "num_cpu": "512", "ram": "1"}
+    (root.parent / "home" / ".asv-machine.json").write_text(json.dumps({"version": 1, "theirs": theirs}))
+    found = asv(root, "find", "v2.20.0..v2.21.0", "savedmodel.nothing")
+    assert f"No information stored about machine '{describe_machine().name}'" in found.stdout + found.stderr
+    assert asv(root, "machine", "--yes").returncode == 0
+    assert set(known_machines(root)) == {"theirs", describe_machine().name, "version"}

@@ -60,7 +60,7 @@ def test_everything_that_matters_is_looked_at_and_nothing_is_left_behind(tmp_pat
 def test_the_tests_own_driver_keeps_everything_from_being_measured(tmp_path: Path) -> None:
     root = project_root(tmp_path / "project")
     library = fake_nvml.build(tmp_path)
-    busy = {"PROCESSES": f"7:{GIB}", "THROTTLE": "0x40", "FAIL": "persistence-off"}
+    busy = {"PROCESSES": f"7:{GIB}", "THROTTLE": "0x40", "PERSISTENCE": "off"}
     status, out, _ = doctor(root, library, "--format", "json", **busy)
     assert status == 3
     found = by_code(out)

@@ -116,7 +116,7 @@ def test_a_repeat_in_which_the_driver_compiled_kernels_is_tainted(tmp_path: Path
 def test_a_gpu_that_is_lost_between_two_looks_is_no_exception(tmp_path: Path) -> None:
     library = fake_nvml.build(tmp_path)
     on_gpu = LOOKS.format(looks='guards.look("gpu"), guards.look("gpu")')
-    everything = "processes,throttle,violation,clock,temperature,power"
+    everything = "RunningProcesses,Reasons,Violation,ClockInfo,Temperature,PowerUsage"
     assert fake_nvml.ask(on_gpu, library, FAIL=everything) == "[[], None]"
 
 

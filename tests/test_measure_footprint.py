@@ -46,7 +46,7 @@ def test_a_footprint_from_the_rise_of_the_device_says_so(library: Path) -> None:
 
 
 def test_no_footprint_is_absent_with_the_reason_never_zero(library: Path) -> None:
-    found = footprint(library, FAIL="processes,memory_v1,memory_v2")
+    found = footprint(library, FAIL="RunningProcesses,MemoryInfo,MemoryInfo_v2")
     assert found["metrics"] == []
     assert found["absent"] == [
         {

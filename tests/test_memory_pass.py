@@ -127,6 +127,6 @@ def test_an_energy_counter_that_stands_still_is_no_zero(library: Path) -> None:
 
 
 def test_energy_that_cannot_be_told_is_absent_with_its_reason(library: Path) -> None:
-    found = watched(library, 0.1, FAIL="energy")
+    found = watched(library, 0.1, FAIL="Energy")
     reasons = {entry["metric"]: entry["reason"] for entry in found["absent"]}
     assert reasons["infer_energy_j"] == "NVMLError_NotSupported"

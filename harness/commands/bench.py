@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import replace
 
-from harness.commands import compare, judging
+from harness.commands import compare, judging, measuring
 from harness.commands.forecast import describe_plan
 from harness.errors import UsageError
 from harness.measure.limits import Limits
@@ -26,7 +26,22 @@ REPORT_S = 10.0
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Measure and tell. Ends with 0 whenever it measured, whatever the verdict."""
+    """Measure and tell. Ends with 0 whenever it measured, whatever the verdict.
+
+    A GPU that does not answer is told first and last: whoever looks at either end of the output sees it.
+    """
+    gpu = measuring.gpu_of_workers()
+    unmeasured = None
+    if gpu.is_broken and measuring.measures_cpu_alone(options):
+        unmeasured = f"The GPU is NOT measured, the CPU alone is: {gpu.text}. {gpu.remedy}"
+        print(unmeasured, file=sys.stderr)
+    code = _bench(options)
+    if unmeasured is not None:
+        print(unmeasured, file=sys.stderr if options.dry_run or code else sys.stdout)
+    return code
+
+
+def _bench(options: argparse.Namespace) -> int:
     root = find_root()
     spent_s = max(0.0, time.time() - options.since) if options.since else 0.0
     deadline = time.monotonic() + options.minutes * 60 - spent_s - REPORT_S

@@ -15,12 +15,12 @@ import pandas as pd
 from harness.commands import compare, judging
 from harness.errors import UsageError
 from harness.history import History, machine_names, row_key
-from harness.machine.identity import describe_machine
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
 from harness.measure.presets import read_preset
 from harness.metrics import METRICS
 from harness.report.history import Check
+from harness.store.machines import this_machine
 from harness.store.runs import RunDirectory, runs_of
 from harness.store.worker_versions import age
 from harness.verdict.confirmation import Standing, confirm
@@ -98,7 +98,7 @@ def checks(root: Path, history: History, samples: pd.DataFrame, options: argpars
         options: of the command; `confirm` holds the seconds to spend on each pair of releases, None to measure nothing.
     """
     rechecks = _rechecks(history, samples)
-    here = describe_machine(None).name
+    here = this_machine(root).name
     failed: dict[Sides, str] = {}
     if options.confirm is not None:
         for sides, recheck in rechecks.items():

@@ -38,7 +38,7 @@ def doctor(options: argparse.Namespace) -> int:
     results = results_path(root)
     places = {
         "results": (results, RESULTS_BYTES),
-        "environments": (root / FOLDER, 2 * BYTES_NEEDED[choose_wheel()]),
+        "environments": (root / FOLDER, 2 * BYTES_NEEDED[choose_wheel(root=root)]),
     }
     findings: list[Finding] = [
         *host_findings(),

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from harness.commands import measuring, planning
 from harness.commands.durations import Durations, learn
-from harness.machine.identity import describe_machine
 from harness.measure.passes import PASSES
 from harness.measure.presets import Preset, narrow
 from harness.metrics import Kind
 from harness.releases.environments import Environment
 from harness.report.numbers import count
 from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
+from harness.store.machines import this_machine
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.looks import PLANNED, SHARES
@@ -117,7 +117,7 @@ def _block_seconds(
     if known is not None:
         per_subject = statistics.median(_durations(known)) / len(known.facts["subjects"])
         return per_subject * subjects, f"as in run {known.run}"
-    found = learn(runs_of(root, describe_machine(options.machine).name)[0], preset)
+    found = learn(runs_of(root, this_machine(root, options.machine).name)[0], preset)
     blocks = range(max(1, preset.blocks))
     seconds = statistics.fmean(found.block_s(preset, number, options.isolation) for number in blocks)
     return subjects * seconds, _learnt(found, preset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.errors import UsageError
-from harness.machine.gpu import gpu_present
-from harness.machine.identity import describe_machine
+from harness.machine.gpu_presence import GpuPresence, Presence, gpu_presence
+from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
@@ -19,16 +20,18 @@ from harness.releases.environments import Environment, describe_obtainable, prep
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
 from harness.report.progress import progress_for
+from harness.store.machines import this_machine
 from harness.verdict.margins import margin_table, require_known
 
-NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA driver answers on this machine)"
+NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA GPU was found on this machine)"
 
 
 def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]:
     """Return the preset as the options narrow it, and what it would have measured on another machine.
 
     Raises:
-        UsageError: nothing is left to measure, or both a budget and a number of blocks are given.
+        UsageError: nothing is left to measure, a GPU is there that should be measured and does not answer, or both a
+            budget and a number of blocks are given.
     """
     if options.budget is not None and options.blocks is not None:
         raise UsageError("A budget finds the number of blocks itself: give --budget or --blocks, not both.")
@@ -36,15 +39,35 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
     for pattern in preset.margins:
         require_known(pattern)
     margin_table(preset.time_margin, preset.margins)  # a margin that makes no sense must not be found after an hour
-    devices = options.device
-    absent: tuple[str, ...] = ()
-    if not gpu_present():
-        if devices == ["gpu"]:
-            raise UsageError("No NVIDIA GPU answers here (n/a: no-gpu): run with --device cpu, or on a GPU machine.")
-        if devices != ["cpu"] and any(cell.device == "gpu" for cell in preset.cells):
-            absent = (NO_GPU,)
-        devices = ["cpu"]
-    narrowed = narrow(
+    presence = gpu_of_workers()
+    narrowed = _narrowed(preset, options, options.device)
+    if presence.state is Presence.ANSWERING or not any(cell.device == "gpu" for cell in narrowed.cells):
+        return narrowed, ()
+    if presence.is_broken and not measures_cpu_alone(options):
+        raise UsageError(
+            f"The GPU cannot be measured: {presence.text}. {presence.remedy} `--device cpu` measures the CPU alone."
+        )
+    if options.device == ["gpu"]:
+        raise UsageError(f"{_absent(presence)}: run with --device cpu, or where a GPU can be used.")
+    return _narrowed(preset, options, ["cpu"]), (_absent(presence),)
+
+
+def gpu_of_workers() -> GpuPresence:
+    """Return what there is of GPUs for the workers, whose variables come from this process."""
+    return gpu_presence(worker_environment(os.environ, Path()))
+
+
+def measures_cpu_alone(options: argparse.Namespace) -> bool:
+    """Return whether the command measures the CPU where a GPU does not answer, and says so: `bench`, unless told to."""
+    return options.device is None and vars(options).get("command") == "bench"
+
+
+def _absent(presence: GpuPresence) -> str:
+    return NO_GPU if presence.state is Presence.NONE else f"GPU cells are not measured: {presence.text}"
+
+
+def _narrowed(preset: Preset, options: argparse.Namespace, devices: list[str] | None) -> Preset:
+    return narrow(
         preset,
         devices=devices,
         models=options.model,
@@ -52,7 +75,6 @@ def chosen_preset(options: argparse.Namespace) -> tuple[Preset, tuple[str, ...]]
         blocks=options.blocks,
         repeats=options.repeats,
     )
-    return narrowed, absent
 
 
 def plan_of(
@@ -81,7 +103,7 @@ def plan_of(
         preset=preset,
         absent=absent,
         subjects=name_subjects(environments),
-        machine=describe_machine(options.machine),
+        machine=this_machine(root, options.machine),
         seed=options.seed,
         isolation=options.isolation,
         looks=looks,

@@ -8,10 +8,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from harness.machine.identity import describe_machine
 from harness.measure.presets import Preset
 from harness.report.calibration import split_text
 from harness.store.calibrations import read_calibration
+from harness.store.machines import this_machine
 from harness.store.records import Problem
 from harness.verdict.calibration import Noise, Split, plan_budget
 from harness.verdict.looks import PLANNED
@@ -21,7 +21,7 @@ Calibration = Mapping[str, Any]
 
 def calibration_of(root: Path, options: argparse.Namespace, preset: Preset) -> Calibration | Problem | None:
     """Return this machine's calibration of the very same plan, None where `calibrate` has not measured it."""
-    return read_calibration(root, describe_machine(options.machine).name, preset.name, preset.digest())
+    return read_calibration(root, this_machine(root, options.machine).name, preset.name, preset.digest())
 
 
 def noise_rows(calibration: Calibration) -> list[Noise]:

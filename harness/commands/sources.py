@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harness.commands import judging
-from harness.machine.identity import describe_machine
 from harness.provenance import Provenance
 from harness.releases.commands import find_root
+from harness.store.machines import this_machine
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
 from harness.store.worker_versions import age
@@ -58,7 +58,7 @@ def first_telling(
         tells: whether what was read answers anything.
     """
     problems: list[Problem] = []
-    asked = None if options.run is not None else describe_machine(options.machine).name
+    asked = None if options.run is not None else this_machine(find_root(), options.machine).name
     sources, others = _sources(options, asked, problems)
     found: tuple[list[Told], Provenance] | None = None
     for part in (part for source in sources for part in _parts(source)):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+GPU = "gpu"
+"""Code of the finding that says whether there is a GPU. As a problem it keeps GPU cells alone from being measured."""
+
 
 class Severity(StrEnum):
     """How much a finding matters."""

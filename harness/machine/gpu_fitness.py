@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.machine.findings import Finding, advice, ok, problem
-from harness.machine.gpu import Gpu, gpus, is_fake_driver
+from harness.machine.findings import GPU, Finding, advice, ok, problem
+from harness.machine.gpu import Gpu, is_fake_driver
+from harness.machine.gpu_memory import SHARED_MEMORY
+from harness.machine.gpu_presence import Presence, gpu_count, gpu_presence
 from harness.machine.gpu_selection import tensorflow_gpu
 from harness.machine.gpu_state import foreign_text, read_state, throttle_names
 from harness.machine.kernel_cache import cache_folder, can_be_written
@@ -15,28 +17,36 @@ from harness.machine.nvml import Nvml
 
 def gpu_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Look at the GPU that a worker with these variables would use."""
+    presence = gpu_presence(environment)
+    if presence.is_broken:
+        yield problem(GPU, presence.text, f"{presence.remedy} `--device cpu` measures the CPU alone.")
+        return
+    if presence.state is not Presence.ANSWERING:
+        cells = "GPU cells read n/a: no-gpu" if presence.state is Presence.NONE else "the CPU alone is measured"
+        yield ok(GPU, f"{presence.text} ({cells})")
+        return
+    found = presence.answering
     with Nvml() as nvml:
-        found = gpus()
-        if not found:
-            yield ok("gpu", f"no NVIDIA GPU ({nvml.missing or 'the driver lists none'}): GPU cells read n/a: no-gpu")
-            return
         if is_fake_driver(found[0].driver):
             what = "Take the stand-in of this project's tests out of LD_LIBRARY_PATH: its numbers are never stored."
             yield problem("gpu-driver", f"the driver is {found[0].driver}", what)
         else:
             yield ok("gpu-driver", f"NVIDIA driver {found[0].driver or 'of unknown version'}")
+        if presence.silent:
+            text = f"{len(presence.silent)} of {gpu_count(len(presence.models))} not answering: {presence.silent[0]}"
+            yield advice("gpu-silent", text, "CUDA may find none beside them: reboot, and see what dmesg says of Xid.")
         chosen = tensorflow_gpu(environment)
-        if chosen.value is None:
+        handle = nvml.device(chosen.value) if chosen.value else chosen
+        if chosen.value is None or handle.value is None:
             what = "Set CUDA_VISIBLE_DEVICES to the UUID of the GPU to be measured."
-            yield advice("gpu", f"which GPU TensorFlow uses is not known: {chosen.reason}", what)
+            yield advice(GPU, f"which GPU TensorFlow uses is not known: {handle.reason}", what)
             return
-        handle = nvml.device(chosen.value).value
-        whole = nvml.physical(handle)
+        whole = nvml.physical(handle.value)
         uuid = nvml.call("nvmlDeviceGetUUID", whole).value
         yield _identity(next((gpu for gpu in found if gpu.uuid == uuid), found[0]), chosen.value, len(found))
         yield _mode(nvml, whole, "persistence")
         yield _mode(nvml, whole, "accounting")
-        yield from _state(nvml, handle)
+        yield from _state(nvml, handle.value)
         folder = cache_folder(environment)
         if can_be_written(folder):
             yield ok("gpu-cache", f"kernels that the driver compiles are kept in {folder}")
@@ -46,8 +56,13 @@ def gpu_findings(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _identity(gpu: Gpu, chosen: str, count: int) -> Finding:
-    memory = "memory shared with the host" if gpu.memory_bytes is None else f"{gpu.memory_bytes / 2**30:.0f} GiB"
-    text = f"{gpu.name}, {memory}, {chosen}" + (f", one of {count} GPUs" if count > 1 else "")
+    if gpu.memory_bytes is not None:
+        memory = f"{gpu.memory_bytes / 2**30:.0f} GiB"
+    elif gpu.memory_missing == SHARED_MEMORY:
+        memory = "memory shared with the host"
+    else:
+        memory = f"memory not known ({gpu.memory_missing})"
+    text = f"{gpu.name or 'a GPU without a name'}, {memory}, {chosen}" + (f", one of {count} GPUs" if count > 1 else "")
     if gpu.mig:
         what = "Its other MIG devices share clocks, power and energy with it: keep them idle."
         return advice("gpu", f"{text}, a part of a partitioned GPU", what)

@@ -35,7 +35,7 @@ class ProcessRow:
 def device_memory(nvml: Nvml, handle: Any) -> Reading[DeviceMemory]:
     """Return a device's memory by NVML's second structure, or by the first where the driver lacks the second.
 
-    A device that shares the host's memory answers neither (NVMLError_NotSupported).
+    A device that shares the host's memory answers neither (NVMLError_NotSupported); what cannot be true is missing too.
     """
     version = nvml.constant("nvmlMemory_v2")
     second = (
@@ -44,18 +44,38 @@ def device_memory(nvml: Nvml, handle: Any) -> Reading[DeviceMemory]:
         else nvml.call("nvmlDeviceGetMemoryInfo", handle, version=version)
     )
     if second.value is not None:
-        memory = second.value
-        return Reading(DeviceMemory(int(memory.total), int(memory.used), int(memory.reserved), "v2"))
-    first = nvml.call("nvmlDeviceGetMemoryInfo", handle)
-    if first.value is None:
-        return Reading(None, first.reason)
-    memory = first.value
-    return Reading(DeviceMemory(int(memory.total), int(memory.used), None, "v1"), f"structure v1: {second.reason}")
+        return _device_memory(second, "v2")
+    first = _device_memory(nvml.call("nvmlDeviceGetMemoryInfo", handle), "v1")
+    return first if first.value is None else Reading(first.value, f"structure v1: {second.reason}")
+
+
+def _device_memory(reading: Reading[Any], structure: str) -> Reading[DeviceMemory]:
+    total = total_bytes(reading)
+    memory: Any = reading.value
+    if total.value is None:
+        return Reading(None, total.reason)
+    if not 0 <= memory.used <= total.value:
+        return Reading(None, f"the driver says {memory.used} bytes in use of {total.value}, which cannot be")
+    reserved = int(memory.reserved) if structure == "v2" else None
+    return Reading(DeviceMemory(total.value, int(memory.used), reserved, structure))
+
+
+def total_bytes(memory: Reading[Any]) -> Reading[int]:
+    """Return the total of either of NVML's memory structures; 0 and 2^64 - 1 stand for "not known" and are missing."""
+    if memory.value is None:
+        return Reading(None, memory.reason)
+    total = int(memory.value.total)
+    if not 0 < total < 2**63:
+        return Reading(None, f"the driver says {total} bytes of memory, which cannot be")
+    return Reading(total)
 
 
 def process_rows(nvml: Nvml, handle: Any) -> Reading[tuple[ProcessRow, ...]]:
     """Return the processes that hold a compute context on a device; about 40 us (seen on an H100)."""
     rows = nvml.call("nvmlDeviceGetComputeRunningProcesses", handle)
+    if rows.value is None and rows.reason in ("NVMLLibraryMismatchError", "NVMLError_FunctionNotFound"):
+        # Drivers before 510 have the same list under an older name.
+        rows = nvml.call("nvmlDeviceGetComputeRunningProcesses_v2", handle)
     if rows.value is None:
         return Reading(None, rows.reason)
     return Reading(
@@ -72,7 +92,8 @@ def own_bytes(rows: Collection[ProcessRow], pids: Collection[int], bound_bytes: 
     Args:
         rows: what the driver lists.
         pids: the processes as this machine numbers them.
-        bound_bytes: what a process can hold at most: the device's memory, or the host's where it is shared.
+        bound_bytes: what a process can hold at most: the device's memory, or the host's where it is shared; None where
+            that is not known.
 
     Driver 535 changed the structure under the same symbol, so that rows were read shifted.
     """
@@ -89,11 +110,15 @@ def own_bytes(rows: Collection[ProcessRow], pids: Collection[int], bound_bytes: 
     return Reading(total)
 
 
-def memory_bound_bytes(memory: DeviceMemory | None) -> int:
-    """Return what one process can hold on a device at most; the host's memory where the device shares it."""
-    if memory is not None:
-        return memory.total_bytes
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+SHARED_MEMORY = "NVMLError_NotSupported"
+"""What NVML answers for the memory of a device that uses the host's. Any other error says nothing about it."""
+
+
+def memory_bound_bytes(memory: Reading[DeviceMemory]) -> int | None:
+    """Return what one process can hold on a device at most: the host's memory where it is shared; None: not known."""
+    if memory.value is not None:
+        return memory.value.total_bytes
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if memory.reason == SHARED_MEMORY else None
 
 
 def above_baseline(now: DeviceMemory | None, baseline: DeviceMemory | None, because: str | None) -> Reading[int]:
@@ -131,12 +156,12 @@ def footprint(pids: Collection[int], uuid: str, *, baseline: DeviceMemory | None
         handle = nvml.device(uuid)
         if handle.value is None:
             return Reading(None, handle.reason)
-        memory = device_memory(nvml, handle.value).value
+        memory = device_memory(nvml, handle.value)
         rows = process_rows(nvml, handle.value)
         listed: Reading[int] = Reading(None, rows.reason)
         if rows.value is not None:
             listed = own_bytes(rows.value, pids, memory_bound_bytes(memory))
-        return listed if listed.value is not None else above_baseline(memory, baseline, listed.reason)
+        return listed if listed.value is not None else above_baseline(memory.value, baseline, listed.reason)
 
 
 def accounted_peak(pid: int, uuid: str) -> Reading[int]:
@@ -156,10 +181,10 @@ def accounted_peak(pid: int, uuid: str) -> Reading[int]:
         stats = nvml.call("nvmlDeviceGetAccountingStats", handle.value, pid)
         if stats.value is None:
             return Reading(None, stats.reason)
-        memory = device_memory(nvml, handle.value).value
+        bound = memory_bound_bytes(device_memory(nvml, handle.value))
         peak = stats.value.maxMemoryUsage
         if peak is None:
             return Reading(None, "the driver does not account for memory")
-        if not 0 < peak <= memory_bound_bytes(memory):
+        if peak <= 0 or (bound is not None and peak > bound):
             return Reading(None, f"the driver accounts {peak} bytes for a process, which cannot be")
         return Reading(int(peak))

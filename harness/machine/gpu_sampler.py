@@ -74,7 +74,7 @@ class Sampler:
             self._complaint = rows.reason
         elif rows.value:
             ours = {row.pid for row in rows.value if self._is_ours(row.pid)}
-            found = own_bytes(rows.value, ours, memory_bound_bytes(memory.value))
+            found = own_bytes(rows.value, ours, memory_bound_bytes(memory))
             if found.value is None:
                 self._complaint = found.reason
             else:

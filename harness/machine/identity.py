@@ -1,6 +1,6 @@
 """Which machine this is: a name that lasts, and the facts that make two machines comparable or not.
 
-The host name is not part of it: a container gets a new one at every start.
+The host name is not part of it: a container gets a new one at every start. How a name comes from hardware: `naming`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import json
 import os
 import platform
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.machine.gpu import Gpu, gpus
+from harness.machine.gpu import Gpu
+from harness.machine.gpu_presence import GpuModel, gpu_presence
+from harness.machine.naming import Hardware, KnownMachine, hardware_name, is_same
 
 NAME_VARIABLE = "SAVEDMODEL_BENCH_MACHINE"
 """The environment variable that names the machine where `--machine` does not."""
@@ -35,22 +38,28 @@ class Machine:
     kernel: str
     os: str
     python: str
-    gpus: tuple[Gpu, ...]
+    gpus: tuple[Gpu, ...]  # those that answer
     driver: str | None
     boot_id: str
+    gpu_state: str  # a value of `gpu_presence.Presence`
+    gpu_reason: str | None  # why GPUs that are there do not answer
+    gpu_models: tuple[GpuModel, ...]  # of each GPU that is there, whether or not it answers
+    named_by: str  # "person", or "hardware" where the name is the one that its hardware has in the results
 
     def as_record(self) -> dict[str, Any]:
         """Return the facts as JSON-ready values, for run.json."""
-        return {**asdict(self), "gpus": [asdict(gpu) for gpu in self.gpus]}
+        lists = {name: [asdict(one) for one in getattr(self, name)] for name in ("gpus", "gpu_models")}
+        return {**asdict(self), **lists}
 
 
-def describe_machine(name: str | None = None) -> Machine:
+def describe_machine(name: str | None = None, known: Mapping[str, KnownMachine] | None = None) -> Machine:
     """Describe the machine this process runs on.
 
     Args:
         name: what `--machine` said. Without it the name is, in this order: the variable SAVEDMODEL_BENCH_MACHINE,
             the entry of ~/.asv-machine.json that asv itself would use, or one made of the hardware (processor,
             logical CPUs, memory, GPU), which stays the same in every container on the same kind of machine.
+        known: the machines in the results, which keep their names; `harness.store.machines.this_machine` passes them.
 
     Raises:
         UsageError: the name cannot be a folder's name, or ~/.asv-machine.json is damaged.
@@ -58,10 +67,10 @@ def describe_machine(name: str | None = None) -> Machine:
     cpu = _proc_field(Path("/proc/cpuinfo"), "model name") or platform.processor() or "unknown CPU"
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     logical_cpus = os.cpu_count() or 1
-    found = gpus()
-    chosen = (
-        name or os.environ.get(NAME_VARIABLE) or _asv_name() or _hardware_name(cpu, logical_cpus, memory_bytes, found)
-    )
+    presence = gpu_presence()
+    own = Hardware(cpu, logical_cpus, memory_bytes, presence.models if presence.is_there else ())
+    by_hardware, own = hardware_name(own, known or {})
+    chosen = name or os.environ.get(NAME_VARIABLE) or _asv_name(own, known or {}) or by_hardware
     if not _USABLE_NAME.fullmatch(chosen):
         raise UsageError(
             f"The machine name {chosen!r} cannot name a folder; use letters, digits, '.', '_', '+' and '-', "
@@ -77,16 +86,23 @@ def describe_machine(name: str | None = None) -> Machine:
         kernel=platform.release(),
         os=_os_name(),
         python=platform.python_version(),
-        gpus=found,
-        driver=found[0].driver if found else None,
+        gpus=presence.answering,
+        driver=presence.answering[0].driver if presence.answering else None,
         boot_id=_read(Path("/proc/sys/kernel/random/boot_id")).strip(),
+        gpu_state=presence.state.value,
+        gpu_reason=presence.reason,
+        gpu_models=own.gpus,
+        named_by="hardware" if chosen == by_hardware else "person",
     )
 
 
-def _asv_name() -> str | None:
-    """Return the name under which asv 0.6.6 files this machine's results, None where it was never told one.
+def asv_entry() -> tuple[dict[str, Any], bool] | None:
+    """Return the entry of ~/.asv-machine.json that asv 0.6.6 takes by itself, and whether it is this host's by name.
 
-    As asv does: the entry of this host's name, or the only entry whatever its name.
+    Else it is the only entry, whatever its name. None where asv was told nothing that it would take.
+
+    Raises:
+        UsageError: the file is damaged.
     """
     path = Path.home() / ".asv-machine.json"
     if not path.exists():
@@ -94,22 +110,39 @@ def _asv_name() -> str | None:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         entries.pop("version", None)
-        if platform.node() in entries:
-            return str(entries[platform.node()]["machine"])
-        return str(next(iter(entries.values()))["machine"]) if len(entries) == 1 else None
+        is_by_host = platform.node() in entries
+        if not is_by_host and len(entries) != 1:
+            return None
+        entry = entries[platform.node()] if is_by_host else next(iter(entries.values()))
+        return {**entry, "machine": str(entry["machine"])}, is_by_host
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} cannot be read ({error}): repair or remove it, or name this machine with --machine."
         ) from error
 
 
-def _hardware_name(cpu: str, logical_cpus: int, memory_bytes: int, found: tuple[Gpu, ...]) -> str:
-    """Return a name such as `amd-epyc-7763-8cpu-31gib-nvidia-h100`, equal on equal hardware."""
-    plain = re.sub(r"\((r|tm)\)|@.*|\bcpu\b|\bprocessor\b|\d+-core", " ", cpu, flags=re.IGNORECASE)
-    parts = [plain, f"{logical_cpus}cpu", f"{round(memory_bytes / 2**30)}gib"]
-    if found:
-        parts.append(found[0].name if len(found) == 1 else f"{len(found)}x {found[0].name}")
-    return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
+def _asv_name(own: Hardware, known: Mapping[str, KnownMachine]) -> str | None:
+    """Return asv's name for this machine; None where its only entry describes another one: homes may be shared."""
+    found = asv_entry()
+    if found is None:
+        return None
+    entry, is_by_host = found
+    return str(entry["machine"]) if is_by_host or not _is_of_another(entry, own, known) else None
+
+
+def _is_of_another(entry: Mapping[str, Any], own: Hardware, known: Mapping[str, KnownMachine]) -> bool:
+    """Return whether asv's entry describes other hardware, by what it says and by what the results know of its name."""
+    filed = known.get(entry["machine"])
+    if filed is not None:
+        return not is_same(own, filed.hardware)
+    cpus, memory = str(entry.get("num_cpu")), str(entry.get("ram"))
+    described = Hardware(
+        str(entry.get("cpu") or own.cpu),
+        int(cpus) if cpus.isdecimal() else own.logical_cpus,
+        int(memory) if memory.isdecimal() else own.memory_bytes,  # a person may have written "16GB"
+        own.gpus,
+    )
+    return not is_same(own, described)
 
 
 def _os_name() -> str:

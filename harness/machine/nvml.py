@@ -1,7 +1,10 @@
 """A session with NVML through the real pynvml: every call may fail alone, and then says why.
 
 The only place of the project that imports pynvml. Importing it is safe without a driver; starting a session loads
-`libnvidia-ml.so.1` by its bare name.
+`libnvidia-ml.so.1` by its bare name. Whatever the binding raises is a reading that is missing, with the exception's
+name: not all of its exceptions are an NVMLError, and a driver may be older or more broken than the binding expects.
+
+That a session cannot be opened does not mean that there is no GPU: `gpu_presence` tells the two apart.
 """
 
 from __future__ import annotations
@@ -11,6 +14,12 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+_NOT_AVAILABLE = (2**32 - 1, 2**64 - 1)
+"""NVML_VALUE_NOT_AVAILABLE of nvml.h, which is -1, as an unsigned number of either size."""
+
+
+NOT_INSTALLED = "pynvml is not installed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +39,18 @@ class Nvml:
 
     def __init__(self) -> None:
         self._module: Any = None
-        self.missing: str | None = "no-gpu: the session is not open"
+        self.missing: str | None = "the session with NVML is not open"
 
     def __enter__(self) -> Nvml:
         try:
             import pynvml
         except ImportError:
-            self.missing = "no-gpu: pynvml is not installed"
+            self.missing = NOT_INSTALLED
             return self
         try:
             pynvml.nvmlInit()
-        except pynvml.NVMLError as error:
-            self.missing = f"no-gpu: {error_name(error)}"
+        except Exception as error:
+            self.missing = error_name(error)
             return self
         self._module, self.missing = pynvml, None
         return self
@@ -51,13 +60,13 @@ class Nvml:
     ) -> None:
         if self._module is not None:
             self.call("nvmlShutdown")
-            self._module, self.missing = None, "no-gpu: the session is closed"
+            self._module, self.missing = None, "the session with NVML is closed"
 
     def call(self, name: str, *arguments: Any, **named: Any) -> Reading[Any]:
         """Return what a function of pynvml answers, or the name of its error (`NVMLError_NotSupported`).
 
-        A function that this driver lacks is NVMLError_FunctionNotFound; one that this pynvml lacks is named.
-        Text is decoded, for older bindings answer bytes.
+        A function that this driver lacks is NVMLError_FunctionNotFound, or NVMLLibraryMismatchError where pynvml has no
+        older form of it; one that this pynvml lacks is named. Text is decoded, for older bindings answer bytes.
         """
         if self._module is None:
             return Reading(None, self.missing)
@@ -66,11 +75,11 @@ class Nvml:
             return Reading(None, f"this pynvml has no {name}")
         try:
             value = function(*arguments, **named)
-        except self._module.NVMLError as error:
+        except Exception as error:
+            # nvidia-ml-py 13 even stumbles over its own "not available" in nvmlDeviceGetAccountingStats.
             return Reading(None, error_name(error))
-        except (TypeError, ValueError) as error:
-            # nvidia-ml-py 13 stumbles over its own "not available" in nvmlDeviceGetAccountingStats.
-            return Reading(None, f"pynvml: {type(error).__name__}: {error}")
+        if isinstance(value, int) and value in _NOT_AVAILABLE:
+            return Reading(None, "NVML_VALUE_NOT_AVAILABLE")
         return Reading(value.decode(errors="replace") if isinstance(value, bytes) else value)
 
     def constant(self, name: str) -> int | None:
@@ -91,7 +100,12 @@ class Nvml:
         return handle if parent is None else parent
 
 
-def error_name(error: Any) -> str:
-    """Return the name of an NVML error, as in NVMLError_GpuIsLost; a code without a name keeps its number."""
+def error_name(error: Exception) -> str:
+    """Return the name of what pynvml raised, as in NVMLError_GpuIsLost or NVMLLibraryMismatchError.
+
+    A code without a name keeps its number, and what is no exception of pynvml's own keeps its text.
+    """
     name = type(error).__name__
-    return name if name != "NVMLError" else f"NVMLError {getattr(error, 'value', '')}".strip()
+    if name == "NVMLError":
+        return f"NVMLError {getattr(error, 'value', '')}".strip()
+    return name if name.startswith("NVML") else f"pynvml: {name}: {error}"

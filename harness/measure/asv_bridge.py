@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from harness.machine.identity import describe_machine
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import narrow, read_preset
@@ -13,6 +12,7 @@ from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.releases.environments import describe, identified
 from harness.releases.manifest import read_manifest
+from harness.store.machines import this_machine
 from harness.store.records import Record, records_of_complete_blocks
 
 
@@ -40,7 +40,7 @@ def measure_cell(root: Path, release_name: str, python: Path, device: str, model
         kind="asv",
         preset=preset,
         subjects=name_subjects([environment]),
-        machine=describe_machine(),
+        machine=this_machine(root),
         seed=1,
         isolation="fork",
     )

@@ -7,6 +7,7 @@ variable ASV_RELEASE_PYTHON. So neither asv_runner nor anything else is ever ins
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from asv.console import log
 from asv.environment import Environment
 
 from harness.errors import UsageError
+from harness.machine.gpu_presence import gpu_presence
 from harness.releases.environments import choose_policy, choose_wheel, prepare, running_python_minor
 
 _LAUNCHER = Path(__file__).with_name("asv_launcher.py")
@@ -31,11 +33,12 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         # asv makes its environments before it makes its repository, in the folder of asv.conf.json.
         self._root = Path.cwd()
         try:
-            self._wheel = choose_wheel()
+            self._wheel = choose_wheel(root=self._root)
             self._policy = choose_policy(self._root, None)
         except UsageError as error:
             raise util.UserError(str(error)) from None
         self._current: str | None = None
+        self._gpu_told = False
         super().__init__(conf, running_python_minor(), requirements, tagged_env_vars)
 
     @property
@@ -78,6 +81,7 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
             asv.util.ProcessError: it cannot be had; asv marks it failed and goes on with the others.
         """
         self._current = None
+        self._tell_of_the_gpu()
         release = repo.release(commit_hash)
         try:
             prepared = prepare(release, self._root, wheel=self._wheel, policy=self._policy, say=log.warning)
@@ -88,6 +92,13 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         self._global_env_vars["ASV_RELEASE_NAME"] = release.name
         self._global_env_vars["ASV_RELEASE_PYTHON"] = str(prepared.python)
         self._current = commit_hash
+
+    def _tell_of_the_gpu(self) -> None:
+        """Say once why all benchmarks on the GPU are going to fail: asv itself would show only that they do."""
+        gpu = gpu_presence(os.environ)
+        if gpu.is_broken and not self._gpu_told:
+            log.warning(f"The GPU is NOT measured, its benchmarks fail: {gpu.text}. {gpu.remedy}")
+        self._gpu_told = True
 
     def find_executable(self, executable: str) -> str:
         """Return the harness's own interpreter for "python"; there is nothing else to find."""

@@ -74,8 +74,11 @@ def running_python_minor() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def choose_wheel(wheel: str = "auto") -> str:
+def choose_wheel(wheel: str = "auto", root: Path | None = None) -> str:
     """Return "cpu" or "cuda": what was asked for, or what this machine has.
+
+    Where a GPU is there and does not answer, a project that has CUDA environments goes on with them: for that night the
+    CPU's numbers stay in their history. Another one need not install gigabytes that would not be used.
 
     Raises:
         UsageError: something else was asked for.
@@ -83,11 +86,16 @@ def choose_wheel(wheel: str = "auto") -> str:
     if wheel == "auto":
         wheel = os.environ.get(WHEEL_VARIABLE) or "auto"
     if wheel == "auto":
-        gpu = importlib.import_module("harness.machine.gpu")
-        return "cuda" if gpu.gpu_present() else "cpu"
+        gpu = importlib.import_module("harness.machine.gpu_presence").gpu_presence()
+        has_cuda = gpu.is_there and (not gpu.is_broken or _has_cuda_environments(root))
+        return "cuda" if has_cuda else "cpu"
     if wheel not in ("cpu", "cuda"):
         raise UsageError(f'The kind of wheel must be "auto", "cpu" or "cuda", not {wheel!r}.')
     return wheel
+
+
+def _has_cuda_environments(root: Path | None) -> bool:
+    return root is not None and any((root / FOLDER).glob(f"tf-*-cuda-*/{_STAMP}"))
 
 
 def obstacle(release: Release, *, python_minor: str | None = None) -> str | None:
@@ -127,7 +135,7 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
     if release.python is not None:
         there = why_not_startable(release.python) is None
         return Environment(f"python-{release.name}", release, release.python, None, None, None, None, None, there)
-    wheel = choose_wheel(wheel)
+    wheel = choose_wheel(wheel, root)
     policy = choose_policy(root, policy)
     minor = running_python_minor()
     name = f"tf-{release.plain_name}-{wheel}-{policy}-py{minor.replace('.', '')}"

@@ -30,7 +30,9 @@ def release_findings(root: Path) -> Iterator[Finding]:
         yield ok("releases", text)
     yield from _interpreters(releases)
     yield from _dates(releases)
-    yield ok("wheel", f"{choose_wheel()} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)")
+    yield ok(
+        "wheel", f"{choose_wheel(root=root)} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)"
+    )
     yield hard_links(root)
 
 

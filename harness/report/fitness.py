@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.machine.findings import Finding, Severity
+from harness.machine.findings import GPU, Finding, Severity
 from harness.machine.floors import Floor
 from harness.report.numbers import count
 from harness.report.table import to_text
@@ -39,6 +39,8 @@ def answer(findings: Sequence[Finding]) -> str:
     advised = [finding for finding in findings if finding.severity is Severity.ADVICE]
     if problems:
         codes = ", ".join(finding.code for finding in problems)
+        if codes == GPU:
+            return f"the GPU cannot be measured before this is solved: {codes}; --device cpu measures the CPU alone."
         return f"nothing can be measured here before this is solved: {codes}."
     if advised:
         return f"this machine can measure; {count(len(advised), 'finding')} would make its numbers better."

@@ -12,7 +12,8 @@ from asv.machine import MachineCollection
 from asv.util import UserError, load_json
 
 from harness.errors import UsageError
-from harness.machine.identity import describe_machine
+from harness.machine.identity import asv_entry
+from harness.store.machines import this_machine
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, write_json_atomically
 
@@ -77,7 +78,7 @@ def settle_machine_name() -> None:
         asv.util.UserError: ~/.asv-machine.json is damaged; asv prints the sentence.
     """
     try:
-        name = describe_machine().name
+        name, entry = this_machine(Path.cwd()).name, asv_entry()
     except UsageError as error:
         raise UserError(str(error)) from None
     describe, run = AsvMachine.get_defaults, MachineCommand.run
@@ -93,5 +94,6 @@ def settle_machine_name() -> None:
 
     AsvMachine.get_defaults = staticmethod(defaults)
     MachineCommand.run = register
-    if _told_to_asv(name) is not None:
+    # What asv would take by itself may be another machine's, where a home folder is shared: it asks for `asv machine`.
+    if _told_to_asv(name) is not None or (entry is not None and entry[0]["machine"] != name):
         AsvMachine.hardcoded_machine_name = name

@@ -176,7 +176,7 @@ def _file_of(root: Path, run: RunDirectory, subject: dict[str, Any]) -> tuple[st
 
 def _asv_environment(root: Path, subject: dict[str, Any]) -> str:
     """Return the name that `ReleaseEnvironment` has: one for all releases, since asv's tables are by environment."""
-    wheel = subject.get("wheel") or choose_wheel()
+    wheel = subject.get("wheel") or choose_wheel(root=root)
     policy = subject.get("policy") or choose_policy(root, None)
     return f"tf-{wheel}-{policy}-py{_python_minor(subject).replace('.', '')}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UsageError
-from harness.machine.gpu import gpu_present
+from harness.machine.gpu_presence import Presence, gpu_presence
 from harness.machine.identity import describe_machine
 from harness.releases.environments import Environment, prepare
 from harness.releases.manifest import read_manifest
@@ -114,8 +115,9 @@ class Benchmark:
 
     def measure_device_need(self) -> None:
         """(g): three blocks on the GPU must agree on what the allocator counted."""
-        if not gpu_present():
-            self._tell("Device need", ["n/a: no-gpu"])
+        gpu = gpu_presence(os.environ)
+        if gpu.state is not Presence.ANSWERING:
+            self._tell("Device need", [f"n/a: {'no-gpu' if gpu.state is Presence.NONE else gpu.text}"])
             return
         release = self._newest.release
         prepare(release, self._root, say=print)
