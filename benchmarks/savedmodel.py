@@ -98,7 +98,7 @@ def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> 
 
 
 def lacks_room(reason: str) -> bool:
-    """Whether a record says that there was no room. The models of the grid are small: it is the machine that is full."""
+    """Whether a record says that there was no room: the grid's models are small, so it is the machine that is full."""
     from harness.measure.room import TOO_LARGE  # here, since it brings numpy, which no other process of asv's needs
 
     return reason.startswith(TOO_LARGE)

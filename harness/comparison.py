@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, variant_order
+from harness.metrics import CELL_FAILED, FAILURES, METRICS, Kind, Metric, variant_order
 from harness.remarks import Failure, Measured, failures_of
 from harness.shortfall import EXIT_CODE, shortfall_of_rows
 from harness.verdict.judge import judge
@@ -259,7 +259,7 @@ def _row_input(
         disturbed=all(samples or count for samples, count in zip((old, new), tainted, strict=True)),
         paired=paired,
         least_change=least_change(metric, unit),
-        is_failure=name == CELL_FAILED.name,
+        is_failure=name in FAILURES,
     )
 
 

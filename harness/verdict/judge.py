@@ -85,10 +85,12 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
         none = _row(row, list(old.values()), list(new.values()), reason)
         return _Case(replace(none, blocks_needed=min_timed_blocks if row.disturbed else None), settled=True)
     if row.is_failure:
-        if min(*old.values(), *new.values()) > 0:  # two failures are not two equal measurements
+        samples = (*old.values(), *new.values())
+        if min(samples) > 0:  # two failures are not two equal measurements
             both = _row(row, list(old.values()), list(new.values()), Reason.FAILED)
             return _Case(replace(both, ratio=None), settled=True)
-        min_exact_blocks = 1  # an attempt that failed needs no second one to count
+        if max(samples) > 0:
+            min_exact_blocks = 1  # what failed on one side needs no second block to count
     if row.kind is not Kind.TIME:
         sides = [list(old.values()), list(new.values())]
         if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):
