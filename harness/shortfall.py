@@ -195,21 +195,21 @@ def _is_calm(record: Record, exact_only: bool) -> bool:
     return not taints or any(not concerning(taints, name) for name in times or judged or names)
 
 
-def _loss(outcomes: Mapping[str, Outcome], sides: tuple[str, str] | None) -> Outcome | None:
-    """Return why a place does not count; None where it does."""
+def _loss(outcomes: Mapping[str, Outcome], sides: tuple[str, str] | None) -> tuple[Fate, dict[str, str]] | None:
+    """Return why a place does not count, and the reason of each subject concerned; None where it does."""
     if sides is None:
-        fates = list(outcomes.values())
-        return None if any(one.fate is Fate.MEASURED for one in fates) else _worst(fates)
-    old, new = (outcomes.get(side) for side in sides)
-    lost = [one for one in (old,) if one is not None and one.fate is not Fate.MEASURED]
-    lost += [one for one in (new,) if one is not None and one.fate in _OF_THE_MACHINE]
-    return _worst(lost) if lost else None
-
-
-def _worst(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return what a user can do something about: the machine's part first, then what failed."""
-    order = (Fate.NO_ROOM, Fate.DISTURBED, Fate.FAILED, Fate.UNSUPPORTED)
-    return min(outcomes, key=lambda one: order.index(one.fate))
+        is_measured = any(one.fate is Fate.MEASURED for one in outcomes.values())
+        lost = {} if is_measured else dict(outcomes)
+    else:
+        old, new = sides
+        lost = {side: outcomes[side] for side in sides if side in outcomes and outcomes[side].fate is not Fate.MEASURED}
+        # What the new side alone fails at, or does not support, is told of both.
+        if old not in lost and lost and lost[new].fate not in _OF_THE_MACHINE:
+            lost = {}
+    if not lost:
+        return None
+    worst = min((one.fate for one in lost.values()), key=_CAUSES_FIRST.index)
+    return worst, {subject: one.reason for subject, one in lost.items() if one.fate is worst}
 
 
 _CAUSES = {
@@ -224,35 +224,37 @@ _CAUSES = {
     ),
     Fate.UNSUPPORTED: ("because they are not supported ({})", "Choose other operations or releases."),
 }
-"""How each cause is told, with its reasons, and what to do next."""
+"""How each cause is told, with its reasons, and what to do next; what can be mended on the machine first."""
+_CAUSES_FIRST = tuple(_CAUSES)
 
 
-def _causes(losses: Mapping[Place, Outcome]) -> str:
+def _causes(losses: Mapping[Place, tuple[Fate, Mapping[str, str]]]) -> str:
     """Return causes and remedies.
 
-    Examples: " for want of room (mlp-s needs about …). Make room, or …", ": 3 for want of room (…), 2 because …".
+    Examples: " for want of room (mlp-s: needs about …). Make room, or …", ": 3 for want of room (…), 2 because …".
     """
     causes, remedies = dict[str, int](), list[str]()
     for fate, (cause, remedy) in _CAUSES.items():
-        concerned = {place: outcome.reason for place, outcome in losses.items() if outcome.fate is fate}
+        concerned = {place: reasons for place, (found, reasons) in losses.items() if found is fate}
         if concerned:
-            causes[cause.format(_reasons(concerned, with_models=fate is Fate.NO_ROOM))] = len(concerned)
+            causes[cause.format(_reasons(fate, concerned))] = len(concerned)
             remedies.append(remedy)
     told = ": " + ", ".join(f"{number} {cause}" for cause, number in causes.items()) if len(causes) > 1 else ""
     return f"{told or ' ' + next(iter(causes))}. {' '.join(remedies)}"
 
 
-def _reasons(by_place: Mapping[Place, str], *, with_models: bool) -> str:
-    models: dict[str, list[str]] = {}
-    for place, reason in by_place.items():
-        models.setdefault(reason, []).append(place.cell.model)
+def _reasons(fate: Fate, by_place: Mapping[Place, Mapping[str, str]]) -> str:
+    """Return the reasons, each after what it concerns: the models without room, the subjects that failed."""
+    concerned: dict[str, list[str]] = {}
+    for place, reasons in by_place.items():
+        for subject, reason in reasons.items():
+            whom = {Fate.NO_ROOM: place.cell.model, Fate.DISTURBED: ""}.get(fate, subject)
+            concerned.setdefault(_shortened(reason), []).append(whom)
     told = [
-        f"{', '.join(dict.fromkeys(models[reason]))} {reason.removeprefix(f'{TOO_LARGE}: ')}"
-        if with_models
-        else _shortened(reason)
-        for reason in list(models)[:_MOST_REASONS]
+        ": ".join(filter(None, (", ".join(dict.fromkeys(whom)), reason)))
+        for reason, whom in list(concerned.items())[:_MOST_REASONS]
     ]
-    others = len(models) - len(told)
+    others = len(concerned) - len(told)
     return "; ".join([*told, *([f"and {others} more"] if others else [])])
 
 
@@ -267,5 +269,6 @@ def _side(name: str, rows: Sequence[Row], failures: Sequence[Failure], *, is_new
 
 
 def _shortened(reason: str) -> str:
-    flat = " ".join(reason.split())
+    """Return a reason on one line, without what a report of cells needs before it."""
+    flat = " ".join(reason.split()).removeprefix("not-run: ").removeprefix(f"{TOO_LARGE}: ")
     return flat if len(flat) <= _LONGEST_REASON else f"{flat[: _LONGEST_REASON - 1]}…"
