@@ -69,7 +69,8 @@ def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> 
 
     Raises:
         NotImplementedError: it does not exist here (no GPU, an API that the release lacks): asv shows n/a.
-        RuntimeError: it should exist and does not (a GPU that does not answer, too): asv shows a failure.
+        RuntimeError: it should exist and does not (a GPU that does not answer, or want of room, too): asv shows a
+            failure, and ends with 2.
     """
     if device == "gpu":
         require_gpu()
@@ -84,10 +85,12 @@ def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> 
                 found.setdefault(int(record["block"]), []).append(float(entry["value"]))
     if clean or tainted:
         return [median(values) for _, values in sorted((clean or tainted).items())]
-    for status, error in (("failed", RuntimeError), ("unsupported", NotImplementedError)):
+    errors: dict[str, type[Exception]] = {"failed": RuntimeError, "unsupported": NotImplementedError}
+    for status, error in errors.items():
         for record in records:
             if record.get("status") == status:
-                raise error(f"{record.get('operation')}: {record.get('reason')}")
+                reason = str(record.get("reason"))
+                raise (RuntimeError if lacks_room(reason) else error)(f"{record.get('operation')}: {reason}")
     for record in records:
         for entry in record.get("absent", []):
             if entry["metric"] == metric.name:
@@ -102,6 +105,13 @@ def require_gpu() -> None:
         raise RuntimeError(f"{gpu.text}. {gpu.remedy}")
     if gpu.state is not Presence.ANSWERING:
         raise NotImplementedError("no-gpu" if gpu.state is Presence.NONE else gpu.text)
+
+
+def lacks_room(reason: str) -> bool:
+    """Whether a record says that there was no room: the grid's models are small, so it is the machine that is full."""
+    from harness.measure.room import TOO_LARGE  # here, since it brings numpy, which no other process of asv's needs
+
+    return reason.startswith(TOO_LARGE)
 
 
 def concerns(record: dict[str, Any], metric: Metric, device: str, model: str | None) -> bool:

@@ -7,7 +7,8 @@ which way is better, so it is shown and not judged.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -15,6 +16,7 @@ import pandas as pd
 from harness.comparison import Comparison, SubjectFacts
 from harness.errors import UsageError
 from harness.metrics import Kind
+from harness.shortfall import tells_of_both
 from harness.store.asv_directory import AsvHistory, unit_of
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable, least_change
@@ -98,6 +100,7 @@ def compare_commits(
         blocks=min(counts, default=0),
         paired=False,
         rows=done,
+        shortfall=_shortfall(done, old, new, sides),
         notes=(*_environment_notes(environments), *_NOTES),
         run_path=str(history.path),
     )
@@ -131,6 +134,47 @@ def find_commit(history: AsvHistory, name: str, *, elsewhere: str | None = None)
         f"No commit {name} has results in {history.path}: give the beginning of a hash; "
         f"the newest are {', '.join(latest)}."
     )
+
+
+def _shortfall(rows: Sequence[Row], old: str, new: str, sides: Sequence[Mapping[_Key, _Side]]) -> str | None:
+    """Return why no row tells of both commits, and what to do next; None where one does."""
+    if tells_of_both(rows):
+        return None
+    if sides[0].keys() & sides[1].keys():
+        reasons = Counter(_WITHOUT_ANSWER.get(row.reason, row.reason.value) for row in rows)
+        told = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+        return f"Nothing could be compared between {old[:8]} and {new[:8]}: of {len(rows)} rows {told}. {_AGAIN}"
+    for place, noun in enumerate(("benchmark", "environment")):
+        before, after = (sorted({key[place] for key in side}) for side in sides)
+        if not set(before) & set(after):
+            return (
+                f"Nothing could be compared: {old[:8]} and {new[:8]} have no {noun} in common. {old[:8]} has "
+                f"{_listed(before)}; {new[:8]} has {_listed(after)}. If it was renamed, or a pin in its name moved, "
+                "measure both commits under one name."
+            )
+    return (
+        f"Nothing could be compared: {old[:8]} and {new[:8]} have no combination of environment, benchmark and "
+        f"parameters in common, as {_row_name(min(sides[0]))} and {_row_name(min(sides[1]))} show. {_AGAIN}"
+    )
+
+
+_AGAIN = "Measure both commits with the same benchmarks, in one environment."
+_WITHOUT_ANSWER = {
+    Reason.FAILED: "failed on both sides",
+    Reason.OTHER_VERSION: "have another version of the benchmark",
+    Reason.NOT_MEASURED: "lack a value on a side",
+}
+_MOST_NAMES = 3
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _row_name(key: _Key) -> str:
+    benchmark, environment, parameters = key
+    return " ".join(part for part in (benchmark, parameters, f"in {environment}") if part)
 
 
 def _sides(rows: pd.DataFrame, history: AsvHistory) -> dict[_Key, _Side]:

@@ -40,8 +40,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 no regression, 1 regression, 2 undecided where a decision was demanded, 3 wrong usage or a failure of the
-    harness, 130 interrupted with results kept.
+    0 no regression, 1 regression, 2 undecided where a decision was demanded, 3 too little measured for an answer,
+    wrong usage or a failure of the harness, 130 interrupted with results kept.
     """
     options = _parser().parse_args(arguments)
     # A job that is told to end keeps its blocks like one that was interrupted by hand.

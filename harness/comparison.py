@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, variant_order
+from harness.metrics import CELL_FAILED, FAILURES, METRICS, Kind, Metric, variant_order
 from harness.remarks import Failure, Measured, failures_of
+from harness.shortfall import EXIT_CODE, shortfall_of_rows
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable, least_change
 from harness.verdict.rows import Row, RowInput, Verdict
@@ -56,6 +57,7 @@ class Comparison:
     side's, where they were measured apart), `further` how many of them hold only what was disturbed in another one,
     `tainted` the repeats left out, `taint_kinds` how many of them have each kind of taint.
     `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
+    `shortfall` says why too little was measured for an answer (`harness.shortfall`), None where there is enough.
     """
 
     old: SubjectFacts
@@ -73,6 +75,7 @@ class Comparison:
     tainted: int = 0
     taint_kinds: Mapping[str, int] = field(default_factory=dict)
     floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
+    shortfall: str | None = None
 
     @property
     def measured(self) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:
@@ -87,11 +90,16 @@ class Comparison:
         return side(self.old.name, False), side(self.new.name, True)
 
     def exit_code(self, require_decision: bool = False) -> int:
-        """Return 1 if any judged row regressed, else 2 if a decision was demanded and one is open, else 0."""
+        """Return 1 if any judged row regressed, else 2 if a decision was demanded and one is open, else 3 or 0.
+
+        It is 3 where too little was measured for an answer.
+        """
         judged = [row.verdict for row in self.rows if row.judged]
         if Verdict.REGRESSION in judged:
             return 1
-        return 2 if require_decision and (Verdict.INCONCLUSIVE in judged or not judged) else 0
+        if require_decision and (Verdict.INCONCLUSIVE in judged or not judged):
+            return 2
+        return 0 if self.shortfall is None else EXIT_CODE
 
 
 def compare_subjects(
@@ -111,6 +119,7 @@ def compare_subjects(
     taint_kinds: Mapping[str, int] | None = None,
     further: Collection[int] = (),
     notes: Sequence[str] = (),
+    shortfall: str | None = None,
     paired: bool | None = None,
     q_level: float = 0.05,
     looks: Sequence[int] = (),
@@ -132,6 +141,7 @@ def compare_subjects(
         taint_kinds: how many of these have each kind of taint, most frequent first.
         further: numbers of the blocks that only measured once more what was disturbed in another one.
         notes: more to be said on top.
+        shortfall: why too much of the plan could not be compared, where that is known; else the rows tell.
         paired: whether blocks pair the sides; by default they do if any block holds both.
         q_level: accepted false discovery rate.
         looks: blocks after which one run was judged while it was measured, this time included; empty where the number
@@ -151,6 +161,8 @@ def compare_subjects(
         _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired)
         for key in sorted(everything, key=_sort_key)
     ]
+    rows = judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks)
+    told = failures_of(failures, (new.name, old.name))
     return Comparison(
         old=old,
         new=new,
@@ -160,13 +172,14 @@ def compare_subjects(
         blocks=len(both) if is_paired else min(len(held[0]), len(held[1])),
         further=sum(block in further for _, block in both),
         paired=is_paired,
-        rows=judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks),
+        rows=rows,
         notes=(*_differences(old, new), *(() if is_paired else (_UNPAIRED,)), *notes),
-        failures=failures_of(failures, (new.name, old.name)),
+        failures=told,
         run_path=run_path,
         floors=tuple(floors),
         tainted=tainted_repeats,
         taint_kinds=dict(taint_kinds or {}),
+        shortfall=shortfall or shortfall_of_rows(rows, old.name, new.name, told),
     )
 
 
@@ -246,6 +259,7 @@ def _row_input(
         disturbed=all(samples or count for samples, count in zip((old, new), tainted, strict=True)),
         paired=paired,
         least_change=least_change(metric, unit),
+        is_failure=name in FAILURES,
     )
 
 

@@ -176,6 +176,9 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", True, "failed, although retried")
 """Not reported by a worker: the store counts it per block and cell, and it becomes a row where any side is not 0."""
 
+FAILURES = (CELL_FAILED.name, "call_failed")
+"""Metrics whose samples say whether an attempt failed (1) or not (0): a failure is no measurement."""
+
 _BATCH = re.compile(r"(.+) b(\d+)")
 
 

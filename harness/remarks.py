@@ -68,6 +68,7 @@ class Remarks:
     """What a run's report says of its subjects beside their numbers, ready to be rendered.
 
     `left_out` names subjects with tainted repeats only; `failures` are those of the newest subject first.
+    `shortfall` says why too little was measured to be a result (`harness.shortfall`), None where there is enough.
     """
 
     measured: tuple[Measured, ...] = ()
@@ -77,6 +78,7 @@ class Remarks:
     failures: tuple[Failure, ...] = ()
     floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
     run_path: str | None = None
+    shortfall: str | None = None
 
 
 def measured_of(table: pd.DataFrame) -> tuple[Measured, ...]:

@@ -36,6 +36,9 @@ def measure_cell(root, release_name, python, device, model):
                 "reason": reason, "metrics": metrics, "absent": list(absent), "taints": []}
     if model is None:
         return [repeat(None, "import", [{"metric": "import_s", "value": 4.0 + i}], block=i) for i in range(3)]
+    if (root / "full").exists():
+        reason = "too-large: needs about 8 MiB of disk, 3 MiB are free on /"
+        return [repeat("tf-load", "save", [], "unsupported", reason)]
     slow = 2.0 if release_name == "new" else 1.0
     save = [{"metric": "artifact_bytes", "value": 1000.0}, {"metric": "save_first_s", "value": 0.5}]
     records = [repeat(None, "save", save)]
@@ -143,6 +146,17 @@ def test_values_na_and_failures_are_what_they_are(project):
     assert "RuntimeError: OSError: the worker was killed" in project.asv("run", "new", "-e", "-b", "load_warm", code=2)
     assert project.values("new", "track_infer_p50_s")[:4] == [1.0, 32.0, None, None]
     assert project.values("new", "track_load_cold_s") == [None] * 10
+
+
+def test_a_full_disk_is_a_failure_and_not_na(project):
+    """All of the grid n/a would end with 0, and a night that measured nothing would be green."""
+    full = project.root / "full"
+    full.touch()
+    try:
+        said = project.asv("run", "new", "-e", "-n", "-b", "track_load_warm_s.*'cpu', 'mlp-xs'", code=2)
+    finally:
+        full.unlink()
+    assert "RuntimeError: save: too-large: needs about 8 MiB of disk, 3 MiB are free on /" in said
 
 
 def test_a_part_does_not_remove_the_rest(project):

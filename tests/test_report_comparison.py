@@ -121,6 +121,28 @@ def test_what_left_zero_reads_the_same_in_every_report() -> None:
     assert "| mlp-s | 0 | 2 | from 0 |" in render_markdown(comparison)
 
 
+def test_what_is_the_same_names_its_margin_where_it_is_not_the_presets() -> None:
+    """A host peak counts from 4 MiB on, so the smaller it is, the wider its margin."""
+
+    def peaks(subject: str, power: int) -> list[tuple[object, ...]]:
+        return [
+            sample(subject, peak * value**power, block, model=model, metric="load_host_peak_bytes", unit="bytes")
+            for model, peak in (("mlp-s", 16e6), ("conv-s", 40e6))
+            for block, value in enumerate(JITTER)
+        ]
+
+    rows = timed(1.0)
+    assert "Same, within 10 %\n" in render_table(compare(table(rows)))
+    mixed = compare(table([*rows, *peaks("a", 1), *peaks("b", 2)]))
+    shown = render_table(mixed, width=140)
+    assert "Same, within 10 % unless a row names another margin\n" in shown
+    assert re.search(r"load, page cache warm +mlp-s +\S", shown)
+    assert "conv-s (within 12 %), mlp-s (within 36 %)" in shown
+    markdown = render_markdown(mixed)
+    assert "3 the same within 10 % unless a row names another margin" in markdown
+    assert "conv-s (+0.03 %, within 12 %), mlp-s (+0.03 %, within 36 %)" in markdown
+
+
 def test_a_heading_leaves_out_the_numbers_in_which_its_rows_differ() -> None:
     rows = [
         sample(subject, value, block, model=model)
@@ -191,7 +213,7 @@ def test_an_open_row_makes_exit_code_2_only_on_demand() -> None:
 
 def test_nothing_judged_is_no_decision() -> None:
     nothing = compare(table([]))
-    assert nothing.exit_code() == 0
+    assert nothing.exit_code() == 3
     assert nothing.exit_code(require_decision=True) == 2
 
 

@@ -39,12 +39,12 @@ def _report_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setenv("COLUMNS", "100")
 
     def report(
-        records: Sequence[Record], *options: str, stopped_by: str | None = None, **facts: Any
+        records: Sequence[Record], *options: str, stopped_by: str | None = None, code: int = 0, **facts: Any
     ) -> tuple[str, str]:
         run = store_run(root, records, kind="run", **facts)
         outcome = Outcome(run, 2, 0, 2, interrupted=False, stopped_by=stopped_by)
         monkeypatch.setattr(compare, "measure_subjects", lambda *_: outcome)
-        assert main(["run", OLD, NEW, *options]) == 0
+        assert main(["run", OLD, NEW, *options]) == code
         told = capsys.readouterr()
         return told.out, told.err
 
@@ -139,7 +139,7 @@ def test_json_has_it_in_fields_of_its_own_and_the_notes_go_to_whoever_looks_on(r
 
 
 def test_a_run_without_any_value_says_why(report_of: Report) -> None:
-    text, _ = report_of([repeat(1.0, subject=name, taints=STEAL) for name in (OLD, NEW)] + [block_end()])
+    text, _ = report_of([repeat(1.0, subject=name, taints=STEAL) for name in (OLD, NEW)] + [block_end()], code=3)
     assert f"{OLD}, {NEW} in mlp-s: load, page cache warm (steal)" in text
     assert f"Note: {OLD}: 1 tainted repeat left out (steal 1)." in text
 

@@ -39,7 +39,7 @@ def compare(options: argparse.Namespace) -> int:
                 f"No benchmark matches the margin's pattern {pattern!r}: see `summary --results` for them."
             )
     judging.put_out(judging.render(comparison, options), options)
-    return comparison.exit_code(options.require_decision)
+    return judging.concluded(comparison, options.require_decision)
 
 
 def show_summary(options: argparse.Namespace) -> int:

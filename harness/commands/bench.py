@@ -16,6 +16,7 @@ from harness.releases.commands import find_root
 from harness.releases.environments import installable, obstacle, running_python_minor
 from harness.releases.manifest import read_manifest
 from harness.report.narrative import render_narrative
+from harness.shortfall import EXIT_CODE
 
 _ADDED = (
     "This comparison was judged before, after {blocks} blocks. Adding blocks until something shows finds more than "
@@ -26,7 +27,7 @@ REPORT_S = 10.0
 
 
 def bench(options: argparse.Namespace) -> int:
-    """Measure and tell. Ends with 0 whenever it measured, whatever the verdict.
+    """Measure and tell. Ends with 0 whenever it measured, whatever the verdict, and with 3 where too little was.
 
     A GPU that does not answer is told first and last: whoever looks at either end of the output sees it.
     """
@@ -77,7 +78,10 @@ def _bench(options: argparse.Namespace) -> int:
         colour=sys.stdout.isatty(),
     )
     print(text.rstrip("\n"))
-    return compare.INTERRUPTED if outcome.interrupted else 0
+    code = judging.concluded(comparison)
+    if outcome.interrupted:
+        return compare.INTERRUPTED
+    return code if code == EXIT_CODE else 0
 
 
 def _minutes(number: float) -> str:

@@ -58,6 +58,8 @@ def calibrate(options: argparse.Namespace) -> int:
     report = report_of(outcome.run)
     if report.unknown and not report.rows:
         raise UsageError(_useless(outcome.run, root))
+    if report.shortfall is not None:
+        raise UsageError(f"There is no calibration: {report.shortfall}")
     path = write_calibration(root, report.machine, report.preset, document(outcome.run, report))
     judging.put_out(render_calibration(report, width=judging.terminal_width(), colour=False), options)
     print(f"Plans are made from {path.relative_to(root)} from now on.", file=sys.stderr)
@@ -79,7 +81,7 @@ def report_of(run: RunDirectory) -> CalibrationReport:
         noise = noise_of(Repeats(metric, device, model, variant, margin, values))
         if noise is not None:
             (rows if METRICS[metric].kind is Kind.TIME else memory).append(noise)
-    judged = judging.compare_in_run(run, old, new).rows
+    comparison = judging.compare_in_run(run, old, new)
     records = records_of_complete_blocks(run.records()[0])
     kinds = Counter(kind_of(taint) for record in records for taint in record.get("taints") or ())
     return CalibrationReport(
@@ -91,9 +93,10 @@ def report_of(run: RunDirectory) -> CalibrationReport:
         memory=memory,
         unknown=timed - len(rows),
         calls=_calls(records),
-        called=sum(row.judged and row.verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT) for row in judged),
+        called=sum(row.judged and row.verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT) for row in comparison.rows),
         splits=_splits(rows, records),
         taints=dict(kinds.most_common()),
+        shortfall=comparison.shortfall,
     )
 
 

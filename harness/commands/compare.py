@@ -56,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
         where = outcome.run.path.relative_to(root)
         command = f"{judging.command_name()} compare {names[-2]} {names[-1]} --run {where}"
         print(f"To judge two of them: {command}", file=sys.stderr)
+    if remarks.shortfall is not None:
+        raise UsageError(remarks.shortfall)
     return 0
 
 
@@ -103,7 +105,7 @@ def compare(options: argparse.Namespace) -> int:
             outcome.run, old, new, judging.Wanted(options.operation), margins=options.margin
         )
     judging.put_out(judging.render(comparison, options), options)
-    return comparison.exit_code(options.require_decision)
+    return judging.concluded(comparison, options.require_decision)
 
 
 def _plan_repeats(root: Path, options: argparse.Namespace) -> None:
@@ -132,7 +134,7 @@ def measure_subjects(
     With `looks` the two subjects are judged after each of them, and what is settled is measured no longer.
 
     Raises:
-        UsageError: no block could be completed.
+        UsageError: most of the plan has no room on this machine, or no block could be completed.
     """
     progress = measuring.terminal_progress()
     plan = measuring.plan_of(root, options, kind, names, progress, looks)

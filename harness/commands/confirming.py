@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.commands import compare, judging
+from harness.comparison import Comparison
 from harness.errors import UsageError
 from harness.history import History, machine_names, row_key
 from harness.measure.limits import Limits
@@ -20,6 +21,7 @@ from harness.measure.passes import OPERATIONS
 from harness.measure.presets import read_preset
 from harness.metrics import METRICS
 from harness.report.history import Check
+from harness.shortfall import shortfall_of_rows
 from harness.store.machines import this_machine
 from harness.store.runs import RunDirectory, runs_of
 from harness.store.worker_versions import age
@@ -100,6 +102,7 @@ def checks(root: Path, history: History, samples: pd.DataFrame, options: argpars
     rechecks = _rechecks(history, samples)
     here = this_machine(root).name
     failed: dict[Sides, str] = {}
+    measured: dict[Sides, Comparison] = {}
     if options.confirm is not None:
         for sides, recheck in rechecks.items():
             concerned = [finding for finding in history.findings if sides_of(history, finding) == sides]
@@ -115,6 +118,8 @@ def checks(root: Path, history: History, samples: pd.DataFrame, options: argpars
                 limits = Limits(budget_s=options.confirm)
                 command = narrowed.options(options, options.confirm)
                 outcome = compare.measure_subjects(root, command, KIND, [sides.old, sides.new], limits, PLANNED)
+                if not outcome.interrupted:
+                    measured[sides] = judging.compare_in_run(outcome.run, sides.old, sides.new)
             except UsageError as error:
                 failed[sides] = str(error)
                 continue
@@ -126,8 +131,20 @@ def checks(root: Path, history: History, samples: pd.DataFrame, options: argpars
         reason = failed.get(sides)
         if sides.machine != here:
             reason = f"it was found on {sides.machine}, not on this machine ({here})"
-        found.append(_check(root, finding, rechecks.get(sides), options, reason))
+        check = _check(root, finding, rechecks.get(sides), options, reason)
+        if check.standing not in _SETTLED:
+            check = replace(check, shortfall=failed.get(sides) or _shortfall(finding, measured.get(sides)))
+        found.append(check)
     return found
+
+
+def _shortfall(finding: Finding, comparison: Comparison | None) -> str | None:
+    """Return why a run that was made to settle a finding cannot tell of it; None where it does, or none was made."""
+    if comparison is None:
+        return None
+    keys, old, new = _keys(finding), comparison.old.name, comparison.new.name
+    rows = [row for row in comparison.rows if row.key in keys]
+    return comparison.shortfall or shortfall_of_rows(rows, old, new, comparison.failures)
 
 
 def sides_of(history: History, finding: Finding) -> Sides:
@@ -170,7 +187,7 @@ def _check(
     if recheck is None:
         return Check(Standing.UNCONFIRMED, reason=reason or "no preset here measures its rows: see `compare --help`")
     command = recheck.command(options.margin, options.confirm or BUDGET_S)
-    keys = {row_key(finding.group[-1], one.course.row) for one in finding.changes}
+    keys = _keys(finding)
     known = Check(Standing.UNCONFIRMED, command=command, reason=reason)
     tries = 0
     for run in _paired_runs(root, recheck.sides):
@@ -192,6 +209,11 @@ def _check(
             if found.standing in _SETTLED:
                 break
     return known
+
+
+def _keys(finding: Finding) -> set[tuple[str, str, str, str]]:
+    """Return metric, device, model and variant of each row of a finding."""
+    return {row_key(finding.group[-1], one.course.row) for one in finding.changes}
 
 
 def _paired_runs(root: Path, sides: Sides) -> Iterable[RunDirectory]:

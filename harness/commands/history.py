@@ -16,6 +16,7 @@ from harness.metrics import METRICS, Kind
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
 from harness.report.history import Check, HistorySection, render_history
+from harness.shortfall import EXIT_CODE
 from harness.store.export import record_samples
 from harness.store.records import Problem
 from harness.store.runs import runs_of
@@ -41,7 +42,8 @@ def history(options: argparse.Namespace) -> int:
     """Print findings and what is known of each.
 
     Returns:
-        0 whatever is found; 1 only if a paired re-run (`--confirm`) confirmed that something got worse.
+        0 whatever is found; 1 only if a paired re-run (`--confirm`) confirmed that something got worse, and 3 if it
+        did not and any re-run measured too little to tell.
     """
     if options.results is not None and options.confirm is not None:
         raise UsageError("The commits of another project are not measured from here: leave out --confirm.")
@@ -54,7 +56,14 @@ def history(options: argparse.Namespace) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     judging.put_out(render_history(sections, options.format, older), options)
-    return int(options.confirm is not None and any(section.is_worse for section in sections))
+    if options.confirm is None:
+        return 0
+    shortfalls = dict.fromkeys(check.shortfall for section in sections for check in section.checks if check.shortfall)
+    for shortfall in shortfalls:
+        print(f"savedmodel-bench: {shortfall}", file=sys.stderr)
+    if any(section.is_worse for section in sections):
+        return 1
+    return EXIT_CODE if shortfalls else 0
 
 
 def _of_commits(options: argparse.Namespace) -> list[HistorySection]:

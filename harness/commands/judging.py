@@ -24,8 +24,9 @@ from harness.metrics import CELL_FAILED, METRICS, Kind
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
+from harness.shortfall import Places, places_of, shortfall_of_places
 from harness.store.frame import failures_frame, samples_frame, taint_kinds, tainted_frame, tainted_repeats
-from harness.store.records import Problem, complete_blocks, versions_said
+from harness.store.records import Problem, complete_blocks, records_of_complete_blocks, versions_said
 from harness.store.runs import RunDirectory, load_run
 from harness.verdict.margins import MARGINS, Asked, margin_table
 
@@ -53,6 +54,16 @@ class Wanted:
             known = [model for model in table["model"].unique() if model == "-" or matches(model, self.models)]
             kept &= table["model"].isin(known)
         return table[kept]
+
+    def of_places(self, places: Places) -> Places:
+        """Return the places that are asked for."""
+        return {
+            place: outcomes
+            for place, outcomes in places.items()
+            if (self.operations is None or place.operation in self.operations)
+            and (self.devices is None or place.cell.device in self.devices)
+            and matches(place.cell.model, self.models)
+        }
 
     def lacks(self, table: pd.DataFrame) -> bool:
         """Return whether a table that was narrowed has nothing that was asked for."""
@@ -95,6 +106,8 @@ def compare_in_run(
         raise UsageError(f"Run {run.run} measured nothing that --operation, --device and --model leave.")
     versions = versions_said(records)
     preset, looks = run.facts["preset"], _looks(run)
+    exact_only = exact_only_cells(preset)
+    places = places_of(records_of_complete_blocks(records), (old, new), preset.get("groups", ()), exact_only)
     return compare_subjects(
         samples,
         failures,
@@ -104,7 +117,7 @@ def compare_in_run(
         machine=run.facts["machine"],
         preset=preset["name"],
         run_path=shown_path(run.path),
-        exact_only=exact_only_cells(preset),
+        exact_only=exact_only,
         tainted=tainted,
         tainted_repeats=tainted_repeats(repeats, (old, new)),
         taint_kinds=taint_kinds(repeats, (old, new)),
@@ -116,9 +129,17 @@ def compare_in_run(
             *_looks_note(looks),
             *call_notes(records, (old, new)),
         ],
+        shortfall=shortfall_of_places(wanted.of_places(places), (old, new)),
         looks=looks,
         q_level=q_level,
     )
+
+
+def concluded(comparison: Comparison, require_decision: bool = False) -> int:
+    """Return the exit code of a comparison that was put out, and say what was missing where too little was measured."""
+    if comparison.shortfall is not None:
+        print(f"savedmodel-bench: {comparison.shortfall}", file=sys.stderr)
+    return comparison.exit_code(require_decision)
 
 
 def render(comparison: Comparison, options: argparse.Namespace) -> str:

@@ -12,15 +12,19 @@ from rich.console import Console
 
 from harness.errors import UsageError
 from harness.machine.gpu_presence import GpuPresence, Presence, gpu_presence
+from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
+from harness.measure.room import without_room
 from harness.releases.environments import Environment, describe_obtainable, prepare
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
 from harness.report.progress import progress_for
+from harness.shortfall import places_without_room, shortfall_of_places
 from harness.store.machines import this_machine
+from harness.store.runs import results_path
 from harness.verdict.margins import margin_table, require_known
 
 NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA GPU was found on this machine)"
@@ -88,10 +92,12 @@ def plan_of(
     """Install what has to be installed and return the plan of a run; `looks` are those of a run that may stop early.
 
     Raises:
-        UsageError: an option or a release's name is wrong.
+        UsageError: an option or a release's name is wrong, or most of the plan has no room on this machine.
         ReleaseError: a release cannot be had here.
     """
     preset, absent = chosen_preset(options)
+    machine = this_machine(root, options.machine)
+    require_room(root, preset, machine.name)
     for reason in absent:
         progress.say(f"{reason}.")
     environments = []
@@ -103,11 +109,24 @@ def plan_of(
         preset=preset,
         absent=absent,
         subjects=name_subjects(environments),
-        machine=this_machine(root, options.machine),
+        machine=machine,
         seed=options.seed,
         isolation=options.isolation,
         looks=looks,
     )
+
+
+def require_room(root: Path, preset: Preset, machine: str) -> None:
+    """Refuse a plan most of which would end without a value for want of memory or disk.
+
+    Raises:
+        UsageError: it says what is needed, what there is, and where.
+    """
+    folder = results_path(root) / "runs" / machine
+    lacking = without_room(preset.cells, memory_limit_bytes(preset), folder)
+    shortfall = shortfall_of_places(places_without_room(preset.as_dict()["groups"], lacking))
+    if shortfall is not None:
+        raise UsageError(shortfall)
 
 
 def chosen_subjects(root: Path, names: Sequence[str]) -> list[tuple[Release, Profile | None]]:

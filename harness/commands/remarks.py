@@ -11,8 +11,9 @@ from harness.commands.call_notes import call_notes
 from harness.commands.installation_notes import installation_notes
 from harness.remarks import LeftOut, Remarks, failures_of, measured_of, without_value_of
 from harness.report.multiples import floors_note
+from harness.shortfall import places_of, shortfall_of_places
 from harness.store.frame import failures_frame, repeats_of_run, taint_kinds, tainted_frame, tainted_repeats
-from harness.store.records import Record
+from harness.store.records import Record, records_of_complete_blocks
 from harness.store.runs import RunDirectory
 
 
@@ -39,6 +40,9 @@ def remarks_of(run: RunDirectory, medians: pd.DataFrame, run_path: str) -> Remar
         failures=failures_of(failures_frame(repeats), subjects[::-1]),
         floors=floors_of(run),
         run_path=run_path,
+        shortfall=shortfall_of_places(
+            places_of(records_of_complete_blocks(records), subjects, run.facts["preset"].get("groups", ()))
+        ),
     )
 
 

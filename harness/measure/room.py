@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.measure.presets import Cell
 from harness.zoo import families
+
+TOO_LARGE = "too-large"
+"""How the reason of a cell begins that was not tried for want of room."""
 
 BASE_BYTES = 0.7e9
 """A process that has imported TensorFlow and loaded a small model: 0.5 to 0.6 GB resident in 2.15 to 2.21."""
@@ -30,23 +35,43 @@ def why_too_large(
     Args:
         cell: what is to be measured.
         memory_limit_bytes: what one process may hold.
-        folder: where artifacts are written.
+        folder: where artifacts are written; the nearest folder above it that exists counts.
         device_memory_bytes: what the GPU has; None where that is not known, or the cell needs none.
     """
     parameter_bytes = 4 * families.parameters(cell.model)
     memory = BASE_BYTES + COPIES * parameter_bytes
     if memory > memory_limit_bytes:
-        return f"too-large: needs about {_size(memory)} of memory, {_size(memory_limit_bytes)} are allowed here"
+        return f"{TOO_LARGE}: needs about {_size(memory)} of memory, {_size(memory_limit_bytes)} are allowed here"
     on_device = DEVICE_BASE_BYTES + DEVICE_COPIES * parameter_bytes
     if cell.device == "gpu" and device_memory_bytes is not None and on_device > device_memory_bytes:
-        return f"too-large: needs about {_size(on_device)} of device memory, the GPU has {_size(device_memory_bytes)}"
-    disk, free = (
-        DISK_COPIES * parameter_bytes * (2 if cell.writer == "keras-export" else 1),
-        shutil.disk_usage(folder).free,
-    )
+        has = _size(device_memory_bytes)
+        return f"{TOO_LARGE}: needs about {_size(on_device)} of device memory, the GPU has {has}"
+    disk = DISK_COPIES * parameter_bytes * (2 if cell.writer == "keras-export" else 1)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if disk > free:
-        return f"too-large: needs about {_size(disk)} of disk, {_size(free)} are free here"
+        return f"{TOO_LARGE}: needs about {_size(disk)} of disk, {_size(free)} are free on {_mount_point(existing)}"
     return None
+
+
+def without_room(cells: Iterable[Cell], memory_limit_bytes: float, folder: Path) -> dict[Cell, str]:
+    """Return why cells cannot be measured here, those that can left out; the GPU's memory is not looked at.
+
+    Args:
+        cells: what is to be measured.
+        memory_limit_bytes: what one process may hold.
+        folder: where artifacts will be written.
+    """
+    reasons = {cell: why_too_large(cell, memory_limit_bytes, folder) for cell in cells}
+    return {cell: reason for cell, reason in reasons.items() if reason is not None}
+
+
+def _mount_point(folder: Path) -> Path:
+    """Return where the file system of a folder begins: that is what a user has to make room on."""
+    found = folder.resolve()
+    while found != found.parent and not os.path.ismount(found):
+        found = found.parent
+    return found
 
 
 def _size(size_bytes: float) -> str:

@@ -78,7 +78,8 @@ class Sitting:
         self._look_back()
         self._done = set(complete_blocks(records))
         self._before = len(self._done)
-        self._failures = FailureCount(records_of_complete_blocks(records))
+        # Who adds blocks to a run that ended may have mended what failed in it: one more try tells.
+        self._failures = FailureCount([] if limits.extend else records_of_complete_blocks(records))
         ordinary = self._before - len(self._further)
         extra = ordinary if limits.extend and ordinary >= plan.preset.blocks else 0
         self._planned = plan.looks[-1] if plan.looks else plan.preset.blocks + extra

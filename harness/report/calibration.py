@@ -42,6 +42,7 @@ class CalibrationReport:
     called: int
     splits: Mapping[float, Split | None]
     taints: Mapping[str, int]
+    shortfall: str | None = None  # why too little was measured to be a calibration
 
 
 def render_calibration(report: CalibrationReport, *, width: int = 100, colour: bool = False) -> str:

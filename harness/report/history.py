@@ -29,7 +29,8 @@ _MOST_ROWS = 6
 class Check:
     """What is known of a finding: its rows as a paired run judged them, or what would find out.
 
-    `command` measures it, again or at last; `reason` says why it could not be.
+    `command` measures it, again or at last; `reason` says why it could not be. `shortfall` says why the run that was
+    made just now to settle it measured too little.
     """
 
     standing: Standing
@@ -38,6 +39,7 @@ class Check:
     run: str | None = None
     command: str | None = None
     reason: str | None = None
+    shortfall: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ def check_text(check: Check, finding: Finding, markdown: bool = False) -> str:
     """Return what is known of a finding in a sentence: "confirmed side by side in 5 of 7 rows: +11.2 % …"."""
     command = f"`{check.command}`" if markdown else check.command
     if check.standing is Standing.UNCONFIRMED:
-        parts = [check.standing.value, *([check.reason] if check.reason else [])]
+        why = (check.reason or check.shortfall or "").rstrip(".")
+        parts = [check.standing.value, *([why] if why else [])]
         return ": ".join(parts) + (f"; to measure it side by side: {command}" if command else "") + "."
     wanted = Verdict.REGRESSION if finding.ratio > 1 else Verdict.IMPROVEMENT
     called = [row for row in check.rows if row.verdict is wanted]
@@ -161,7 +164,7 @@ def _plain(section: HistorySection) -> dict[str, Any]:
                 "ratio": finding.ratio,
                 "standing": check.standing.value,
                 "command": check.command,
-                "reason": check.reason,
+                "reason": check.reason or check.shortfall,
                 "paired_run": check.run,
                 "paired_blocks": check.blocks,
                 "paired_rows": [

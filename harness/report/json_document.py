@@ -29,7 +29,7 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
     Times are in seconds, memory in bytes; `ratio`, `low`, `high`, `detectable_ratio` are new / old; `margin` and
     `spread` are fractions; `blocks_needed` counts blocks in all; `taint_kinds` says how many of the `tainted`
     repeats have each kind of taint; `lower_bounds` names the sides of a row ("old", "new") of which no more is known
-    than that they are at least so large.
+    than that they are at least so large; `shortfall` says why too little was measured for an answer.
     """
     bounds = lower_bounds(*comparison.measured)
     plain: dict[str, Any] = _plain(
@@ -46,6 +46,7 @@ def document(comparison: Comparison, *, require_decision: bool = False) -> dict[
             "findings": [_finding(finding) for finding in findings(comparison.rows)],
             "rows": [_row(row, bounds.get(row.key, [])) for row in comparison.rows],
             "failures": [asdict(failure) for failure in comparison.failures],
+            "shortfall": comparison.shortfall,
             "tainted": comparison.tainted,
             "taint_kinds": dict(comparison.taint_kinds),
             "floors": [dict(floor) for floor in comparison.floors],

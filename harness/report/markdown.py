@@ -10,7 +10,16 @@ from harness.report.multiples import Multiple, multiple_text, multiples
 from harness.report.numbers import chance, count, interval, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
 from harness.report.sections import by_metric, failure_groups, failure_text, gained, headline, lost, origin, sections
-from harness.report.wording import Places, blocks_text, change_text, finding_text, title, would_have_shown
+from harness.report.wording import (
+    Places,
+    blocks_text,
+    change_text,
+    finding_text,
+    other_margin,
+    same_within,
+    title,
+    would_have_shown,
+)
 from harness.verdict.rows import Row
 
 
@@ -47,7 +56,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
             f"{len(parts.changed_within)} changed by too little to matter."
         )
     if parts.same:
-        yield from folded(f"{len(parts.same)} the same within the margin", _same(parts.same, parts.places))
+        heading = f"{len(parts.same)} the same within {same_within(parts.same, comparison.margin)}"
+        yield from folded(heading, _same(parts.same, parts.places, comparison.margin))
     if parts.open_rows:
         yield from folded(f"{len(parts.open_rows)} undecided", _open(parts.open_rows, parts.places))
     moved = multiples(comparison.measured[1], comparison.floors)
@@ -116,10 +126,11 @@ def _changes(rows: Iterable[Row], places: Places, blocks: int) -> Iterator[str]:
         )
 
 
-def _same(rows: Iterable[Row], places: Places) -> Iterator[str]:
+def _same(rows: Iterable[Row], places: Places, margin: float) -> Iterator[str]:
     yield from table_head(("what", "where"), ())
     for metric, members in by_metric(rows).items():
-        yield table_row((title(metric), ", ".join(f"{places.place(row)} ({change_text(row)})" for row in members)))
+        each = ((places.place(row), filter(None, (change_text(row), other_margin(row, margin)))) for row in members)
+        yield table_row((title(metric), ", ".join(f"{place} ({', '.join(said)})" for place, said in each)))
 
 
 def _open(rows: Iterable[Row], places: Places) -> Iterator[str]:

@@ -57,9 +57,14 @@ def told(remarks: Remarks) -> list[str]:
     ]
 
 
+def _on_top(remarks: Remarks) -> list[str]:
+    """Return all sentences that stand before the numbers; a program that reads JSON has the first as a field."""
+    return [*([] if remarks.shortfall is None else [remarks.shortfall]), *told(remarks)]
+
+
 def _top(remarks: Remarks, places: Places, with_legend: bool) -> list[RenderableType]:
     """Return the notes, and what has no value; before it, or `with_legend` without it, what the places leave out."""
-    found: list[RenderableType] = [Text(f"Note: {sentence}", style="yellow") for sentence in told(remarks)]
+    found: list[RenderableType] = [Text(f"Note: {sentence}", style="yellow") for sentence in _on_top(remarks)]
     without_value = _without_value_texts(remarks.without_value, places)
     if places.legend and (without_value or with_legend):
         found += [*([Text()] if found else []), Text(places.legend, style="dim")]
@@ -88,7 +93,7 @@ def _profiled(remarks: Remarks, places: Places) -> Iterator[RenderableType]:
 
 def _markdown(remarks: Remarks) -> Iterator[str]:
     places = _places(remarks)
-    for sentence in told(remarks):
+    for sentence in _on_top(remarks):
         yield from ("", f"> **Note:** {markdown.escape(sentence)}")
     texts = _without_value_texts(remarks.without_value, places)
     if texts:
@@ -118,6 +123,7 @@ def _document(remarks: Remarks) -> dict[str, Any]:
         "tainted": [asdict(one) for one in remarks.left_out],
         "without_value": [asdict(one) for one in remarks.without_value],
         "failures": [asdict(failure) for failure in remarks.failures],
+        "shortfall": remarks.shortfall,
         "floors": [dict(floor) for floor in remarks.floors],
         "multiples": [_multiple(found) for found in multiples(remarks.measured, remarks.floors)],
     }

@@ -93,7 +93,10 @@ def gained(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer: "2 regressions (1 exact), 1 improvement, 60 the same, 23 undecided (86 rows judged)."."""
+    """Return the answer: "2 regressions (1 exact), 1 improvement, 60 the same, 23 undecided (86 rows judged).".
+
+    Where too little was measured for an answer, that is said first.
+    """
     judged = [row for row in comparison.rows if row.judged]
     verdicts = [row.verdict for row in judged]
     exact = [row.verdict for row in _with(judged, Reason.CHANGED)]
@@ -109,7 +112,12 @@ def headline(comparison: Comparison) -> str:
     groups = failure_groups(failure for failure in comparison.failures if failure.status == "failed")
     failed = sum(len(group.cells) for group in groups)
     failures = f" {count(failed, 'operation')} failed, as told below." if failed else ""
-    return f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged).{failures}"
+    counted = f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged).{failures}"
+    if comparison.shortfall is None:
+        return counted
+    # A regression stands whatever else could not be measured; of nothing else it can be said.
+    regressed = Verdict.REGRESSION in verdicts
+    return " ".join((counted, comparison.shortfall) if regressed else (comparison.shortfall, counted))
 
 
 def origin(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from harness.comparison import Comparison
 from harness.remarks import Failure
 from harness.report.multiples import HEADING as FLOORS_HEADING
 from harness.report.multiples import multiple_text, multiples
-from harness.report.numbers import chance, change, count, interval, percent, quantity
+from harness.report.numbers import chance, change, count, interval, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
 from harness.report.sections import (
     Sections,
@@ -33,6 +33,8 @@ from harness.report.wording import (
     blocks_text,
     change_text,
     finding_text,
+    other_margin,
+    same_within,
     shared_reason_text,
     title,
     would_have_shown,
@@ -89,8 +91,8 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
             "Faster or smaller: improvements beyond the margin", _changes(parts.improvements, places, blocks)
         )
     if parts.same:
-        margins = sorted({row.margin for row in parts.same})
-        yield from section(f"Same, within {' or '.join(map(percent, margins))}", _same(parts.same, places))
+        heading = f"Same, within {same_within(parts.same, comparison.margin)}"
+        yield from section(heading, _same(parts.same, places, comparison.margin))
     for rows in parts.open.values():
         yield from section(f"Undecided ({rows[0].reason}): {shared_reason_text(rows)}", _open(rows, places))
     if parts.one_sided:
@@ -135,6 +137,9 @@ def settle(comparison: Comparison, command: str) -> Iterator[RenderableType]:
             f"For {count(len(disturbed), 'row')} a side has no calm repeat: repeat the comparison when nothing else "
             "runs on the machine."
         )
+    failed = [row for row in open_rows if row.reason is Reason.FAILED]
+    if failed:
+        yield indented(f"{count(len(failed), 'row')} failed on both sides: mend what `Failed` says, then repeat.")
     if any(row.reason is Reason.NO_COMMON_BLOCKS for row in open_rows):
         yield indented("Rows without a block that holds both sides need the comparison to be repeated.")
 
@@ -224,12 +229,13 @@ def _changes(rows: Iterable[Row], places: Places, blocks: int | None = None) -> 
     return table
 
 
-def _same(rows: Iterable[Row], places: Places) -> Table:
+def _same(rows: Iterable[Row], places: Places, margin: float) -> Table:
     table = grid("what", "where", right=("changes seen",))
     for metric, members in by_metric(rows).items():
         ratios = [row.ratio for row in members if row.ratio is not None]
         seen = change(ratios[0]) if len(ratios) == 1 else interval(min(ratios), max(ratios)) if ratios else ""
-        where = ", ".join(places.place(row) for row in members)
+        each = ((places.place(row), other_margin(row, margin)) for row in members)
+        where = ", ".join(f"{place} ({within})" if within else place for place, within in each)
         table.add_row(*map(Text, (title(metric), where, seen)))
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,22 @@ class Places:
         return f"{self.place(row)}, {row.blocks} of {blocks} blocks" if fewer else self.place(row)
 
 
+def same_within(rows: Iterable[Row], margin: float) -> str:
+    """Return within what rows are the same, for a heading: "10 %", or "10 % unless a row names another margin".
+
+    Args:
+        rows: those that are the same.
+        margin: the preset's for time.
+    """
+    others = any(other_margin(row, margin) for row in rows)
+    return percent(margin) + (" unless a row names another margin" if others else "")
+
+
+def other_margin(row: Row, margin: float) -> str:
+    """Return a row's margin where it is not the preset's `margin`: "within 32 %"; else ""."""
+    return "" if math.isclose(row.margin, margin) else f"within {percent(row.margin)}"
+
+
 def reason_text(row: Row) -> str:
     """Return why the row has its verdict, for people; says what to do where something can be done."""
     margin = percent(row.margin)
@@ -135,7 +152,7 @@ def reason_text(row: Row) -> str:
         case Reason.OTHER_VERSION:
             return "the benchmark's version changed: the two sides measure different things"
         case Reason.FAILED:
-            return f"failed on {'both sides' if row.old is None and row.new is None else 'one side'}"
+            return f"failed on {'both sides' if row.old == row.new else 'one side'}"
         case Reason.UNKNOWN_DIRECTION:
             return "shown, not judged: nothing says whether less of this unit is better"
 

@@ -2,7 +2,7 @@
 
 The order of the questions, each with its own reason code, so that a verdict can be followed by hand:
 
-1. Is there anything to compare?                        not-measured, all-tainted, no-common-blocks
+1. Is there anything to compare?                        not-measured, all-tainted, no-common-blocks, failed
 2. Does neither side vary (times excepted)?             equal, changed-within-margin, changed
 3. Can a ratio be formed, and does it vary?             non-positive (appeared, vanished), zero-variance
 4. Are there blocks enough to judge by statistics?      too-few-blocks
@@ -84,6 +84,13 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
         reason = Reason.ALL_TAINTED if row.disturbed else Reason.NOT_MEASURED
         none = _row(row, list(old.values()), list(new.values()), reason)
         return _Case(replace(none, blocks_needed=min_timed_blocks if row.disturbed else None), settled=True)
+    if row.is_failure:
+        samples = (*old.values(), *new.values())
+        if min(samples) > 0:  # two failures are not two equal measurements
+            both = _row(row, list(old.values()), list(new.values()), Reason.FAILED)
+            return _Case(replace(both, ratio=None), settled=True)
+        if max(samples) > 0:
+            min_exact_blocks = 1  # what failed on one side needs no second block to count
     if row.kind is not Kind.TIME:
         sides = [list(old.values()), list(new.values())]
         if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):

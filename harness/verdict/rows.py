@@ -67,6 +67,7 @@ class RowInput:
     in `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a
     finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
     `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
+    `is_failure`: the samples say whether an attempt failed (1) or not (0), so no sample is a measurement.
     """
 
     metric: str
@@ -83,6 +84,7 @@ class RowInput:
     disturbed: bool = False
     paired: bool = True
     least_change: float = 0.0
+    is_failure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
