@@ -53,7 +53,7 @@ def history(options: argparse.Namespace) -> int:
         _, sections, older = of_records(options, problems)
     for problem in problems:
         print(problem, file=sys.stderr)
-    judging.put_out(render_history(sections, options.format, older), options)
+    judging.put_out(render_history(sections, options.format, older, judging.everything(options)), options)
     return int(options.confirm is not None and any(section.is_worse for section in sections))
 
 

@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.measure.presets import matches, shipped_names
 from harness.measure.retries import stands_for
 from harness.metrics import CELL_FAILED, METRICS, Kind
+from harness.output_encoding import ERRORS
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
@@ -120,7 +121,7 @@ def render(comparison: Comparison, options: argparse.Namespace) -> str:
     if options.format == "json":
         return render_json(comparison, require_decision=options.require_decision)
     if options.format == "markdown":
-        return render_markdown(comparison)
+        return render_markdown(comparison, everything=everything(options, comparison.run_path))
     settle = _settle_command(comparison, options)
     return render_table(comparison, width=terminal_width(), colour=is_coloured(options), settle_command=settle)
 
@@ -141,6 +142,35 @@ def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str 
     return shlex.join(words)
 
 
+def everything(options: argparse.Namespace, run: str | None = None) -> str:
+    """Return the command that prints as JSON all that this one found, measuring nothing.
+
+    Args:
+        options: of a command that has answers in JSON.
+        run: the directory of the run that was judged, where `--results` is not what is read.
+    """
+    words = [command_name(), options.command]
+    words += [getattr(options, name) for name in ("old", "new") if hasattr(options, name)]
+    words += getattr(options, "subjects", ())
+    given = vars(options)
+    read = given.get("run") or (run if given.get("results") is None else None)
+    for name, value in (("results", given.get("results")), ("run", read)):
+        words += [f"--{name}", str(value)] if value is not None else []
+    # Of options that say how to measure, those that choose rows hold for a run that is read, too.
+    for name in ("device", "model", "operation", *(() if read and "old" in given else ("machine",))):
+        value = given.get(name)
+        words += [f"--{name}", value if isinstance(value, str) else ",".join(value)] if value else []
+    margins = given.get("margin")
+    for pattern, share in margins if isinstance(margins, list) else ([(None, margins)] if margins else []):
+        words += ["--margin", f"{share:g}" if pattern is None else f"{pattern}={share:g}"]
+    return shlex.join([*words, "--format", "json"])
+
+
+def everything_of_run(run: RunDirectory) -> str:
+    """Return the command that has every number of a run that nobody compares: `run` itself would measure again."""
+    return shlex.join([command_name(), "export", "--machine", run.machine, "--format", "json"])
+
+
 def is_coloured(options: argparse.Namespace) -> bool:
     """Return whether the report goes to a terminal, which shows colours."""
     return options.output is None and sys.stdout.isatty()
@@ -156,7 +186,7 @@ def put_out(text: str, options: argparse.Namespace) -> None:
         print(text.rstrip("\n"))
         return
     try:
-        options.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        options.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8", errors=ERRORS)
     except OSError as error:
         raise UsageError(f"{options.output} cannot be written ({error.strerror}): give another --output.") from error
     print(f"The report is in {options.output}.", file=sys.stderr)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
+from harness.report.names import distinct
 from harness.report.numbers import chance, change, count, interval, percent
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Method, Reason, Row, Verdict
+
+LONGEST_NAME = 60
+"""Of a benchmark or of its parameters in a report; a longer one is cut where it is like the others."""
 
 _TITLES = {name: metric.title for name, metric in (*METRICS.items(), (CELL_FAILED.name, CELL_FAILED))}
 
@@ -47,17 +51,30 @@ class Places:
     devices: tuple[str, ...]
     writer: str | None
     reader: str | None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What devices, models and metrics that others named are shown as: an asv project's can be very long."""
 
     @classmethod
     def of(cls, rows: Iterable[Placed]) -> Places:
-        """Find the devices, and the writer and reader that most rows have."""
+        """Find the devices, the writer and reader that most rows have, and what to call what has a long name."""
         rows = list(rows)
         parts = [_variant_parts(row.variant) for row in rows]
+        devices = dict.fromkeys(row.device for row in rows)
+        named = (devices, (row.model for row in rows), (title(row.metric) for row in rows))
         return cls(
-            devices=tuple(dict.fromkeys(row.device for row in rows if row.device != "-")),
+            devices=tuple(device for device in devices if device != "-"),
             writer=_most_common(writer for writer, *_ in parts),
             reader=_most_common(reader for _, reader, *_ in parts),
+            names={name: short for some in named for name, short in distinct(some, LONGEST_NAME).items()},
         )
+
+    def title(self, metric: str) -> str:
+        """Return what a metric is called, without what long names have in common."""
+        return self.names.get(title(metric), title(metric))
+
+    def row(self, row: Placed) -> str:
+        """Return a row's metric and its place: "load, page cache warm: mlp-s"."""
+        return ": ".join(part for part in (self.title(row.metric), self.place(row)) if part)
 
     @property
     def legend(self) -> str:
@@ -74,8 +91,8 @@ class Places:
         others = [part for part, usual in ((writer, self.writer), (reader, self.reader)) if part and part != usual]
         others += [way] if way else []
         words = [
-            row.device if len(self.devices) > 1 and row.device != "-" else "",
-            row.model if row.model != "-" else "",
+            self.names.get(row.device, row.device) if len(self.devices) > 1 and row.device != "-" else "",
+            self.names.get(row.model, row.model) if row.model != "-" else "",
             f"batch {batch}" if batch else "",
             f"({', '.join(others)})" if others else "",
         ]
@@ -170,17 +187,22 @@ def finding_text(finding: Finding, places: Places) -> str:
     """
     worst, rows, models = finding.worst, len(finding.rows), len(finding.models)
     sure = "exact" if finding.q is None else f"q {chance(finding.q)}"
+    name, place = places.title(finding.metric), places.place(worst)
     if worst.reason is Reason.FAILED:
         now = "works again" if finding.verdict is Verdict.IMPROVEMENT else "fails now"
-        return f"{title(finding.metric)}: {now} in {count(rows, 'row')} ({places.place(worst) or 'no parameters'})"
-    what = f"{title(finding.metric)}: {direction(finding)}"
+        return f"{name}: {now} in {count(rows, 'row')} ({place or 'no parameters'})"
+    what = f"{name}: {direction(finding)}"
     if rows == 1:
         by = f"by {change(worst.ratio)}" if worst.ratio is not None else "from 0"
-        return f"{what} {by} in {places.place(worst)} ({sure})"
-    where = count(models, "model") if models == rows else f"{count(rows, 'row')} of {count(models, 'model')}"
+        return f"{what} {by}{f' in {place}' if place else ''} ({sure})"
+    # Only this project's rows are of models; those of another asv project are of parameters.
+    of_models = finding.metric in _TITLES
+    where = count(models, "model") if models == rows and of_models else count(rows, "row")
+    where += f" of {count(models, 'model')}" if of_models and models not in (0, rows) else ""
     ratios = [ratio for ratio in (finding.least_ratio, finding.most_ratio) if ratio is not None]
     span = f", {interval(min(ratios), max(ratios))}" if ratios else ""
-    return f"{what} in {where}{span}, most in {places.place(worst)} ({sure})"
+    most = f", most in {place}" if place else ""
+    return f"{what} in {where}{span}{most} ({sure})"
 
 
 def direction(finding: Finding) -> str:
