@@ -1,8 +1,8 @@
 """What becomes of characters that an output cannot show: a sign that can be shown, never a traceback.
 
-Reports have arrows, bars and Greek letters; names of benchmarks and paths have anything. Standard output may be ASCII or
-Latin-1 (PYTHONIOENCODING, an old locale), and halves of characters, as in a path that is not UTF-8, cannot be encoded at
-all.
+Reports have arrows, bars and Greek letters; names of benchmarks and paths have anything. Standard output may be ASCII
+or Latin-1 (PYTHONIOENCODING, an old locale), and halves of characters, as in a path that is not UTF-8, cannot be
+encoded at all.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ ERRORS = "savedmodel-bench"
 """The name of the way to handle what cannot be encoded, for `errors=`, once this module is imported."""
 
 _SIGNS = {
-    "→": "->", "←": "<-", "≥": ">=", "≤": "<=", "≈": "~", "±": "+-", "×": "x", "÷": "/", "·": ".", "−": "-", "–": "-",
-    "—": "-", "…": "...", "µ": "u", "μ": "u", "°": " degrees", "²": "^2", "³": "^3", "‘": "'", "’": "'",
-    "“": '"', "”": '"', "•": "*", "━": "=", "╌": "-", "│": "|", "─": "-", "█": "#",
-    **dict(zip("▁▂▃▄▅▆▇", "_.-:=+*", strict=True)),
+    "→": "->", "≥": ">=", "≤": "<=", "±": "+-", "…": "...", "µ": "u", "μ": "u", "²": "^2", "•": "*", "━": "=", "╌": "-",
+    "\N{MULTIPLICATION SIGN}": "x", "\N{MINUS SIGN}": "-", "\N{EN DASH}": "-", "\N{EM DASH}": "-",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+    **dict(zip("▁▂▃▄▅▆▇█", "_.-:=+*#", strict=True)),
 }  # fmt: skip
 
 
