@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report.markdown_writer import MarkdownWriter
-from harness.report.names import distinct
+from harness.report.names import CUT, CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import change, count, quantity
 from harness.report.table import add_row
-from harness.report.wording import LONGEST_NAME
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_ROWS = 60
@@ -74,6 +73,7 @@ def _told(table: pd.DataFrame, title: str) -> tuple[str, list[tuple[str, ...]], 
     legend = [f"{name} is {environment}" for environment, name in short.items() if name != environment]
     left_out = len(table) - len(lines)
     more = [f"… and {count(left_out, 'more series', 'more series')}: --format csv has all."] if left_out > 0 else []
+    more += [CUT_NOTE] if any(CUT in line[0] for line in lines) else []
     return (f"{title} {'; '.join(legend)}." if legend else title), lines, more
 
 
@@ -87,7 +87,7 @@ def _short_names(environments: pd.Series[str]) -> dict[str, str]:
 
 def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     parts = [name for name in ("machine", "environment") if everything[name].nunique() > 1]
-    shown = distinct(map(_name, rows.to_dict("records")), LONGEST_NAME)
+    shown = distinct(map(_name, rows.to_dict("records")), LONGEST)
     for row in rows.to_dict("records"):
         named = shown[_name(row)]
         named_place = {"machine": str(row["machine"]), "environment": environments[str(row["environment"])]}

@@ -6,12 +6,16 @@ but never so short that two of them look alike.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable
 
 CUT = "…"
 """Stands where a part of a name was left out."""
+LONGEST = 60
+"""Characters of a name in a report: what a table has room for beside its numbers, on two lines."""
+CUT_NOTE = f'Names are cut ("{CUT}") where they are alike; --format json has them whole.'
 
 _BREAKS = re.compile(r"[\t-\r\x1c-\x1f\x85\u2028\u2029]")
 # Controls, marks that turn the direction of writing, and halves of characters, which no encoding can write.
@@ -43,24 +47,25 @@ def shortened(text: str, longest: int) -> str:
 def distinct(names: Iterable[str], longest: int) -> dict[str, str]:
     """Return what each name is shown as: no two alike, each of at most `longest` characters where that is possible.
 
-    What long names have in common is cut before anything else; a name stays longer than `longest` where it would look
-    like another.
+    Words that long names have in common are cut before anything else, and no more of them than must be; a name stays
+    longer than `longest` where it would look like another.
 
-    Example: distinct(["suite.sparse.time_fill", "suite.sparse.time_solve"], 12) shows "…fill" and "…solve".
+    Example: within 12 characters "suite.sparse.time_fill" and "suite.sparse.time_solve" are "….time_fill" and
+    "….time_solve".
     """
     lines = {name: one_line(name) for name in dict.fromkeys(names)}
-    long = [name for name, line in lines.items() if len(line) > longest]
     shown = dict(lines)
-    start, end = _shared([lines[name] for name in long])
-    for name in long:
-        shown[name] = shortened(_without(lines[name], start, end), longest)
-    for alike in _alike(shown):
-        wholes = [lines[name] for name in alike]
-        start, end = _shared(wholes)
-        for name in alike:
-            shown[name] = _without(lines[name], start, end)
-    for alike in _alike(shown):
-        shown.update({name: lines[name] for name in alike})
+    built_alike: dict[int, list[str]] = {}
+    for name, line in lines.items():
+        if len(line) > longest:
+            built_alike.setdefault(len(_words(line)), []).append(name)
+    for group in built_alike.values():
+        if len(group) > 1:
+            shown.update(zip(group, _without_the_common([lines[name] for name in group], longest), strict=True))
+    whole = dict(shown)
+    shown = {name: shortened(text, longest) for name, text in shown.items()}
+    for instead in (whole, lines):
+        shown.update({name: instead[name] for alike in _alike(shown) for name in alike})
     for alike in _alike(shown):  # names that only white space or unprintable characters tell apart
         shown.update({name: f"{lines[name]} ({place})" for place, name in enumerate(alike, start=1)})
     return shown
@@ -76,31 +81,39 @@ def _alike(shown: dict[str, str]) -> list[list[str]]:
     return list(groups.values())
 
 
-def _shared(lines: list[str]) -> tuple[int, int]:
-    """Return how many characters all lines begin with, and end with: whole words, of each line but the last one left.
-
-    0 and 0 for a single line.
-    """
-    if len(lines) < 2:
-        return 0, 0
-    words = [_WORD.findall(line) for line in lines]
-    start = _common([some[:-1] for some in words])
-    end = _common([some[start + 1 :][::-1] for some in words])
+def _without_the_common(lines: list[str], longest: int) -> list[str]:
+    """Return lines of as many words without runs of words that all have, the longest runs first, until they fit."""
+    words = [_words(line) for line in lines]
     first = words[0]
-    return sum(map(len, first[:start])), sum(map(len, first[len(first) - end :]))
-
-
-def _common(words: list[list[str]]) -> int:
-    """Return how many words all lists begin with."""
-    number = 0
-    for some in zip(*words, strict=False):
-        if len(set(some)) > 1:
+    is_common = [len(set(column)) == 1 for column in zip(*words, strict=True)]
+    runs, room = [], longest - max(map(len, lines))
+    for common, places in itertools.groupby(range(len(first)), is_common.__getitem__):
+        if common:
+            runs.append(list(places))
+    cut: dict[int, int] = {}  # from where to where
+    for run in sorted(runs, key=lambda run: -_length(first, run)):
+        if room >= 0 or _length(first, run) < 2:
             break
-        number += 1
-    return number
+        room += _length(first, run) - len(CUT)
+        end = run[-1] + 1
+        while end - 1 > run[0] and len(first[end - 1]) <= room:  # what is nearest to the difference stays
+            end -= 1
+            room -= len(first[end])
+        cut[run[0]] = end
+    return [_cut_out(some, cut) for some in words]
 
 
-def _without(line: str, start: int, end: int) -> str:
-    """Return a line without what it shares with others, where that is longer than the sign for it."""
-    kept = line[start : len(line) - end]
-    return (CUT if start > 1 else line[:start]) + kept + (CUT if end > 1 else line[len(line) - end :])
+def _cut_out(words: list[str], cut: dict[int, int]) -> str:
+    kept, place = [], 0
+    while place < len(words):
+        kept.append(CUT if place in cut else words[place])
+        place = cut.get(place, place + 1)
+    return "".join(kept)
+
+
+def _words(line: str) -> list[str]:
+    return _WORD.findall(line)
+
+
+def _length(words: list[str], places: list[int]) -> int:
+    return sum(len(words[place]) for place in places)

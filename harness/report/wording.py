@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
-from harness.report.names import distinct
+from harness.report.names import CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import chance, change, count, interval, percent
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
-LONGEST_NAME = 60
-"""Of a benchmark or of its parameters in a report; a longer one is cut where it is like the others."""
-
 _TITLES = {name: metric.title for name, metric in (*METRICS.items(), (CELL_FAILED.name, CELL_FAILED))}
+
+
+_MOST_FAILED = 6
+"""Places that a finding of failures names."""
 
 
 def title(metric: str) -> str:
@@ -65,7 +66,7 @@ class Places:
             devices=tuple(device for device in devices if device != "-"),
             writer=_most_common(writer for writer, *_ in parts),
             reader=_most_common(reader for _, reader, *_ in parts),
-            names={name: short for some in named for name, short in distinct(some, LONGEST_NAME).items()},
+            names={name: short for some in named for name, short in distinct(some, LONGEST).items()},
         )
 
     def title(self, metric: str) -> str:
@@ -78,12 +79,14 @@ class Places:
 
     @property
     def legend(self) -> str:
-        """Return what the places leave out: device, writer and reader."""
-        device = f"On the {_device(self.devices[0])}. " if len(self.devices) == 1 else ""
-        if self.writer is None:
-            return device.strip()
-        read = f" and read by {self.reader}" if self.reader else ""
-        return f"{device}Artifacts written by {self.writer}{read}, unless a row names another way."
+        """Return what the places leave out: device, writer and reader; and that names are cut, where they are."""
+        told = [f"On the {_device(self.devices[0])}."] if len(self.devices) == 1 else []
+        if self.writer is not None:
+            read = f" and read by {self.reader}" if self.reader else ""
+            told.append(f"Artifacts written by {self.writer}{read}, unless a row names another way.")
+        if any(len(short) < len(name) for name, short in self.names.items()):
+            told.append(CUT_NOTE)
+        return " ".join(told)
 
     def place(self, row: Placed) -> str:
         """Return where a row was measured: "mlp-s batch 32", "gpu mlp-m", "mlp-s (keras-export)", "mlp-s (predict)"."""
@@ -190,7 +193,9 @@ def finding_text(finding: Finding, places: Places) -> str:
     name, place = places.title(finding.metric), places.place(worst)
     if worst.reason is Reason.FAILED:
         now = "works again" if finding.verdict is Verdict.IMPROVEMENT else "fails now"
-        return f"{name}: {now} in {count(rows, 'row')} ({place or 'no parameters'})"
+        named = ", ".join(filter(None, map(places.place, finding.rows[:_MOST_FAILED])))
+        more = f" and {rows - _MOST_FAILED} more" if rows > _MOST_FAILED else ""
+        return f"{name}: {now} in {count(rows, 'row')}" + (f" ({named}{more})" if named else "")
     what = f"{name}: {direction(finding)}"
     if rows == 1:
         by = f"by {change(worst.ratio)}" if worst.ratio is not None else "from 0"

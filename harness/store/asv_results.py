@@ -259,7 +259,7 @@ def _merge(into: Results, benchmark: AsvBenchmark, one: _Projected, started_at: 
         else:
             values.append(one.without.get(key, _NOT_MEASURED))
             # n/a and failed never replace a value, whoever measured it.
-            if old is None or (key in one.without and (old[index] is None or math.isnan(old[index]))):
+            if old is None or (key in one.without and not _is_measured(old[index])):
                 selected.add(index)
     if all(key not in one.samples and key not in one.without for key in benchmark.keys):
         return
@@ -271,6 +271,11 @@ def _merge(into: Results, benchmark: AsvBenchmark, one: _Projected, started_at: 
         record_samples=True,
         selected_idx=selected,
     )
+
+
+def _is_measured(value: Any) -> bool:
+    """Return whether asv kept a number; a file that others have written to can hold anything."""
+    return isinstance(value, int | float) and not math.isnan(value)
 
 
 def _existing(path: Path, machine: str, commit: str, problems: list[Problem]) -> Results | None:
