@@ -127,6 +127,6 @@ def _missing(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
-    if _missing(value):
+    if _missing(value) or value in (math.inf, -math.inf):
         return None
     return value.isoformat() if isinstance(value, pd.Timestamp) else value

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
 from harness.report.names import CUT_NOTE, LONGEST, distinct
-from harness.report.numbers import chance, change, count, interval, percent
+from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
@@ -198,7 +198,10 @@ def finding_text(finding: Finding, places: Places) -> str:
         return f"{name}: {now} in {count(rows, 'row')}" + (f" ({named}{more})" if named else "")
     what = f"{name}: {direction(finding)}"
     if rows == 1:
-        by = f"by {change(worst.ratio)}" if worst.ratio is not None else "from 0"
+        by = f"by {change(worst.ratio)}"
+        if worst.ratio is None:  # there is none from zero, nor between numbers too far apart
+            by = f"from {quantity(worst.old, worst.unit)} to {quantity(worst.new, worst.unit)}"
+            by = "from 0" if worst.old == 0 else by
         return f"{what} {by}{f' in {place}' if place else ''} ({sure})"
     # Only this project's rows are of models; those of another asv project are of parameters.
     of_models = finding.metric in _TITLES

@@ -35,8 +35,9 @@ def machine_parameters(results: Path, run: RunDirectory, problems: list[Problem]
             if known["machine"] == run.machine:
                 return dict(known)
             problems.append(Problem(path, None, f"describes another machine, {known['machine']}"))
-        except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            problems.append(Problem(path, None, f"is not asv's description of a machine ({error})"))
+        except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            text = "is not asv's description of a machine: move it away, and it is made anew"
+            problems.append(Problem(path, None, text))
         return None
     parameters = _told_to_asv(run.machine) or _as_asv_describes(run)
     path.parent.mkdir(parents=True, exist_ok=True)
