@@ -13,6 +13,7 @@ from harness.history import find_history, points_of_commits
 from harness.report.asv_summary import render_asv_summary, write_asv_summary
 from harness.report.history import HistorySection, render_history, write_history
 from harness.report.markdown_writer import MarkdownWriter
+from harness.report.names import one_line
 from harness.report.numbers import count
 from harness.store.asv_commits import hash_of_name
 from harness.store.asv_directory import AsvHistory, read_asv_directory
@@ -79,7 +80,7 @@ def read(options: argparse.Namespace) -> AsvHistory:
     """
     history = read_asv_directory(options.results)
     for problem in history.problems[:_MOST_PROBLEMS]:
-        print(problem, file=sys.stderr)
+        print(one_line(str(problem)), file=sys.stderr)
     if len(history.problems) > _MOST_PROBLEMS:
         print(f"… and {len(history.problems) - _MOST_PROBLEMS} more like these.", file=sys.stderr)
     return history

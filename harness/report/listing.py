@@ -27,7 +27,7 @@ class Listing:
     def text(self) -> str:
         """Return it as plain text."""
         table = [*aligned([self.headings, *self.rows], self.numbers), ""] if self.rows else []
-        return "\n".join([*self.top, "", *table, *map(printable, self.reasons), *self.legend])
+        return "\n".join([*map(printable, self.top), "", *table, *map(printable, self.reasons), *self.legend])
 
     def markdown(self, everything: str | None = None) -> str:
         """Return it as Markdown that fits in a comment; `everything` is the command that has what has no room."""

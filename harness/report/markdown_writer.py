@@ -249,7 +249,8 @@ def _line(text: Text) -> str:
 
 def _entry(item: Item) -> str:
     first = f"**{_inline(item.text)}**" if item.strong else _line(item.text)
-    return "\n".join([f"- {first}", *(f"    - {_line(text)}" for text in item.below)])
+    # An entry without a text would underline the line above it, and so make a heading of that.
+    return "\n".join([f"- {first or '&nbsp;'}", *(f"    - {_line(text) or '&nbsp;'}" for text in item.below)])
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -54,7 +54,7 @@ def interval(low: float | None, high: float | None) -> str:
     """Return the bounds of a ratio as changes: "-1.2 .. +3.4 %"; "" where there is no interval."""
     if low is None or math.isnan(low):
         return ""
-    if high is None or not high < 2 or low < -1:
+    if high is None or not high < 2 or not -1 <= low < 2:
         is_open = high is None or not math.isfinite(high)
         return f"{change(low)} .. {'open' if is_open else change(high)}"
     return f"{_tenths(100 * (low - 1))} .. {_tenths(100 * (high - 1))} %"
@@ -109,7 +109,7 @@ def rate(amount_per_s: float | None, unit: str) -> str:
     """Return a rate of "bytes" or of operations a second: "1.52 GB/s", "83 Gflop/s"; absent is "n/a"."""
     if amount_per_s is None or not math.isfinite(amount_per_s):
         return "n/a"
-    return f"{amount_per_s / 1e9:.2f} GB/s" if unit == "bytes" else f"{amount_per_s / 1e9:.0f} Gflop/s"
+    return f"{hundredths(amount_per_s / 1e9)} GB/s" if unit == "bytes" else f"{_digits(amount_per_s / 1e9)} Gflop/s"
 
 
 def count(number: int, one: str, many: str | None = None) -> str:

@@ -29,6 +29,8 @@ _NOT_RESULTS = ("machine.json", "benchmarks.json")
 # What asv measures in, by the beginning of a benchmark's own name (asv_runner/benchmarks/*.py).
 _UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
 
+_GUESSED = "units are guessed from the benchmarks' names, and those of track_ benchmarks are not known"
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -95,8 +97,7 @@ def read_asv_directory(path: Path, *, cached: bool = True) -> AsvHistory:
             definitions = _definitions(candidate, problems)
             break
     else:
-        guessed = "is missing: units are guessed from the benchmarks' names, and those of track_ are not known"
-        problems.append(Problem(path / "benchmarks.json", None, guessed, is_skipped=False))
+        problems.append(Problem(path / "benchmarks.json", None, f"is missing: {_GUESSED}", is_skipped=False))
     values = _values(columns, definitions)
     if _measured_twice(columns, path, problems):
         values = _once(values)
@@ -112,14 +113,14 @@ def unit_of(benchmark: str, definitions: Mapping[str, Definition]) -> str:
 
 def _definitions(path: Path, problems: list[Problem]) -> dict[str, Definition]:
     try:
-        document = json.loads(path.read_bytes())
-        members = document.items()
+        members = json.loads(path.read_bytes()).items()
     except (OSError, ValueError, RecursionError, AttributeError):
-        problems.append(
-            Problem(path, None, "is not asv's list of benchmarks: units are guessed from benchmarks' names")
-        )
-        return {}
-    return {as_text(name): _definition(facts) for name, facts in members if isinstance(facts, dict)}
+        members = ()
+    found = {as_text(name): _definition(facts) for name, facts in members if isinstance(facts, dict)}
+    if not found:
+        text = f"holds no definition of a benchmark: {_GUESSED}"
+        problems.append(Problem(path, None, text, is_skipped=False))
+    return found
 
 
 def _definition(facts: Mapping[str, Any]) -> Definition:
