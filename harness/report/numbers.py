@@ -54,7 +54,7 @@ def interval(low: float | None, high: float | None) -> str:
     """Return the bounds of a ratio as changes: "-1.2 .. +3.4 %"; "" where there is no interval."""
     if low is None or math.isnan(low):
         return ""
-    if high is None or not high < 2 or not -1 <= low < 2:
+    if high is None or not (-1 <= low < 2 and -1 <= high < 2):
         is_open = high is None or not math.isfinite(high)
         return f"{change(low)} .. {'open' if is_open else change(high)}"
     return f"{_tenths(100 * (low - 1))} .. {_tenths(100 * (high - 1))} %"
