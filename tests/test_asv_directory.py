@@ -23,7 +23,7 @@ from asv_directories import (
     write_machine,
     write_results,
 )
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
@@ -169,6 +169,7 @@ def test_half_of_a_character_in_a_name_does_not_keep_the_rest_from_being_read(re
     assert ("?, 'csr'",) in rows(history, "parameters")
 
 
+@settings(deadline=None)
 @given(
     one=st.lists(st.text("a', \"[]<\\", max_size=6), max_size=3),
     other=st.lists(st.text("a', \"[]<", max_size=6), max_size=3),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from asv_directories import MACHINE, benchmark, commit, write_benchmarks, write_results
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -29,6 +29,7 @@ from harness.report.numbers import chance, change, factor, hundredths, interval,
 ANYTHING = st.text(
     st.sampled_from("ab1 |`*_[]()<>&#+-=~$@!\\\n\r\t\x1b\x00\u2028\u202e\ud800é→.:'\"") | st.characters()
 )
+ON_ANY_MACHINE = settings(deadline=None, max_examples=60)
 NASTY = "<b>x</b> | `y` *z* _w_ [l](u) ~~s~~ $m$\n# h & \\| \x1b[31m"
 
 
@@ -59,6 +60,7 @@ def rows_of(markdown: str) -> list[list[str]]:
     return found
 
 
+@ON_ANY_MACHINE
 @given(cell=ANYTHING, other=ANYTHING)
 @example(cell=NASTY, other="@tf.function #12")
 def test_markdown_shows_every_text_as_it_is(cell: str, other: str) -> None:
@@ -76,6 +78,7 @@ def test_markdown_shows_every_text_as_it_is(cell: str, other: str) -> None:
     assert sum(token.type == "heading_open" for token in tokens(text)) == 1
 
 
+@ON_ANY_MACHINE
 @given(text=ANYTHING)
 def test_paragraphs_notes_and_folded_headings_stay_what_they_are(text: str) -> None:
     assume(one_line(text) and "`" not in text)
@@ -95,6 +98,7 @@ def test_commands_in_sentences_are_code_to_be_copied() -> None:
     assert report.text() == "Ask `savedmodel-bench doctor --floors` first, not `a_b|c`.\n"
 
 
+@ON_ANY_MACHINE
 @given(
     parts=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 200), st.booleans()), min_size=1, max_size=8),
     most=st.integers(2_000, 6_000),
@@ -124,6 +128,7 @@ def test_a_report_keeps_to_its_bytes_and_counts_what_it_leaves_out(
     assert ("`savedmodel-bench tell --format json`" in closing) == (rows + findings > kept_rows + kept_findings)
 
 
+@ON_ANY_MACHINE
 @given(names=st.lists(ANYTHING, min_size=1, max_size=8, unique=True), longest=st.integers(3, 30))
 def test_shortened_names_stay_distinguishable(names: list[str], longest: int) -> None:
     found = distinct(names, longest)
@@ -143,6 +148,7 @@ def test_what_names_have_in_common_is_cut_and_their_ends_are_kept() -> None:
     assert shortened("a message that goes on and on until it says why", 20).endswith("il it says why")
 
 
+@ON_ANY_MACHINE
 @given(
     value=st.floats()
     | st.sampled_from([0.0, math.inf, math.nan, 1e308, 5e-324, -1e308, 1e15, 999_999_999_999_999.9, float(10**200)]),

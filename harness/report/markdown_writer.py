@@ -23,6 +23,9 @@ _ROOM_FOR_COUNTS = 400
 _FIRST_OF_EACH = 10
 """Rows and items that every part gets before any part gets more: the last part can be what failed."""
 
+_FINDING = ("finding", "findings")
+"""What is found comes before the numbers that it was found in."""
+
 _ALWAYS = str.maketrans({character: f"\\{character}" for character in "\\|`*[]~$"})
 # Within a word "_" means nothing: time_solve stays readable as it is.
 _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -184,9 +187,10 @@ class MarkdownWriter:
                 left_out.update({block.noun: len(block.entries) for block in group if block.entries})
                 left_out["part", "parts"] += 1
         taken = [0] * len(held)
-        for most in (_FIRST_OF_EACH, None):
-            for place, block in enumerate(held):
-                for entry in block.entries[taken[place] : most]:
+        findings = [place for place, block in enumerate(held) if block.noun == _FINDING]
+        for places, most in ((range(len(held)), _FIRST_OF_EACH), (findings, None), (range(len(held)), None)):
+            for place in places:
+                for entry in held[place].entries[taken[place] : most]:
                     if 1 + _size(entry) > room:
                         break
                     room -= 1 + _size(entry)
