@@ -63,7 +63,7 @@ ASV_COLUMNS = {
     "date": "the commit's date, UTC",
     "benchmark": "name of the benchmark",
     "version": "asv's version of the benchmark; values of two versions measure different things",
-    "parameters": "values of the parameters, in order; empty where it has none",
+    "parameters": "values of the parameters in order, as asv writes them or as a JSON list; empty where it has none",
     "unit": "of value: seconds, bytes, or what a track_ benchmark says",
     "status": "ok, failed (asv has null), n/a (NaN) or unusable",
     "kind": "sample, or result where asv kept only its summary",
