@@ -121,7 +121,7 @@ def render(comparison: Comparison, options: argparse.Namespace) -> str:
     if options.format == "json":
         return render_json(comparison, require_decision=options.require_decision)
     if options.format == "markdown":
-        return render_markdown(comparison, everything=everything(options, comparison.run_path))
+        return render_markdown(comparison, everything=everything(options, comparison))
     settle = _settle_command(comparison, options)
     return render_table(comparison, width=terminal_width(), colour=is_coloured(options), settle_command=settle)
 
@@ -142,26 +142,27 @@ def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str 
     return shlex.join(words)
 
 
-def everything(options: argparse.Namespace, run: str | None = None) -> str:
+def everything(options: argparse.Namespace, comparison: Comparison | None = None) -> str:
     """Return the command that prints as JSON all that this one found, measuring nothing.
 
     Args:
         options: of a command that has answers in JSON.
-        run: the directory of the run that was judged, where `--results` is not what is read.
+        comparison: what was judged, where the command judges.
     """
-    words = [command_name(), options.command]
-    words += [getattr(options, name) for name in ("old", "new") if hasattr(options, name)]
-    words += getattr(options, "subjects", ())
     given = vars(options)
-    read = given.get("run") or (run if given.get("results") is None else None)
-    for name, value in (("results", given.get("results")), ("run", read)):
-        words += [f"--{name}", str(value)] if value is not None else []
-    # Of options that say how to measure, those that choose rows hold for a run that is read, too.
-    for name in ("device", "model", "operation", *(() if read and "old" in given else ("machine",))):
-        value = given.get(name)
-        words += [f"--{name}", value if isinstance(value, str) else ",".join(value)] if value else []
-    margins = given.get("margin")
-    for pattern, share in margins if isinstance(margins, list) else ([(None, margins)] if margins else []):
+    words, run = [command_name(), options.command, *given.get("subjects", ())], given.get("run")
+    rows = ["device", "model", "operation"]  # options that choose rows; the others say how to measure
+    if comparison is None or options.results is not None:
+        words += [given[name] for name in ("old", "new") if name in given]
+        rows.append("machine")
+    else:
+        words += [comparison.old.name, comparison.new.name]
+        run = run or comparison.run_path
+    for name, value in (("results", given.get("results")), ("run", run), *((name, given.get(name)) for name in rows)):
+        if value is not None:
+            words += [f"--{name}", ",".join(value) if isinstance(value, list) else str(value)]
+    margins = given.get("margin") or ()
+    for pattern, share in [(None, margins)] if isinstance(margins, float) else margins:
         words += ["--margin", f"{share:g}" if pattern is None else f"{pattern}={share:g}"]
     return shlex.join([*words, "--format", "json"])
 
