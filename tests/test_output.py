@@ -365,29 +365,13 @@ def render_nothing(write: Callable[[MarkdownWriter], None]) -> str:
 def test_the_command_that_has_everything_reads_the_run_that_was_judged(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A release against itself, of which only `--run` and the names of the run's subjects tell the sides apart."""
     monkeypatch.setattr("harness.report.markdown.MarkdownWriter.text", lambda report: report.everything)
-    run = store_run(root, blocks({NEW: [1.0] * 5, f"{NEW}#2": [2.0] * 5}), subjects=(NEW, f"{NEW}#2"))
-    where = str(run.path.relative_to(root))
-    asked = [
-        "compare",
-        NEW,
-        f"{NEW}#2",
-        "--run",
-        where,
-        "--device",
-        "cpu",
-        "--model",
-        "mlp-*",
-        "--margin",
-        "load_*=0.5",
-    ]
-    main([*asked, "--format", "markdown"])
+    run = store_run(root, blocks({OLD: [1.0] * 5, NEW: [2.0] * 5}))
+    chosen = ["--run", str(run.path.relative_to(root)), "--device", "cpu", "--model", "mlp-*"]
+    margin = ["--margin", "load_*=0.5"]
+    main(["compare", OLD[1:], NEW, *chosen, *margin, "--format", "markdown"])
     command = shlex.split(capsys.readouterr().out)[1:]
-    assert command == [
-        "compare", NEW, f"{NEW}#2", "--run", where, "--device", "cpu", "--model", "mlp-*", "--margin", "load_*=0.5",
-        "--format", "json",
-    ]  # fmt: skip
+    assert command == ["compare", OLD, NEW, *chosen, *margin, "--format", "json"]
     main(command)
     assert json.loads(capsys.readouterr().out)["rows"]
 
