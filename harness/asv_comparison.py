@@ -194,7 +194,8 @@ def _obstacle(old: _Side | None, new: _Side | None, unit: str, single: bool) -> 
     # asv before it kept versions has none, and such results compare with all, as asv's own `compare` has it.
     if old.version and new.version and old.version != new.version:
         return Reason.OTHER_VERSION
-    if "failed" in (old.status, new.status):
+    # What failed and is skipped now was not mended; what was skipped and fails now is a failure that nobody saw before.
+    if new.status == "failed" or (old.status == "failed" and new.status == "ok"):
         return Reason.FAILED
     if old.status != "ok" or new.status != "ok":
         return Reason.NOT_MEASURED

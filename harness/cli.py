@@ -19,6 +19,7 @@ from harness.arguments import Joined, duration_s, fraction, list_of, margin, pos
 from harness.errors import UsageError
 from harness.measure.passes import OPERATIONS
 from harness.measure.presets import DEVICES, shipped_names
+from harness.output_encoding import use_safe_output
 from harness.releases import commands as releases
 from harness.releases.locks import WHEELS
 from harness.releases.manifest import POLICIES
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 no regression, 1 regression, 2 undecided where a decision was demanded, 3 too little measured for an answer,
     wrong usage or a failure of the harness, 130 interrupted with results kept.
     """
+    use_safe_output()
     options = _parser().parse_args(arguments)
     # A job that is told to end keeps its blocks like one that was interrupted by hand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

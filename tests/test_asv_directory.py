@@ -23,13 +23,13 @@ from asv_directories import (
     write_machine,
     write_results,
 )
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.store.asv_columns import cache_path
 from harness.store.asv_directory import AsvHistory, read_asv_directory
-from harness.store.asv_file import Status, parse_result_file
+from harness.store.asv_file import Status, join_parameters, parse_result_file
 
 TIME = benchmark("suite.time_solve")
 GRID = benchmark("suite.Grid.time_fill", [[10, 20], ["csr", "csc"]])
@@ -120,6 +120,102 @@ def test_a_benchmark_that_failed_for_all_its_parameters_has_a_failed_row_for_eac
     assert rows(read_asv_directory(results), "status") == [("failed",)] * 4
 
 
+def test_a_benchmark_of_layout_1_that_failed_for_all_its_parameters_has_a_failed_row_for_each(results: Path) -> None:
+    old = {GRID["name"]: {"params": GRID["params"], "result": None}, TIME["name"]: {"params": [], "result": None}}
+    write_first_layout(results, 1, old)
+    history = read_asv_directory(results)
+    assert rows(history, "status") == [("failed",)] * 5
+    assert history.problems == ()
+
+
+def test_text_for_nan_is_not_applicable_as_nan_is(results: Path) -> None:
+    file = write_results(results, 1, {GRID["name"]: [[1.0], [2.0], [3.0], [4.0]]}, ALL)
+    document = json.loads(file.read_text())
+    document["results"][GRID["name"]][document["result_columns"].index("result")] = ["NaN", "nan", "Infinity", math.inf]
+    file.write_text(json.dumps(document))
+    history = read_asv_directory(results)
+    assert rows(history, "status") == [("n/a",), ("n/a",), ("unusable",), ("unusable",)]
+    assert "2 of 4 values" in history.problems[0].text
+
+
+@pytest.mark.parametrize("version", [2, 2.0, "2", " 2 "])
+def test_a_layout_of_another_type_is_read_as_the_number_that_it_is(results: Path, version: object) -> None:
+    file = write_results(results, 1, {TIME["name"]: [1.0]}, ALL)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "version": version}))
+    assert rows(read_asv_directory(results), "value") == [(1.0,)]
+
+
+def test_versions_of_benchmarks_are_the_same_whatever_their_type(results: Path) -> None:
+    for number, version in enumerate((1, 1.0, "1")):
+        write_results(results, number, {TIME["name"]: [1.0]}, [benchmark(TIME["name"], version=version)])
+    write_benchmarks(results, benchmark(TIME["name"], version=1), {**benchmark("suite.track_x"), "param_names": 5})
+    history = read_asv_directory(results)
+    assert set(rows(history, "version")) == {("1",)}
+    assert {name: one.version for name, one in history.definitions.items()} == {TIME["name"]: "1", "suite.track_x": "1"}
+
+
+def test_a_whole_number_of_any_length_is_read_with_its_file(results: Path) -> None:
+    file = write_results(results, 1, {TIME["name"]: [1.0], TRACK["name"]: 77.0}, ALL)
+    file.write_text(file.read_text().replace("77.0", "9" * 5000))
+    history = read_asv_directory(results)
+    assert rows(history, "benchmark", "status") == [(TIME["name"], "ok"), (TRACK["name"], "unusable")]
+
+
+def test_half_of_a_character_in_a_name_does_not_keep_the_rest_from_being_read(results: Path) -> None:
+    file = write_results(results, 1, {GRID["name"]: [[1.0]] * 4, TIME["name"]: [1.0]}, ALL)
+    file.write_text(file.read_text().replace('"10"', '"\\ud83d"').replace("suite.time", "\\udc00.time"))
+    history = read_asv_directory(results)
+    assert {name for (name,) in rows(history, "benchmark")} == {GRID["name"], "?.time_solve"}
+    assert ("?, 'csr'",) in rows(history, "parameters")
+
+
+@settings(deadline=None)
+@given(
+    one=st.lists(st.text("a', \"[]<\\", max_size=6), max_size=3),
+    other=st.lists(st.text("a', \"[]<", max_size=6), max_size=3),
+)
+@example(["a, b", "c"], ["a", "b, c"])
+@example(['["a", "b"]'], ["a", "b"])
+@example([""], [])
+def test_two_lists_of_parameters_never_join_to_one_text(one: list[str], other: list[str]) -> None:
+    assert (join_parameters(one) == join_parameters(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "values", [["10", "'csr'"], ["(1, 2)", "'a, b'"], ["<class 'int'>"], ["array([[1, 2],\n [3, 4]])", "1"]]
+)
+def test_usual_parameters_join_as_asv_writes_them(values: list[str]) -> None:
+    assert join_parameters(values) == ", ".join(values)
+
+
+def test_parameters_that_join_alike_or_read_alike_are_rows_of_their_own(results: Path) -> None:
+    odd = {**GRID, "params": [["a, b", "a"], ["c", "b, c"]]}
+    twins = {**benchmark("suite.time_twins"), "params": [["<lambda>", "<lambda>"]], "param_names": ["f"]}
+    write_results(results, 1, {odd["name"]: [[1.0], [2.0], [3.0], [4.0]], twins["name"]: [[5.0], [6.0]]}, [odd, twins])
+    history = read_asv_directory(results)
+    assert len(set(rows(history, "benchmark", "parameters"))) == 6
+    assert rows(history, "parameters")[-2:] == [("<lambda> (0)",), ("<lambda> (1)",)]
+
+
+def test_of_two_files_of_one_commit_the_one_that_asv_writes_counts_and_both_are_named(results: Path) -> None:
+    first = write_results(results, 1, {TIME["name"]: [1.0], GRID["name"]: [[1.0], math.nan, [1.0], None]}, ALL)
+    later = results / MACHINE / f"{commit(1)[:12]}-{ENVIRONMENT}-copy.json"
+    later.write_text(first.read_text())
+    write_results(results, 1, {TIME["name"]: [2.0], GRID["name"]: [math.nan, [2.0], None, math.nan]}, ALL)
+    history = read_asv_directory(results)
+    columns = ("benchmark", "parameters", "status", "value")
+    fill, solve = GRID["name"], TIME["name"]
+    assert {row[:2]: (row[2], str(row[3])) for row in rows(history, *columns)} == {
+        (solve, ""): ("ok", "2.0"), (fill, "10, 'csr'"): ("ok", "1.0"), (fill, "10, 'csc'"): ("ok", "2.0"),
+        (fill, "20, 'csr'"): ("failed", "nan"), (fill, "20, 'csc'"): ("failed", "nan"),
+    }  # fmt: skip
+    assert len(history.values) == 5
+    assert samples(history, GRID["name"], "10, 'csc'") == [[2.0]]
+    (problem,) = history.problems
+    assert problem.path == later
+    assert f"{MACHINE}/{first.name} counts" in str(problem)
+
+
 def test_versions_and_parameters_that_changed_are_series_of_their_own(results: Path) -> None:
     write_results(results, 1, {TIME["name"]: [1.0], GRID["name"]: [[1.0]] * 4}, ALL)
     later = (benchmark(TIME["name"], version="2"), benchmark(GRID["name"], [[20, 30]]))
@@ -136,6 +232,8 @@ def test_versions_and_parameters_that_changed_are_series_of_their_own(results: P
         '{"commit_hash": "ab", "results": {}, "version": 3}',
         '{"commit_hash": "ab", "results": {}, "version": 2}',
         '{"commit_hash": 5, "results": {}, "version": 2}',
+        '{"commit_hash": "ab", "results": {"suite.time_x": ["1"]}, "result_columns": ["version"], "version": 2}',
+        '{"commit_hash": "ab", "results": {}, "result_columns": ["result"], "version": true}',
     ],
 )  # fmt: skip
 def test_a_cut_or_foreign_file_is_named_and_the_rest_is_read(results: Path, content: str) -> None:
@@ -173,7 +271,10 @@ def test_a_benchmark_that_makes_no_sense_is_named_and_its_neighbours_are_read(re
     document["result_columns"].append("column_of_a_newer_asv")
     file.write_text(json.dumps(document))
     history = read_asv_directory(results)
-    assert [problem.text.split()[0] for problem in history.problems] == [GRID["name"], "suite.odd", "suite.params"]
+    assert [problem.text.split()[0] for problem in history.problems] == [
+        GRID["name"], TRACK["name"], "suite.odd", "suite.params", "suite.track_huge", "suite.track_bool",
+    ]  # fmt: skip
+    assert history.problems[1].text == "suite.track_score has no finite number in 1 of 1 values, but 'fast'"
     assert rows(history, "benchmark", "status") == [
         ("suite.time_solve", "ok"), ("suite.track_score", "unusable"), ("suite.track_huge", "unusable"),
         ("suite.track_bool", "unusable"),
@@ -187,6 +288,9 @@ def test_without_a_list_of_benchmarks_units_come_from_asvs_naming(results: Path,
     path.unlink() if content is None else path.write_text(content)
     history = read_asv_directory(results)
     assert rows(history, "unit") == [("seconds",), ("bytes",), ("",)]
+    (problem,) = history.problems
+    assert problem.path == path
+    assert "units are guessed" in str(problem)
 
 
 @pytest.mark.parametrize("make", ["nothing", "empty", "file", "foreign"])
@@ -304,7 +408,7 @@ PARTS = st.sampled_from(["result", "params", "version", "samples", "other"])
 
 @given(
     layout=st.sampled_from([1, 2]),
-    columns=st.lists(PARTS, unique=True),
+    columns=st.permutations(["result", "params", "version", "samples", "other"]),
     results=st.dictionaries(st.text(max_size=3), ANYTHING | st.dictionaries(PARTS, ANYTHING), max_size=3),
     more=st.fixed_dictionaries({}, optional=dict.fromkeys(("date", "params", "env_name", "python"), ANYTHING)),
 )
@@ -313,7 +417,8 @@ def test_no_document_makes_the_reader_stumble(
 ) -> None:
     document = {"version": layout, "commit_hash": "ab", "result_columns": columns, "results": results, **more}
     content = parse_result_file(json.dumps(document).encode())
-    assert len(content.entries) + len(content.flaws) == len(results)
+    left_out = [flaw for flaw in content.flaws if "has no finite number" not in flaw]
+    assert len(content.entries) + len(left_out) == len(results)
     for entry in content.entries:
         assert len(entry.values) == len(entry.statuses) == len(entry.parameters)
         assert entry.samples is None or len(entry.samples) == len(entry.parameters)

@@ -183,6 +183,41 @@ def test_a_benchmark_that_begins_to_fail_is_a_regression(results: Path, capsys: 
     assert "time_solve: fails now" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "code"),
+    [
+        (None, math.nan, ("inconclusive", "not-measured"), 0),
+        (math.nan, None, ("regression", "failed"), 1),
+        (None, 1.0, ("improvement", "failed"), 0),
+        (None, "fast", ("inconclusive", "not-measured"), 0),
+    ],
+)
+def test_what_failed_and_is_skipped_now_was_not_mended(
+    results: Path, capsys: pytest.CaptureFixture[str], old: Any, new: Any, verdict: tuple[str, str], code: int
+) -> None:
+    for number, value in ((1, old), (2, new)):
+        file = write_results(results, number, {TIME["name"]: noisy(1.0, number), MEMORY["name"]: 5.0}, ALL)
+        document = json.loads(file.read_text())
+        document["results"][MEMORY["name"]][0] = [value]
+        file.write_text(json.dumps(document))
+    found, document = compared(capsys, results, commit(1), commit(2))
+    assert (found, by_place(document, "verdict", "reason")["peakmem_solve"]) == (code, verdict)
+
+
+def test_one_commit_in_two_files_is_said_with_the_one_that_counts(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write_results(results, 1, {TIME["name"]: noisy(5.0, 1)}, ALL)
+    first.rename(first.with_name(f"{commit(1)[:8]}-earlier.json"))
+    for number in (1, 2):
+        write_results(results, number, {TIME["name"]: noisy(1.0, number)}, ALL)
+    assert main(["compare", "--results", str(results), commit(1), commit(2)]) == 0
+    told = capsys.readouterr().err
+    assert f"{commit(1)[:8]}-earlier.json: is a second file of commit {commit(1)[:8]}" in told
+    assert f"{first.name} counts" in told
+    assert summarised(capsys, results)["time_solve"]["results"] == 2
+
+
 def test_margins_go_by_pattern_and_one_that_matches_nothing_is_refused(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -255,6 +255,20 @@ def test_a_foreign_or_cut_file_is_named_and_never_overwritten(root: Path, conten
     assert [problem.path for problem in problems] == [path]
 
 
+def test_text_in_place_of_a_number_is_replaced_by_what_is_measured(root: Path) -> None:
+    store_run(root, models([1.0], "mlp-s", "mlp-m"), subjects=(NEW,))
+    project(root)
+    path = result_path(root)
+    document = json.loads(path.read_text())
+    row, column = document["results"][LOAD], document["result_columns"].index("result")
+    row[column] = ["fast"] * len(row[column])
+    path.write_text(json.dumps(document))
+    failed = repeat(None, subject=NEW, status="failed", operation="load", cell={**CELL, "model": "mlp-xs"})
+    store_run(root, [*models([2.0], "mlp-s")[:-1], failed, block_end(0)], subjects=(NEW,))
+    assert project(root) == [path]
+    assert stored(root)[of("mlp-s")][0] == 2.0
+
+
 def test_a_file_of_another_release_under_this_ones_name_is_left_alone(root: Path) -> None:
     store_run(root, blocks({OLD: [1.0], NEW: [1.0]}))
     project(root)
@@ -267,7 +281,7 @@ def test_a_file_of_another_release_under_this_ones_name_is_left_alone(root: Path
     assert [problem.path for problem in problems] == [path]
 
 
-@pytest.mark.parametrize("content", ["{", '{"version": 1, "machine": "somebody-elses"}'])
+@pytest.mark.parametrize("content", ["{", "5", '{"version": 1, "machine": "somebody-elses"}', '{"version": "1"}'])
 def test_a_foreign_machine_file_is_named_and_never_overwritten(root: Path, content: str) -> None:
     path = root / "results" / "asv" / MACHINE / "machine.json"
     path.parent.mkdir(parents=True)

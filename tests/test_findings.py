@@ -66,7 +66,7 @@ def test_improvements_are_worst_where_they_are_largest() -> None:
 
 def test_a_row_that_left_zero_is_the_worst_and_breaks_no_range() -> None:
     counts = {"metric": "cell_failed", "unit": "cells", "kind": Kind.EXACT, "q": None}
-    rows = [row("mlp-s", None, **counts), row("mlp-m", 3.0, **counts), row("mlp-m", 1.5, **counts)]
+    rows = [row("mlp-s", None, old=0.0, new=1.0, **counts), row("mlp-m", 3.0, **counts), row("mlp-m", 1.5, **counts)]
     (finding,) = findings(rows)
     assert (finding.worst.model, finding.least_ratio, finding.most_ratio) == ("mlp-s", 1.5, 3.0)
     assert text(rows[:1]) == "failed, although retried: more from 0 in mlp-s (exact)"

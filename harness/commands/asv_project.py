@@ -10,8 +10,10 @@ from harness.asv_comparison import compare_commits, find_commit
 from harness.commands import confirming, judging
 from harness.errors import UsageError
 from harness.history import find_history, points_of_commits
-from harness.report.asv_summary import render_asv_summary
-from harness.report.history import HistorySection, render_history
+from harness.report.asv_summary import render_asv_summary, write_asv_summary
+from harness.report.history import HistorySection, render_history, write_history
+from harness.report.markdown_writer import MarkdownWriter
+from harness.report.names import one_line
 from harness.report.numbers import count
 from harness.store.asv_commits import hash_of_name
 from harness.store.asv_directory import AsvHistory, read_asv_directory
@@ -47,12 +49,18 @@ def show_summary(options: argparse.Namespace) -> int:
     history = read(options)
     table = asv_summary(history, options.machine)
     title = _title(history, options.machine)
+    if options.format == "markdown":
+        report = MarkdownWriter(judging.everything(options))
+        write_asv_summary(report, table, title=title)
+        write_history(report, sections(options, history, MARGIN_OF_HISTORY))
+        judging.put_out(report.text(), options)
+        return 0
     text = render_asv_summary(table, options.format, title=title, width=judging.terminal_width())
     if options.format == "json":
         found = json.loads(render_history(sections(options, history, MARGIN_OF_HISTORY), "json"))["sections"]
         text = json.dumps({**json.loads(text), "history": found}, indent=1)
-    elif options.format != "csv":  # which holds one table only
-        text += "\n\n" + render_history(sections(options, history, MARGIN_OF_HISTORY), options.format)
+    elif options.format == "table":  # CSV holds one table only
+        text += "\n\n" + render_history(sections(options, history, MARGIN_OF_HISTORY), "table")
     judging.put_out(text, options)
     return 0
 
@@ -72,7 +80,7 @@ def read(options: argparse.Namespace) -> AsvHistory:
     """
     history = read_asv_directory(options.results)
     for problem in history.problems[:_MOST_PROBLEMS]:
-        print(problem, file=sys.stderr)
+        print(one_line(str(problem)), file=sys.stderr)
     if len(history.problems) > _MOST_PROBLEMS:
         print(f"… and {len(history.problems) - _MOST_PROBLEMS} more like these.", file=sys.stderr)
     return history

@@ -16,12 +16,13 @@ from harness.measure.limits import Limits
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
+from harness.report.medians import Medians
 from harness.report.numbers import count
 from harness.report.remarks import render_run, told
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
-from harness.store.summary import SpawnedRuns, render_summary, summary
+from harness.store.summary import SpawnedRuns, summary
 from harness.verdict.looks import PLANNED
 from harness.verdict.margins import require_known
 
@@ -41,9 +42,10 @@ def run(options: argparse.Namespace) -> int:
     table = summary(root, run=outcome.run.run, spawned=spawned)
     remarks = remarks_of(outcome.run, table, judging.shown_path(outcome.run.path))
     report = render_run(
-        render_summary(table, options.format, spawned),
+        Medians(table, spawned),
         remarks,
         options.format,
+        everything=judging.everything_of_run(outcome.run),
         width=judging.terminal_width(),
         colour=judging.is_coloured(options),
     )

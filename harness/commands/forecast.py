@@ -34,7 +34,7 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
         UsageError: an option or a release's name is wrong, or most of the plan has no room on this machine.
     """
     preset, absent = measuring.chosen_preset(options)
-    measuring.require_room(root, preset, describe_machine(options.machine).name)
+    measuring.require_room(root, preset, this_machine(root, options.machine).name)
     looks = options.command == "compare" and options.budget is not None
     calibration = planning.calibration_of(root, options, preset)
     if isinstance(calibration, Problem):

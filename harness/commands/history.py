@@ -55,7 +55,7 @@ def history(options: argparse.Namespace) -> int:
         _, sections, older = of_records(options, problems)
     for problem in problems:
         print(problem, file=sys.stderr)
-    judging.put_out(render_history(sections, options.format, older), options)
+    judging.put_out(render_history(sections, options.format, older, judging.everything(options)), options)
     if options.confirm is None:
         return 0
     shortfalls = dict.fromkeys(check.shortfall for section in sections for check in section.checks if check.shortfall)

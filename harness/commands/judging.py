@@ -21,6 +21,7 @@ from harness.errors import UsageError
 from harness.measure.presets import matches, shipped_names
 from harness.measure.retries import stands_for
 from harness.metrics import CELL_FAILED, METRICS, Kind
+from harness.output_encoding import ERRORS
 from harness.report.json_document import render_json
 from harness.report.markdown import render_markdown
 from harness.report.table import render_table
@@ -147,7 +148,7 @@ def render(comparison: Comparison, options: argparse.Namespace) -> str:
     if options.format == "json":
         return render_json(comparison, require_decision=options.require_decision)
     if options.format == "markdown":
-        return render_markdown(comparison)
+        return render_markdown(comparison, everything=everything(options, comparison))
     settle = _settle_command(comparison, options)
     return render_table(comparison, width=terminal_width(), colour=is_coloured(options), settle_command=settle)
 
@@ -168,6 +169,36 @@ def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str 
     return shlex.join(words)
 
 
+def everything(options: argparse.Namespace, comparison: Comparison | None = None) -> str:
+    """Return the command that prints as JSON all that this one found, measuring nothing.
+
+    Args:
+        options: of a command that has answers in JSON.
+        comparison: what was judged, where the command judges.
+    """
+    given = vars(options)
+    words, run = [command_name(), options.command, *given.get("subjects", ())], given.get("run")
+    rows = ["device", "model", "operation"]  # options that choose rows; the others say how to measure
+    if comparison is None or options.results is not None:
+        words += [given[name] for name in ("old", "new") if name in given]
+        rows.append("machine")
+    else:
+        words += [comparison.old.name, comparison.new.name]
+        run = run or comparison.run_path
+    for name, value in (("results", given.get("results")), ("run", run), *((name, given.get(name)) for name in rows)):
+        if value is not None:
+            words += [f"--{name}", ",".join(value) if isinstance(value, list) else str(value)]
+    margins = given.get("margin") or ()
+    for pattern, share in [(None, margins)] if isinstance(margins, float) else margins:
+        words += ["--margin", f"{share:g}" if pattern is None else f"{pattern}={share:g}"]
+    return shlex.join([*words, "--format", "json"])
+
+
+def everything_of_run(run: RunDirectory) -> str:
+    """Return the command that has every number of a run that nobody compares: `run` itself would measure again."""
+    return shlex.join([command_name(), "export", "--machine", run.machine, "--format", "json"])
+
+
 def is_coloured(options: argparse.Namespace) -> bool:
     """Return whether the report goes to a terminal, which shows colours."""
     return options.output is None and sys.stdout.isatty()
@@ -183,7 +214,7 @@ def put_out(text: str, options: argparse.Namespace) -> None:
         print(text.rstrip("\n"))
         return
     try:
-        options.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+        options.output.write_text(text.rstrip("\n") + "\n", encoding="utf-8", errors=ERRORS)
     except OSError as error:
         raise UsageError(f"{options.output} cannot be written ({error.strerror}): give another --output.") from error
     print(f"The report is in {options.output}.", file=sys.stderr)

@@ -18,7 +18,7 @@ def show_promises(options: argparse.Namespace) -> int:
     told, provenance = first_telling(options, _read)
     dates = {release.name: str(release.date) for release in read_manifest(find_root() / "releases.toml").releases}
     subjects = sorted({one.subject for one in told}, key=lambda name: (dates.get(name.partition("@")[0], ""), name))
-    judging.put_out(render_promises(told, subjects, provenance, options.format), options)
+    judging.put_out(render_promises(told, subjects, provenance, options.format, judging.everything(options)), options)
     return 0
 
 

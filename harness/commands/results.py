@@ -9,11 +9,12 @@ from harness.commands import asv_project, judging
 from harness.commands.history import of_records
 from harness.history import standings
 from harness.releases.commands import find_root
+from harness.report.medians import Medians, render_medians
 from harness.report.standing import render_records
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
-from harness.store.summary import SpawnedRuns, render_summary, summary
+from harness.store.summary import SpawnedRuns, summary
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.history import MARGIN
 
@@ -29,18 +30,21 @@ def show_summary(options: argparse.Namespace) -> int:
     judging.require_machine(table, options.machine)
     for told in (*problems, *((*spawned, *older) if options.format == "csv" else ())):
         print(told, file=sys.stderr)
-    text = render_summary(table, options.format, spawned, older)
-    if not table.empty and options.format != "csv":
-        text = _with_standings(text, options)
+    medians = Medians(table, spawned, older)
+    if table.empty or options.format == "csv":
+        text = render_medians(medians, options.format)
+    else:
+        text = _with_standings(medians, options)
     judging.put_out(text, options)
     return 0
 
 
-def _with_standings(medians: str, options: argparse.Namespace) -> str:
+def _with_standings(medians: Medians, options: argparse.Namespace) -> str:
     """Return the medians followed by where each row stands and what changed."""
     asked = argparse.Namespace(machine=options.machine, margin=MARGIN, confirm=None)
     points, sections, older = of_records(asked, problems=[])  # they were told above
-    return render_records(medians, standings(points), sections, options.format, older)
+    everything = judging.everything(options)
+    return render_records(medians, standings(points), sections, options.format, older, everything)
 
 
 def rebuild(options: argparse.Namespace) -> int:

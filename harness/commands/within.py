@@ -31,7 +31,7 @@ def show_scaling(options: argparse.Namespace) -> int:
         return any(one.growth is not None for one in found)
 
     found, provenance = first_telling(options, read, fits)
-    judging.put_out(render_scaling(found, provenance, options.format), options)
+    judging.put_out(render_scaling(found, provenance, options.format, judging.everything(options)), options)
     return 0
 
 
@@ -44,7 +44,7 @@ def show_ratios(options: argparse.Namespace) -> int:
         return Reading(found, _blocks(samples, {run for one in found for run in one.runs}))
 
     found, provenance = first_telling(options, read)
-    judging.put_out(render_ratios(found, provenance, options.format), options)
+    judging.put_out(render_ratios(found, provenance, options.format, judging.everything(options)), options)
     return 0
 
 

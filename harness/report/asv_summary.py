@@ -13,7 +13,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.markdown_writer import MarkdownWriter
+from harness.report.names import CUT, CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import change, count, quantity
+from harness.report.table import add_row
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_ROWS = 60
@@ -28,8 +31,8 @@ def render_asv_summary(table: pd.DataFrame, form: str, *, title: str, width: int
 
     Args:
         table: the summary.
-        form: "table", "markdown", "json" (times in ISO 8601, missing values null) or "csv".
-        title: stands above table and Markdown.
+        form: "table", "json" (times in ISO 8601, missing values null) or "csv"; `write_asv_summary` has Markdown.
+        title: stands above the table.
         width: of a table, in columns.
     """
     if form == "csv":
@@ -39,28 +42,39 @@ def render_asv_summary(table: pd.DataFrame, form: str, *, title: str, width: int
     if form == "json":
         rows = [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
         return json.dumps({"schema": 1, "title": title, "rows": rows}, indent=1)
-    # What moved furthest from its best comes first; what cannot be compared, last.
-    worst = table.sort_values("latest_to_best", ascending=False, na_position="last", kind="stable")
-    short = _short_names(table["environment"])
-    lines = list(_lines(worst.head(_MOST_ROWS), worst, short))
-    legend = [f"{name} is {environment}" for environment, name in short.items() if name != environment]
-    title = f"{title} {'; '.join(legend)}." if legend else title
-    left_out = len(table) - len(lines)
-    more = [f"… and {count(left_out, 'more series', 'more series')}: --format csv has all."] if left_out > 0 else []
-    if form == "markdown":
-        head = ["| " + " | ".join(_HEADINGS) + " |", "|---|---|---:|---:|---:|---:|---|"]
-        body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-        return "\n".join([title, "", *head, *body, *(["", *more] if more else [])])
+    title, lines, more = _told(table, title)
     shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for place, heading in enumerate(_HEADINGS):
         shown.add_column(heading, justify="right" if 2 <= place <= 5 else "left", overflow="fold")
     for line in lines:
-        shown.add_row(*map(Text, line))
+        add_row(shown, *line)
     stream = io.StringIO()
     console = Console(file=stream, width=width, color_system=None, highlight=False, markup=False, _environ={})
     for part in (Text(title), Text(), shown, *map(Text, more)):
         console.print(part)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+
+
+def write_asv_summary(report: MarkdownWriter, table: pd.DataFrame, *, title: str) -> None:
+    """Add the same table to a report in Markdown."""
+    title, lines, more = _told(table, title)
+    report.paragraph(title)
+    report.table(_HEADINGS, lines, numbers=range(2, 6), noun=("series", "series"))
+    for sentence in more:
+        report.paragraph(sentence)
+
+
+def _told(table: pd.DataFrame, title: str) -> tuple[str, list[tuple[str, ...]], list[str]]:
+    """Return the title with the short names' meaning, the rows, and how many are left out."""
+    # What moved furthest from its best comes first; what cannot be compared, last.
+    worst = table.sort_values("latest_to_best", ascending=False, na_position="last", kind="stable")
+    short = _short_names(table["environment"])
+    lines = list(_lines(worst.head(_MOST_ROWS), worst, short))
+    legend = [f"{name} is {environment}" for environment, name in short.items() if name != environment]
+    left_out = len(table) - len(lines)
+    more = [f"… and {count(left_out, 'more series', 'more series')}: --format csv has all."] if left_out > 0 else []
+    more += [CUT_NOTE] if any(CUT in line[0] for line in lines) else []
+    return (f"{title} {'; '.join(legend)}." if legend else title), lines, more
 
 
 def _short_names(environments: pd.Series[str]) -> dict[str, str]:
@@ -73,8 +87,9 @@ def _short_names(environments: pd.Series[str]) -> dict[str, str]:
 
 def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     parts = [name for name in ("machine", "environment") if everything[name].nunique() > 1]
+    shown = distinct(map(_name, rows.to_dict("records")), LONGEST)
     for row in rows.to_dict("records"):
-        named = f"{row['benchmark']}({row['parameters']})" if row["parameters"] else str(row["benchmark"])
+        named = shown[_name(row)]
         named_place = {"machine": str(row["machine"]), "environment": environments[str(row["environment"])]}
         where = "/".join(named_place[name] for name in parts)
         state = "" if row["state"] == "current" else f" ({row['state']})"
@@ -86,10 +101,15 @@ def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[s
         yield (named + state, where, f"{row['results']}{failed}", latest, best, ratio, bars(_numbers(row["course"])))
 
 
+def _name(row: Mapping[Any, Any]) -> str:
+    return f"{row['benchmark']}({row['parameters']})" if row["parameters"] else str(row["benchmark"])
+
+
 def bars(values: Sequence[float]) -> str:
     """Return a course as bars from its least to its greatest value; one that moves under 1 % is level."""
     if not values:
         return ""
+    values = [value / 2 for value in values]  # so that the span of the largest floats is one itself
     low, high = min(values), max(values)
     if high - low <= 0.01 * abs(high):
         return _BARS[3] * len(values)
@@ -107,6 +127,6 @@ def _missing(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
-    if _missing(value):
+    if _missing(value) or value in (math.inf, -math.inf):
         return None
     return value.isoformat() if isinstance(value, pd.Timestamp) else value

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.machine.findings import GPU, Finding, Severity
 from harness.machine.floors import Floor
-from harness.report.numbers import count
+from harness.report.numbers import count, quantity, rate, work
 from harness.report.table import to_text
 
 SCHEMA = 1
@@ -66,20 +66,7 @@ def _floor_table(floors: Sequence[Floor]) -> Table:
         table.add_column(name, justify="left" if name == "what" else "right")
     table.add_column("how")
     for floor in floors:
-        times = (_milliseconds(floor.wall_s), _milliseconds(max(floor.tries_s, default=floor.wall_s)))
-        table.add_row(floor.name, _amount(floor.amount, floor.unit), *times, _rate(floor), floor.reason or floor.how)
+        times = (quantity(one, "seconds") for one in (floor.wall_s, max(floor.tries_s, default=floor.wall_s)))
+        amounts = (work(floor.amount, floor.unit), *times, rate(floor.rate, floor.unit))
+        table.add_row(floor.name, *amounts, floor.reason or floor.how)
     return table
-
-
-def _milliseconds(seconds: float | None) -> str:
-    return "n/a" if seconds is None else f"{seconds * 1000:.1f} ms"
-
-
-def _amount(amount: float, unit: str) -> str:
-    return f"{amount / 2**20:.0f} MiB" if unit == "bytes" else f"{amount / 1e9:.1f} Gflop"
-
-
-def _rate(floor: Floor) -> str:
-    if floor.rate is None:
-        return "n/a"
-    return f"{floor.rate / 1e9:.2f} GB/s" if floor.unit == "bytes" else f"{floor.rate / 1e9:.0f} Gflop/s"

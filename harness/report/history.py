@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.history import History
+from harness.report.markdown_writer import Item, MarkdownWriter, Text, command_in
+from harness.report.names import printable
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.wording import title
 from harness.store.worker_versions import OlderRuns
@@ -60,37 +62,68 @@ class HistorySection:
         return any(one.standing is Standing.CONFIRMED and finding.ratio > 1 for finding, one in pairs)
 
 
-def render_history(sections: Sequence[HistorySection], form: str, older: Sequence[OlderRuns] = ()) -> str:
-    """Return the findings as "table" (plain text), "markdown" or "json", and which runs were left out."""
+def render_history(
+    sections: Sequence[HistorySection], form: str, older: Sequence[OlderRuns] = (), everything: str | None = None
+) -> str:
+    """Return the findings as "table" (plain text), "markdown" or "json", and which runs were left out.
+
+    `everything` is the command that has what Markdown has no room for.
+    """
     if form == "json":
         told = [asdict(one) for one in older]
         return json.dumps(
             {"schema": 1, "older_runs": told, "sections": [_plain(section) for section in sections]}, indent=1
         )
-    lines = (line for section in sections for line in _lines(section, form == "markdown"))
+    if form == "markdown":
+        report = MarkdownWriter(everything)
+        write_history(report, sections, older)
+        return report.text()
+    lines = (line for section in sections for line in _lines(section))
     return "\n".join([*lines, *map(str, older)]).rstrip()
 
 
-def _lines(section: HistorySection, markdown: bool) -> Iterator[str]:
+def write_history(report: MarkdownWriter, sections: Sequence[HistorySection], older: Sequence[OlderRuns] = ()) -> None:
+    """Add the findings, and which runs were left out."""
+    for section in sections:
+        report.heading(_heading(section))
+        if section.history.too_short:
+            report.paragraph(_too_short(section))
+        report.items(
+            (
+                Item(finding_text(section.history, finding), tuple(_below(finding, check)), strong=True)
+                for finding, check in zip(section.history.findings, section.checks, strict=True)
+            ),
+            "finding",
+        )
+    for one in older:
+        report.paragraph(str(one))
+
+
+def _lines(section: HistorySection) -> Iterator[str]:
+    yield _heading(section)
+    if section.history.too_short:
+        yield _too_short(section)
+    yield ""
+    for finding, check in zip(section.history.findings, section.checks, strict=True):
+        yield f"  {printable(finding_text(section.history, finding))}"
+        for text in _below(finding, check):
+            yield f"    {printable(text if isinstance(text, str) else ''.join(text))}"
+        yield ""
+
+
+def _heading(section: HistorySection) -> str:
     history = section.history
     looked = f"{count(history.courses - history.too_short, 'course')}, changes over {percent(history.margin)}"
     found = count(len(history.findings), "finding") if history.findings else "no finding"
-    heading = f"Over {section.name}: {found} ({looked})."
-    yield f"## {heading}" if markdown else heading
-    if history.too_short:
-        if markdown:
-            yield ""
-        yield _too_short(section)
-    yield ""
-    for finding, check in zip(history.findings, section.checks, strict=True):
-        sentence = finding_text(history, finding)
-        yield f"- **{sentence}**" if markdown else f"  {sentence}"
-        for one in finding.changes[:_MOST_ROWS]:
-            yield f"    {'- ' if markdown else ''}{_row(one)}"
-        if len(finding.changes) > _MOST_ROWS:
-            yield f"    {'- ' if markdown else ''}and {count(len(finding.changes) - _MOST_ROWS, 'more row')}"
-        yield f"    {'- ' if markdown else ''}{check_text(check, finding, markdown)}"
-        yield ""
+    return f"Over {section.name}: {found} ({looked})."
+
+
+def _below(finding: Finding, check: Check) -> Iterator[Text]:
+    """Yield what stands below a finding: its first rows, how many more it has, and what is known of it."""
+    yield from map(_row, finding.changes[:_MOST_ROWS])
+    if len(finding.changes) > _MOST_ROWS:
+        yield f"and {count(len(finding.changes) - _MOST_ROWS, 'more row')}"
+    yield command_in(check_text(check, finding), check.command)
 
 
 def _too_short(section: HistorySection) -> str:
@@ -119,18 +152,17 @@ def finding_text(history: History, finding: Finding) -> str:
     return f"{title(what)}: {size} {when}{rows}; {', '.join(axis)}."
 
 
-def check_text(check: Check, finding: Finding, markdown: bool = False) -> str:
+def check_text(check: Check, finding: Finding) -> str:
     """Return what is known of a finding in a sentence: "confirmed side by side in 5 of 7 rows: +11.2 % …"."""
-    command = f"`{check.command}`" if markdown else check.command
     if check.standing is Standing.UNCONFIRMED:
         why = (check.reason or check.shortfall or "").rstrip(".")
         parts = [check.standing.value, *([why] if why else [])]
-        return ": ".join(parts) + (f"; to measure it side by side: {command}" if command else "") + "."
+        return ": ".join(parts) + (f"; to measure it side by side: {check.command}" if check.command else "") + "."
     wanted = Verdict.REGRESSION if finding.ratio > 1 else Verdict.IMPROVEMENT
     called = [row for row in check.rows if row.verdict is wanted]
     measured = "; ".join(_paired(row) for row in (called or check.rows)[:_MOST_ROWS])
     said = f"{check.standing.value} side by side in {len(called)} of {count(len(check.rows), 'row')}: {measured}"
-    more = f"; more time may settle it: {command}" if check.standing is Standing.UNDECIDED else ""
+    more = f"; more time may settle it: {check.command}" if check.standing is Standing.UNDECIDED else ""
     return f"{said} ({count(check.blocks, 'block')}, {check.run}){more}."
 
 

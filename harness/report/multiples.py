@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.metrics import split_batch
 from harness.remarks import Measured
+from harness.report.numbers import factor
 from harness.worker.floor import MATRIX_SIZES
 from harness.zoo.families import names, operations
 
@@ -102,7 +102,7 @@ def multiple_text(found: Multiple) -> str:
 
 def times_text(found: Multiple) -> str:
     """Return "12x": two digits are what a floor of some tries on a shared machine is good for."""
-    return f"{_two_digits(found.times)}x"
+    return f"{factor(found.times)}x"
 
 
 def floor_text(found: Multiple) -> str:
@@ -119,13 +119,6 @@ def floors_note(floors: Iterable[Mapping[str, Any]]) -> list[str]:
         f"The floors were measured beside other work ({next(iter(taints.values()))}), so the hardware may allow more "
         "than they say."
     ]
-
-
-def _two_digits(value: float) -> str:
-    """Return a positive number with two significant digits and no exponent: 0.93, 4.0, 45, 1,200."""
-    rounded = float(f"{value:.1e}")
-    places = max(0, 1 - math.floor(math.log10(rounded))) if rounded else 0
-    return f"{rounded:,.{places}f}"
 
 
 def _artifact(one: Measured) -> tuple[str, str, str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from harness.promises import Promise, State
 from harness.provenance import Provenance
+from harness.report.listing import Listing
 from harness.report.numbers import quantity
 from harness.report.provenance import provenance_document, provenance_line
 
@@ -22,7 +23,13 @@ _ARTIFACT = re.compile(r"ARTIFACT[\w.-]*\w")
 """The artifact of a repeat, or of one of its custom models: `ARTIFACT.custom-layer`."""
 
 
-def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenance: Provenance, form: str) -> str:
+def render_promises(
+    found: Sequence[Promise],
+    subjects: Sequence[str],
+    provenance: Provenance,
+    form: str,
+    everything: str | None = None,
+) -> str:
     """Return the promises as "table" (plain text), "markdown" or "json".
 
     Args:
@@ -30,6 +37,7 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
         subjects: the columns, oldest release first.
         provenance: where they come from.
         form: which format.
+        everything: the command that has what Markdown has no room for.
     """
     if form == "json":
         document = [dict(asdict(one), state=one.state.value) for one in found]
@@ -37,10 +45,17 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
         return json.dumps(
             {"schema": 1, "provenance": where, "subjects": list(subjects), "promises": document}, indent=1
         )
-    top = [provenance_line(provenance), ""]
+    listing = _listing(found, subjects, provenance, whole_reasons=form == "markdown")
+    return listing.markdown(everything) if form == "markdown" else listing.text()
+
+
+def _listing(
+    found: Sequence[Promise], subjects: Sequence[str], provenance: Provenance, *, whole_reasons: bool
+) -> Listing:
+    top, headings = [provenance_line(provenance)], ("promise", "model", "writer", "way", *subjects)
     if not found:
         hint = "No record tells about a promise yet: measure some with `savedmodel-bench run A B --preset promises`."
-        return "\n".join([*top, hint])
+        return Listing(top, headings, (), legend=[hint])
     cells = {(_row(one), one.subject): one for one in found}
     absent_writers = {(*_row(one)[:4], one.subject): one for one in found if one.way == "-"}
     rows = sorted({_row(one) for one in found})
@@ -48,7 +63,7 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
     named = {row[:4] for row in rows if row[4] != "-"}
     verified = {row[:3] for row in named} | {_row(one)[:3] for one in found if one.state is State.BROKEN}
     known = [row for row in rows if row[4] != "-" or (row[:4] not in named and row[:3] in verified)]
-    lines: list[tuple[str, ...]] = [("promise", "model", "writer", "way", *subjects)]
+    lines: list[tuple[str, ...]] = []
     reasons: dict[tuple[str, str], _Places] = {}  # by state and reason
     is_cut = False
     for row in known:
@@ -58,7 +73,7 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
             states.append(_state(one))
             if one is not None and one.detail:
                 whole = _reason(one)
-                detail = whole if form == "markdown" else _shortened(whole)
+                detail = whole if whole_reasons else _shortened(whole)
                 is_cut = is_cut or detail != whole
                 if 0 < one.blocks_not_kept < one.blocks:
                     detail += f", in {one.blocks_not_kept} of {one.blocks} blocks"
@@ -70,7 +85,7 @@ def render_promises(found: Sequence[Promise], subjects: Sequence[str], provenanc
     notes = [f"{state}: {detail} [{_named(places)}]" for (state, detail), places in reasons.items()]
     if is_cut:
         notes.append("Reasons are cut to a line; --format markdown has them whole.")
-    return "\n".join([*top, *(_markdown(lines, notes) if form == "markdown" else _plain(lines, notes))])
+    return Listing(top, headings, lines, reasons=notes, legend=_legend(lines))
 
 
 def _row(one: Promise) -> Row:
@@ -104,23 +119,10 @@ def _named(places: _Places) -> str:
     return "; ".join(f"{', '.join(names)}: {subjects}" for subjects, names in ways.items())
 
 
-def _plain(lines: Sequence[tuple[str, ...]], notes: Sequence[str]) -> Iterator[str]:
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
-    for line in lines:
-        yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-    yield ""
-    yield from notes
-    if any(", " in state for line in lines[1:] for state in line[4:]):
-        yield "kept, TIME: from the start of restoring to the end of the first resumed step, median of calm repeats."
-    yield (
+def _legend(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    timed = "kept, TIME: from the start of restoring to the end of the first resumed step, median of calm repeats."
+    return [
+        *([timed] if any(", " in state for line in lines for state in line[4:]) else []),
         f"{State.ABSENT.value}: tried for real; the release has no such API, or it does not read what this writer "
-        "wrote. -: not measured."
-    )
-
-
-def _markdown(lines: Sequence[tuple[str, ...]], notes: Sequence[str]) -> Iterator[str]:
-    yield from ("| " + " | ".join(line) + " |" for line in lines[:1])
-    yield "|" + " --- |" * len(lines[0])
-    yield from ("| " + " | ".join(line) + " |" for line in lines[1:])
-    yield ""
-    yield from (f"- {note.replace('<', '&lt;').replace('|', '&#124;')}" for note in notes)
+        "wrote. -: not measured.",
+    ]

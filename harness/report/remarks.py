@@ -12,41 +12,57 @@ from rich.text import Text
 
 from harness.metrics import METRICS
 from harness.remarks import Measured, Remarks, WithoutValue
-from harness.report import markdown
+from harness.report.markdown import write_failures
+from harness.report.markdown_writer import MarkdownWriter
+from harness.report.medians import Medians, medians_document, render_medians, write_medians
 from harness.report.multiples import HEADING as FLOORS_HEADING
 from harness.report.multiples import Multiple, floor_text, multiples, times_text
+from harness.report.names import one_line
 from harness.report.profiled import COLUMNS, Profiled, profiled
 from harness.report.profiled import HEADING as PROFILED_HEADING
-from harness.report.table import failures, grid, indented, section, to_text
+from harness.report.table import add_row, failures, grid, indented, section, to_text
 from harness.report.wording import Places, left_out_text, title
 
 _WITHOUT_VALUE = "Without a value, since every repeat is tainted: repeat the run when the machine is calm"
 _METRICS = list(METRICS)
 
 
-def render_run(medians: str, remarks: Remarks, form: str, *, width: int = 100, colour: bool = False) -> str:
+def render_run(
+    medians: Medians,
+    remarks: Remarks,
+    form: str,
+    *,
+    everything: str | None = None,
+    width: int = 100,
+    colour: bool = False,
+) -> str:
     """Return the whole report.
 
     Args:
-        medians: `store.summary.render_summary` of the run in the same form.
+        medians: of the run.
         remarks: what is to be said of the run.
         form: "table", "markdown" or "json", where the remarks are further fields beside those of the medians.
+        everything: the command that has what Markdown has no room for.
         width: columns of the terminal; a wider table of medians widens what stands below it.
         colour: whether to write ANSI colours.
     """
     if form == "json":
-        return json.dumps({**json.loads(medians), **_document(remarks)}, indent=1)
+        return json.dumps({**medians_document(medians), **_document(remarks)}, indent=1)
     if form == "markdown":
-        return "\n".join([medians.rstrip("\n"), *_markdown(remarks)]) + "\n"
+        report = MarkdownWriter(everything)
+        write_medians(report, medians)
+        _write(report, remarks)
+        return report.text()
+    above = render_medians(medians, "table")
     places = _places(remarks)
     tables = [*_multiples(remarks, places), *_profiled(remarks, places)]
     parts = (
         (_top(remarks, places, with_legend=bool(tables)), width),
-        (tables, max(width, *map(len, medians.splitlines()))),
+        (tables, max(width, *map(len, above.splitlines()))),
         (list(failures(remarks.failures)), width),
     )
     below = "".join(to_text(part, width=columns, colour=colour) for part, columns in parts if part)
-    return medians.rstrip("\n") + "\n" + below
+    return above + "\n" + below
 
 
 def told(remarks: Remarks) -> list[str]:
@@ -64,7 +80,7 @@ def _on_top(remarks: Remarks) -> list[str]:
 
 def _top(remarks: Remarks, places: Places, with_legend: bool) -> list[RenderableType]:
     """Return the notes, and what has no value; before it, or `with_legend` without it, what the places leave out."""
-    found: list[RenderableType] = [Text(f"Note: {sentence}", style="yellow") for sentence in _on_top(remarks)]
+    found: list[RenderableType] = [Text(f"Note: {one_line(text)}", style="yellow") for text in _on_top(remarks)]
     without_value = _without_value_texts(remarks.without_value, places)
     if places.legend and (without_value or with_legend):
         found += [*([Text()] if found else []), Text(places.legend, style="dim")]
@@ -78,7 +94,7 @@ def _multiples(remarks: Remarks, places: Places) -> Iterator[RenderableType]:
     if rows:
         table = grid("what", "where", "floor", right=tuple(subjects))
         for row in rows:
-            table.add_row(*map(Text, row))
+            add_row(table, *row)
         yield from section(FLOORS_HEADING, table)
 
 
@@ -87,32 +103,31 @@ def _profiled(remarks: Remarks, places: Places) -> Iterator[RenderableType]:
     if calls:
         table = grid("where", "subject", right=COLUMNS)
         for one in calls:
-            table.add_row(*map(Text, (places.place(one.place), one.place.subject, *one.cells())))
+            add_row(table, places.place(one.place), one.place.subject, *one.cells())
         yield from section(PROFILED_HEADING, table)
 
 
-def _markdown(remarks: Remarks) -> Iterator[str]:
+def _write(report: MarkdownWriter, remarks: Remarks) -> None:
     places = _places(remarks)
     for sentence in _on_top(remarks):
-        yield from ("", f"> **Note:** {markdown.escape(sentence)}")
+        report.note(sentence)
     texts = _without_value_texts(remarks.without_value, places)
     if texts:
-        each = [f"- {markdown.escape(text)}" for text in texts]
-        yield from markdown.folded(_WITHOUT_VALUE, [*_legend(places), *each])
+        with report.folded(_WITHOUT_VALUE):
+            report.paragraph(places.legend)
+            report.items(texts)
     subjects, rows = _multiples_by_subject(remarks, places)
     if rows:
-        lines = [*markdown.table_head(("what", "where", "floor"), subjects), *map(markdown.table_row, rows)]
-        yield from markdown.folded(FLOORS_HEADING, [*_legend(places), *lines])
+        with report.folded(FLOORS_HEADING):
+            report.paragraph(places.legend)
+            report.table(("what", "where", "floor", *subjects), rows, numbers=range(3, 3 + len(subjects)))
     calls = _profiled_by_place(remarks.measured)
     if calls:
-        cells = ((places.place(one.place), one.place.subject, *one.cells()) for one in calls)
-        lines = [*markdown.table_head(("where", "subject"), COLUMNS), *map(markdown.table_row, cells)]
-        yield from markdown.folded(PROFILED_HEADING, [*_legend(places), *lines])
-    yield from markdown.failures(remarks.failures)
-
-
-def _legend(places: Places) -> tuple[str, ...]:
-    return (markdown.escape(places.legend), "") if places.legend else ()
+        with report.folded(PROFILED_HEADING):
+            report.paragraph(places.legend)
+            cells = ((places.place(one.place), one.place.subject, *one.cells()) for one in calls)
+            report.table(("where", "subject", *COLUMNS), cells, numbers=range(2, 2 + len(COLUMNS)))
+    write_failures(report, remarks.failures)
 
 
 def _document(remarks: Remarks) -> dict[str, Any]:

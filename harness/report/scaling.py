@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from harness.provenance import Provenance
-from harness.report.numbers import quantity
+from harness.report.listing import Listing
+from harness.report.numbers import hundredths, quantity
 from harness.report.provenance import disturbed_lines, provenance_document, provenance_line
 from harness.report.wording import title
 from harness.scaling import LAYERS, Course
@@ -16,26 +17,29 @@ from harness.verdict.scaling import FEWEST_RUNGS
 _MEGABYTE = 1e6
 
 
-def render_scaling(found: Sequence[Course], provenance: Provenance, form: str) -> str:
+_HEADINGS = ("what", "subject", "models", "grows with", "exponent", "95 % interval", "one more costs")
+
+
+def render_scaling(found: Sequence[Course], provenance: Provenance, form: str, everything: str | None = None) -> str:
     """Return the courses, and where they come from, as "table" (plain text), "markdown" or "json".
 
-    Those with too few rungs are counted, in JSON they have no growth.
+    Those with too few rungs are counted, in JSON they have no growth. `everything` is the command that has what
+    Markdown has no room for.
     """
     if form == "json":
         listed = [asdict(one) for one in found]
         return json.dumps({"schema": 1, "provenance": provenance_document(provenance), "courses": listed}, indent=1)
     fitted = [one for one in found if one.growth is not None]
-    top = [provenance_line(provenance), *disturbed_lines(provenance), ""]
+    top = [provenance_line(provenance), *disturbed_lines(provenance)]
+    legend = _legend(fitted, len(found) - len(fitted))
+    listing = Listing(top, _HEADINGS, [_line(one) for one in fitted], numbers=range(4, 7), legend=legend)
+    return listing.markdown(everything) if form == "markdown" else listing.text()
+
+
+def _legend(fitted: Sequence[Course], left: int) -> list[str]:
     if not fitted:
-        hint = (
-            f"No run has a ladder of {FEWEST_RUNGS} rungs: measure one with `savedmodel-bench run 2.21 --preset scale`."
-        )
-        return "\n".join([*top, hint])
-    lines: list[tuple[str, ...]] = [
-        ("what", "subject", "models", "grows with", "exponent", "95 % interval", "one more costs")
-    ]
-    lines += [_line(one) for one in fitted]
-    left = len(found) - len(fitted)
+        ladder = f"No run has a ladder of {FEWEST_RUNGS} rungs"
+        return [f"{ladder}: measure one with `savedmodel-bench run 2.21 --preset scale`."]
     notes = [
         "Exponent: 0 is a fixed cost, 1 is proportional. One more: a layer, or a megabyte, between the largest two."
     ]
@@ -43,7 +47,7 @@ def render_scaling(found: Sequence[Course], provenance: Provenance, form: str) -
         notes.append(f"Each exponent is of one run: the newest in which its ladder has {FEWEST_RUNGS} rungs.")
     if left:
         notes.append(f"{left} further courses have under {FEWEST_RUNGS} rungs.")
-    return "\n".join((*top, *_text(lines, notes, form == "markdown")))
+    return notes
 
 
 def _line(one: Course) -> tuple[str, ...]:
@@ -55,19 +59,5 @@ def _line(one: Course) -> tuple[str, ...]:
     without = f" without {', '.join(one.missing)}" if one.missing else ""
     models = f"{one.models[0]} .. {one.models[-1]}" + without + device
     variant = "" if one.variant == "-" else f" ({one.variant})"
-    interval = f"{fit.low:.2f} .. {fit.high:.2f}"
-    return title(one.metric) + variant, one.subject, models, one.ladder, f"{fit.exponent:.2f}", interval, more
-
-
-def _text(lines: Sequence[tuple[str, ...]], notes: Sequence[str], markdown: bool) -> Iterator[str]:
-    if markdown:
-        yield "| " + " | ".join(lines[0]) + " |"
-        yield "|" + " --- |" * 4 + " ---: |" * 3
-        yield from ("| " + " | ".join(line) + " |" for line in lines[1:])
-    else:
-        widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
-        yield from (
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        )
-    yield ""
-    yield from notes
+    interval = f"{hundredths(fit.low)} .. {hundredths(fit.high)}"
+    return title(one.metric) + variant, one.subject, models, one.ladder, hundredths(fit.exponent), interval, more

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from harness.report.asv_summary import bars
-from harness.report.history import HistorySection, render_history
+from harness.report.columns import aligned
+from harness.report.history import HistorySection, render_history, write_history
+from harness.report.markdown_writer import MarkdownWriter
+from harness.report.medians import Medians, medians_document, render_medians, write_medians
 from harness.report.numbers import change, count, quantity
 from harness.report.wording import title
 from harness.store.worker_versions import OlderRuns
@@ -17,59 +20,62 @@ from harness.store.worker_versions import OlderRuns
 _MOST_ROWS = 40
 """Rows of a table for people; JSON holds all."""
 _HEADINGS = ("what", "row", "latest", "best", "latest / best", "course")
+_NUMBERS = range(2, 5)
 
 
 def render_records(
-    medians: str,
+    medians: Medians,
     standings: pd.DataFrame,
     sections: Sequence[HistorySection],
     form: str,
     older: Sequence[OlderRuns] = (),
+    everything: str | None = None,
 ) -> str:
     """Return the whole summary.
 
     Args:
-        medians: `store.summary.render_summary` in the same form.
+        medians: of all results.
         standings: `history.standings`.
         sections: what changed over releases and nights.
         form: "table", "markdown", "json", or "csv", which holds one table only: the medians.
         older: runs that are in neither standings nor sections; what stands below the medians is not repeated.
+        everything: the command that has what Markdown has no room for.
     """
     if form == "csv":
-        return medians
+        return render_medians(medians, form)
     if form == "json":
         rows = [{**row, "course": list(row["course"])} for row in standings.to_dict("records")]
         history = json.loads(render_history(sections, "json", older))
         changes = {"history": history["sections"], "history_older_runs": history["older_runs"]}
-        return json.dumps({**json.loads(medians), "standings": rows, **changes}, indent=1)
-    parts = [medians]
-    for (machine, environment), part in standings.groupby(["machine", "environment"], observed=True, sort=True):
-        several = part[part["releases"] > 1]
-        if several.empty:
-            continue
-        heading = f"The newest release against the best so far; {machine}, {environment}."
-        parts.append("\n".join([f"## {heading}" if form == "markdown" else heading, "", *_table(several, form)]))
-    parts.append(render_history(sections, form, [one for one in older if str(one) not in medians]))
+        return json.dumps({**medians_document(medians), "standings": rows, **changes}, indent=1)
+    further = [one for one in older if str(one) not in medians.notes]
+    if form == "markdown":
+        report = MarkdownWriter(everything)
+        write_medians(report, medians)
+        for heading, lines, rest in _tables(standings):
+            report.heading(heading)
+            report.table(_HEADINGS, lines, numbers=_NUMBERS)
+            report.paragraph(rest)
+        write_history(report, sections, further)
+        return report.text()
+    parts = [render_medians(medians, form)]
+    for heading, lines, rest in _tables(standings):
+        parts.append("\n".join([heading, "", *aligned([_HEADINGS, *lines], _NUMBERS), *([rest] if rest else [])]))
+    parts.append(render_history(sections, form, further))
     return "\n\n".join(part.rstrip("\n") for part in parts)
 
 
-def _table(rows: pd.DataFrame, form: str) -> list[str]:
-    worst = rows.sort_values("latest_to_best", ascending=False, kind="stable").head(_MOST_ROWS)
-    lines = [list(_HEADINGS), *(_cells(row) for row in worst.to_dict("records"))]
-    more = len(rows) - len(worst)
-    rest = [f"… and {count(more, 'more row')}: --format json has all."] if more else []
-    if form == "markdown":
-        shown = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-        return [shown[0], "|---|---|---:|---:|---:|---|", *shown[1:], *(["", *rest] if rest else [])]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(_HEADINGS))]
-    aligned = [
-        "  ".join(
-            cell.rjust(width) if 2 <= at <= 4 else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    return [*aligned, *rest]
+def _tables(standings: pd.DataFrame) -> Iterator[tuple[str, list[list[str]], str]]:
+    """Yield heading, rows, and how many were left out, of each machine and environment that has several releases."""
+    for (machine, environment), part in standings.groupby(["machine", "environment"], observed=True, sort=True):
+        rows = part[part["releases"] > 1]
+        if rows.empty:
+            continue
+        worst = rows.sort_values("latest_to_best", ascending=False, kind="stable").head(_MOST_ROWS)
+        more = len(rows) - len(worst)
+        rest = f"… and {count(more, 'more row')}: --format json has all." if more else ""
+        heading = f"The newest release against the best so far; {machine}, {environment}."
+        yield heading, [_cells(row) for row in worst.to_dict("records")], rest
 
 
 def _cells(row: Mapping[Any, Any]) -> list[str]:

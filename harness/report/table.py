@@ -14,6 +14,7 @@ from harness.comparison import Comparison
 from harness.remarks import Failure
 from harness.report.multiples import HEADING as FLOORS_HEADING
 from harness.report.multiples import multiple_text, multiples
+from harness.report.names import one_line, printable
 from harness.report.numbers import chance, change, count, interval, quantity
 from harness.report.profiled import COLUMNS, HEADING, profiled
 from harness.report.sections import (
@@ -36,7 +37,6 @@ from harness.report.wording import (
     other_margin,
     same_within,
     shared_reason_text,
-    title,
     would_have_shown,
 )
 from harness.verdict.rows import Reason, Row, Verdict
@@ -65,7 +65,7 @@ def top(comparison: Comparison) -> Iterator[RenderableType]:
     yield Text(f"{comparison.old.name} -> {comparison.new.name}", style="bold")
     yield Text(f"{origin(comparison)}.")
     for note in comparison.notes:
-        yield Text(f"Note: {note}", style="yellow")
+        yield Text(f"Note: {one_line(note)}", style="yellow")
     yield Text()
     yield Text(f"Answer: {headline(comparison)}", style="bold")
     parts = sections(comparison)
@@ -100,7 +100,7 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
     if shown and parts.shown:
         yield from section("Shown, not judged", _changes(parts.shown, places, blocks))
     elif parts.shown:
-        names = "; ".join(dict.fromkeys(title(row.metric) for row in parts.shown))
+        names = "; ".join(dict.fromkeys(places.title(row.metric) for row in parts.shown))
         yield from section(f"Measured, not judged ({count(len(parts.shown), 'row')}, see --format json)")
         yield indented(names)
     yield from _multiples(comparison)
@@ -108,7 +108,7 @@ def body(comparison: Comparison, *, shown: bool = False) -> Iterator[RenderableT
     if calls:
         table = grid("where", right=COLUMNS)
         for one in calls:
-            table.add_row(*map(Text, (places.place(one.place), *one.cells())))
+            add_row(table, places.place(one.place), *one.cells())
         yield from section(HEADING, table)
     yield from failures(comparison.failures)
 
@@ -186,17 +186,22 @@ def section(heading: str, content: RenderableType | None = None) -> Iterator[Ren
 
 def indented(text: str) -> Padding:
     """Return a paragraph below a heading."""
-    return Padding(Text(text), (0, 0, 0, 2))
+    return Padding(Text(printable(text)), (0, 0, 0, 2))
 
 
 def grid(*left: str, right: tuple[str, ...]) -> Table:
     """Return an empty table with these columns: texts `left`, numbers `right`."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for name in left:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")  # the end of a name is what tells it from others
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
+
+
+def add_row(table: Table, *cells: str, style: str = "") -> None:
+    """Add a row to a grid; what would break a line, or move the cursor, is made harmless."""
+    table.add_row(*(Text(one_line(cell)) for cell in cells), style=style)
 
 
 def _exact(parts: Sections) -> Iterator[RenderableType]:
@@ -209,8 +214,8 @@ def _exact(parts: Sections) -> Iterator[RenderableType]:
         yield indented("Nothing.")
     if parts.changed_within:
         for metric, rows in by_metric(parts.changed_within).items():
-            each = ", ".join(f"{parts.places.place(row)} {change_text(row)}" for row in rows)
-            yield indented(f"Changed by too little to matter: {title(metric)}: {each}.")
+            each = ", ".join(f"{parts.places.place(row)} {change_text(row)}".strip() for row in rows)
+            yield indented(f"Changed by too little to matter: {parts.places.title(metric)}: {each}.")
     if parts.equal:
         others = "other " if parts.changed_exactly or parts.changed_within else ""
         yield indented(f"Equal: {count(len(parts.equal), others + 'exact quantity', others + 'exact quantities')}.")
@@ -221,11 +226,11 @@ def _changes(rows: Iterable[Row], places: Places, blocks: int | None = None) -> 
     table = grid("what", "where", right=("old", "new", "change", *(() if blocks is None else ("95 % interval", "q"))))
     for row in rows:
         where = places.place(row) if blocks is None else places.place_and_blocks(row, blocks)
-        cells = [title(row.metric), where, quantity(row.old, row.unit), quantity(row.new, row.unit)]
+        cells = [places.title(row.metric), where, quantity(row.old, row.unit), quantity(row.new, row.unit)]
         cells.append(change_text(row))
         if blocks is not None:
             cells += [interval(row.low, row.high), chance(row.q)]
-        table.add_row(*map(Text, cells), style=_style(row))
+        add_row(table, *cells, style=_style(row))
     return table
 
 
@@ -236,15 +241,15 @@ def _same(rows: Iterable[Row], places: Places, margin: float) -> Table:
         seen = change(ratios[0]) if len(ratios) == 1 else interval(min(ratios), max(ratios)) if ratios else ""
         each = ((places.place(row), other_margin(row, margin)) for row in members)
         where = ", ".join(f"{place} ({within})" if within else place for place, within in each)
-        table.add_row(*map(Text, (title(metric), where, seen)))
+        add_row(table, places.title(metric), where, seen)
     return table
 
 
 def _open(rows: Iterable[Row], places: Places) -> Table:
     table = grid("what", "where", right=("change", "95 % interval", "would have\nshown", "settled by"))
     for row in rows:
-        cells = (title(row.metric), places.place(row), change_text(row), interval(row.low, row.high))
-        table.add_row(*map(Text, (*cells, would_have_shown(row), blocks_text(row))))
+        cells = (places.title(row.metric), places.place(row), change_text(row), interval(row.low, row.high))
+        add_row(table, *cells, would_have_shown(row), blocks_text(row))
     return table
 
 
@@ -257,7 +262,7 @@ def _one_sided(rows: Sequence[Row], comparison: Comparison) -> Table:
             where = ", ".join(places.place(row) for row in members)
             unit = members[0].unit
             sides = (_side([row.old for row in members], unit), _side([row.new for row in members], unit))
-            table.add_row(*map(Text, (title(metric), where, *sides)))
+            add_row(table, places.title(metric), where, *sides)
     return table
 
 
@@ -276,8 +281,8 @@ def _multiples(comparison: Comparison) -> Iterator[RenderableType]:
     table = grid("what", "where", right=(comparison.new.name, "floor", "times the floor"))
     for one in found:
         measured = one.measured
-        what = (title(measured.metric), places.place(measured), quantity(measured.value, measured.unit))
-        table.add_row(*map(Text, (*what, quantity(one.floor_s, "seconds"), multiple_text(one))))
+        what = (places.title(measured.metric), places.place(measured), quantity(measured.value, measured.unit))
+        add_row(table, *what, quantity(one.floor_s, "seconds"), multiple_text(one))
     yield from section(FLOORS_HEADING, table)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
-from harness.report.numbers import chance, change, count, interval, percent
+from harness.report.names import CUT_NOTE, LONGEST, distinct
+from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
 _TITLES = {name: metric.title for name, metric in (*METRICS.items(), (CELL_FAILED.name, CELL_FAILED))}
+
+
+_MOST_FAILED = 6
+"""Places that a finding of failures names."""
 
 
 def title(metric: str) -> str:
@@ -48,26 +53,41 @@ class Places:
     devices: tuple[str, ...]
     writer: str | None
     reader: str | None
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What devices, models and metrics that others named are shown as: an asv project's can be very long."""
 
     @classmethod
     def of(cls, rows: Iterable[Placed]) -> Places:
-        """Find the devices, and the writer and reader that most rows have."""
+        """Find the devices, the writer and reader that most rows have, and what to call what has a long name."""
         rows = list(rows)
         parts = [_variant_parts(row.variant) for row in rows]
+        devices = dict.fromkeys(row.device for row in rows)
+        named = (devices, (row.model for row in rows), (title(row.metric) for row in rows))
         return cls(
-            devices=tuple(dict.fromkeys(row.device for row in rows if row.device != "-")),
+            devices=tuple(device for device in devices if device != "-"),
             writer=_most_common(writer for writer, *_ in parts),
             reader=_most_common(reader for _, reader, *_ in parts),
+            names={name: short for some in named for name, short in distinct(some, LONGEST).items()},
         )
+
+    def title(self, metric: str) -> str:
+        """Return what a metric is called, without what long names have in common."""
+        return self.names.get(title(metric), title(metric))
+
+    def row(self, row: Placed) -> str:
+        """Return a row's metric and its place: "load, page cache warm: mlp-s"."""
+        return ": ".join(part for part in (self.title(row.metric), self.place(row)) if part)
 
     @property
     def legend(self) -> str:
-        """Return what the places leave out: device, writer and reader."""
-        device = f"On the {_device(self.devices[0])}. " if len(self.devices) == 1 else ""
-        if self.writer is None:
-            return device.strip()
-        read = f" and read by {self.reader}" if self.reader else ""
-        return f"{device}Artifacts written by {self.writer}{read}, unless a row names another way."
+        """Return what the places leave out: device, writer and reader; and that names are cut, where they are."""
+        told = [f"On the {_device(self.devices[0])}."] if len(self.devices) == 1 else []
+        if self.writer is not None:
+            read = f" and read by {self.reader}" if self.reader else ""
+            told.append(f"Artifacts written by {self.writer}{read}, unless a row names another way.")
+        if any(len(short) < len(name) for name, short in self.names.items()):
+            told.append(CUT_NOTE)
+        return " ".join(told)
 
     def place(self, row: Placed) -> str:
         """Return where a row was measured: "mlp-s batch 32", "gpu mlp-m", "mlp-s (keras-export)", "mlp-s (predict)"."""
@@ -75,8 +95,8 @@ class Places:
         others = [part for part, usual in ((writer, self.writer), (reader, self.reader)) if part and part != usual]
         others += [way] if way else []
         words = [
-            row.device if len(self.devices) > 1 and row.device != "-" else "",
-            row.model if row.model != "-" else "",
+            self.names.get(row.device, row.device) if len(self.devices) > 1 and row.device != "-" else "",
+            self.names.get(row.model, row.model) if row.model != "-" else "",
             f"batch {batch}" if batch else "",
             f"({', '.join(others)})" if others else "",
         ]
@@ -187,17 +207,27 @@ def finding_text(finding: Finding, places: Places) -> str:
     """
     worst, rows, models = finding.worst, len(finding.rows), len(finding.models)
     sure = "exact" if finding.q is None else f"q {chance(finding.q)}"
+    name, place = places.title(finding.metric), places.place(worst)
     if worst.reason is Reason.FAILED:
         now = "works again" if finding.verdict is Verdict.IMPROVEMENT else "fails now"
-        return f"{title(finding.metric)}: {now} in {count(rows, 'row')} ({places.place(worst) or 'no parameters'})"
-    what = f"{title(finding.metric)}: {direction(finding)}"
+        named = ", ".join(filter(None, map(places.place, finding.rows[:_MOST_FAILED])))
+        more = f" and {rows - _MOST_FAILED} more" if rows > _MOST_FAILED else ""
+        return f"{name}: {now} in {count(rows, 'row')}" + (f" ({named}{more})" if named else "")
+    what = f"{name}: {direction(finding)}"
     if rows == 1:
-        by = f"by {change(worst.ratio)}" if worst.ratio is not None else "from 0"
-        return f"{what} {by} in {places.place(worst)} ({sure})"
-    where = count(models, "model") if models == rows else f"{count(rows, 'row')} of {count(models, 'model')}"
+        by = f"by {change(worst.ratio)}"
+        if worst.ratio is None:  # there is none from zero, nor between numbers too far apart
+            by = f"from {quantity(worst.old, worst.unit)} to {quantity(worst.new, worst.unit)}"
+            by = "from 0" if worst.old == 0 else by
+        return f"{what} {by}{f' in {place}' if place else ''} ({sure})"
+    # Only this project's rows are of models; those of another asv project are of parameters.
+    of_models = finding.metric in _TITLES
+    where = count(models, "model") if models == rows and of_models else count(rows, "row")
+    where += f" of {count(models, 'model')}" if of_models and models not in (0, rows) else ""
     ratios = [ratio for ratio in (finding.least_ratio, finding.most_ratio) if ratio is not None]
     span = f", {interval(min(ratios), max(ratios))}" if ratios else ""
-    return f"{what} in {where}{span}, most in {places.place(worst)} ({sure})"
+    most = f", most in {place}" if place else ""
+    return f"{what} in {where}{span}{most} ({sure})"
 
 
 def direction(finding: Finding) -> str:

@@ -69,7 +69,7 @@ def _saved(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         problems.append(Problem(path, None, "is not asv's list of benchmarks"))
         return None
     if not isinstance(document, dict) or document.pop("version", None) != Benchmarks.api_version:

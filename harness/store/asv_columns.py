@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.store.asv_file import NotAsvResults, ResultFile, parse_result_file
+from harness.store.asv_file import NotAsvResults, ResultFile, join_parameters, parse_result_file
 
-FORMAT = 1
+FORMAT = 2
 """Layout of the cache file; one of another layout is not read."""
 
 _SETTLED_NS = 2_000_000_000
@@ -153,7 +153,7 @@ class _Builder:
             key = (entry.benchmark, entry.version, entry.parameters)
             codes = self._codes.get(key)
             if codes is None:
-                names = [(entry.benchmark, entry.version, ", ".join(values)) for values in entry.parameters]
+                names = [(entry.benchmark, entry.version, join_parameters(values)) for values in entry.parameters]
                 codes = self._codes[key] = [self._names.setdefault(name, len(self._names)) for name in names]
             rows["series"].extend(codes)
             rows["file"].extend([place] * len(codes))

@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.store.asv_columns import Columns, cache_path, read_columns
-from harness.store.asv_file import Status
+from harness.store.asv_columns import Columns, ReadFile, cache_path, read_columns
+from harness.store.asv_file import Status, as_text
 from harness.store.records import Problem
 
 SERIES_KEY = ["machine", "environment", "benchmark", "version", "parameters"]
@@ -28,6 +28,8 @@ STATUSES = {Status.OK: "ok", Status.FAILED: "failed", Status.NOT_APPLICABLE: "n/
 _NOT_RESULTS = ("machine.json", "benchmarks.json")
 # What asv measures in, by the beginning of a benchmark's own name (asv_runner/benchmarks/*.py).
 _UNITS = {"time": "seconds", "timeraw": "seconds", "mem": "bytes", "peakmem": "bytes"}
+
+_GUESSED = "units are guessed from the benchmarks' names, and those of track_ benchmarks are not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,12 @@ def read_asv_directory(path: Path, *, cached: bool = True) -> AsvHistory:
         if candidate.exists():
             definitions = _definitions(candidate, problems)
             break
-    return AsvHistory(path, _values(columns, definitions), columns.samples, definitions, tuple(problems))
+    else:
+        problems.append(Problem(path / "benchmarks.json", None, f"is missing: {_GUESSED}", is_skipped=False))
+    values = _values(columns, definitions)
+    if _measured_twice(columns, path, problems):
+        values = _once(values)
+    return AsvHistory(path, values, columns.samples, definitions, tuple(problems))
 
 
 def unit_of(benchmark: str, definitions: Mapping[str, Definition]) -> str:
@@ -106,20 +113,55 @@ def unit_of(benchmark: str, definitions: Mapping[str, Definition]) -> str:
 
 def _definitions(path: Path, problems: list[Problem]) -> dict[str, Definition]:
     try:
-        document = json.loads(path.read_bytes())
-        return {
-            name: Definition(
-                unit=str(facts.get("unit") or ""),
-                version=str(facts.get("version") or ""),
-                parameter_names=tuple(str(given) for given in facts.get("param_names") or ()),
-                type=str(facts.get("type") or ""),
-            )
-            for name, facts in document.items()
-            if isinstance(facts, dict)
-        }
-    except (OSError, ValueError, AttributeError, TypeError):
-        problems.append(Problem(path, None, "is not asv's list of benchmarks: units are guessed by name"))
-        return {}
+        members = json.loads(path.read_bytes()).items()
+    except (OSError, ValueError, RecursionError, AttributeError):
+        members = ()
+    found = {as_text(name): _definition(facts) for name, facts in members if isinstance(facts, dict)}
+    if not found:
+        text = f"holds no definition of a benchmark: {_GUESSED}"
+        problems.append(Problem(path, None, text, is_skipped=False))
+    return found
+
+
+def _definition(facts: Mapping[str, Any]) -> Definition:
+    names = facts.get("param_names")
+    return Definition(
+        unit=as_text(facts.get("unit")),
+        version=as_text(facts.get("version")),
+        parameter_names=tuple(map(as_text, names)) if isinstance(names, list) else (),
+        type=as_text(facts.get("type")),
+    )
+
+
+def _measured_twice(columns: Columns, path: Path, problems: list[Problem]) -> bool:
+    """Return whether any commit of a machine and environment is in several files, and name those that do not count."""
+    held: dict[tuple[str, str, str], list[ReadFile]] = {}
+    for file in columns.files:
+        if file.refusal is None:
+            held.setdefault((file.machine, file.environment, file.commit), []).append(file)
+    several = [files for files in held.values() if len(files) > 1]
+    for files in several:
+        counts = max(files, key=_rank_within_commit)
+        for file in files:
+            if file is not counts:
+                text = (
+                    f"is a second file of commit {file.commit[:8]}, machine {file.machine} and environment "
+                    f"{file.environment}: where both have a value, {counts.path} counts"
+                )
+                problems.append(Problem(path / file.path, None, text, is_skipped=False))
+    return bool(several)
+
+
+def _rank_within_commit(file: ReadFile) -> tuple[bool, str]:
+    """Rank files of one commit: the one named as asv names it is the one that asv itself reads and writes."""
+    return Path(file.path).name == f"{file.commit[:8]}-{file.environment}.json", file.path
+
+
+def _once(values: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows without those that another file of the same commit replaces: what was measured comes first."""
+    is_known = values["status"].isin([STATUSES[Status.OK], STATUSES[Status.FAILED]]).to_numpy()
+    by_weight = values.iloc[np.argsort(is_known, kind="stable")]
+    return by_weight.drop_duplicates([*SERIES_KEY, "commit"], keep="last").sort_index().reset_index(drop=True)
 
 
 def _values(columns: Columns, definitions: Mapping[str, Definition]) -> pd.DataFrame:
@@ -133,6 +175,7 @@ def _values(columns: Columns, definitions: Mapping[str, Definition]) -> pd.DataF
             columns.files[place].environment,
             latest if columns.files[place].date_ms is None else columns.files[place].date_ms,
             columns.files[place].commit,
+            _rank_within_commit(columns.files[place]),
         ),
     )
     rank = np.empty(len(columns.files), dtype=np.int32)

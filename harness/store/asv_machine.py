@@ -36,8 +36,9 @@ def machine_parameters(results: Path, run: RunDirectory, problems: list[Problem]
             if known["machine"] == run.machine:
                 return dict(known)
             problems.append(Problem(path, None, f"describes another machine, {known['machine']}"))
-        except (UserError, OSError, ValueError, KeyError, TypeError) as error:
-            problems.append(Problem(path, None, f"is not asv's description of a machine ({error})"))
+        except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            text = "is not asv's description of a machine: move it away, and it is made anew"
+            problems.append(Problem(path, None, text))
         return None
     parameters = _told_to_asv(run.machine) or _as_asv_describes(run)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +51,7 @@ def _told_to_asv(machine: str) -> dict[str, Any] | None:
     try:
         entry = load_json(MachineCollection.get_machine_file_path(), MachineCollection.api_version)[machine]
         return dict(entry) if entry["machine"] == machine else None
-    except (UserError, OSError, ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -259,7 +259,7 @@ def _merge(into: Results, benchmark: AsvBenchmark, one: _Projected, started_at: 
         else:
             values.append(one.without.get(key, _NOT_MEASURED))
             # n/a and failed never replace a value, whoever measured it.
-            if old is None or (key in one.without and (old[index] is None or math.isnan(old[index]))):
+            if old is None or (key in one.without and not _is_measured(old[index])):
                 selected.add(index)
     if all(key not in one.samples and key not in one.without for key in benchmark.keys):
         return
@@ -273,6 +273,11 @@ def _merge(into: Results, benchmark: AsvBenchmark, one: _Projected, started_at: 
     )
 
 
+def _is_measured(value: Any) -> bool:
+    """Return whether asv kept a number; a file that others have written to can hold anything."""
+    return type(value) is int or (type(value) is float and not math.isnan(value))
+
+
 def _existing(path: Path, machine: str, commit: str, problems: list[Problem]) -> Results | None:
     """Load a result file; what is not asv's, or another release's, is named and left alone."""
     try:
@@ -280,8 +285,9 @@ def _existing(path: Path, machine: str, commit: str, problems: list[Problem]) ->
         # asv reads each list when it is used, not when it loads: a damaged one shows only here.
         for name in loaded.get_all_result_keys():
             loaded.get_result_value(name, loaded.get_result_params(name))
-    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        problems.append(Problem(path, None, f"is not a result file of asv 0.6.6 ({error})"))
+    except (UserError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        text = "cannot be read by asv 0.6.6: move it away, and `savedmodel-bench rebuild` writes it from the records"
+        problems.append(Problem(path, None, text))
         return None
     if loaded.commit_hash != commit:
         problems.append(Problem(path, None, "holds another release's results"))

@@ -13,6 +13,7 @@ import pandas as pd
 
 from harness.errors import UsageError
 from harness.metrics import CELL_FAILED, METRICS
+from harness.output_encoding import ERRORS
 from harness.store.asv_directory import AsvHistory
 from harness.store.frame import blocks_frame, repeats_of_run
 from harness.store.records import Problem, Record, versions_said
@@ -62,7 +63,7 @@ ASV_COLUMNS = {
     "date": "the commit's date, UTC",
     "benchmark": "name of the benchmark",
     "version": "asv's version of the benchmark; values of two versions measure different things",
-    "parameters": "values of the parameters, in order; empty where it has none",
+    "parameters": "values of the parameters in order, as asv writes them or as a JSON list; empty where it has none",
     "unit": "of value: seconds, bytes, or what a track_ benchmark says",
     "status": "ok, failed (asv has null), n/a (NaN) or unusable",
     "kind": "sample, or result where asv kept only its summary",
@@ -142,7 +143,7 @@ def write_samples(table: pd.DataFrame, form: str, output: Path | None) -> None:
         print(end="" if form == "csv" else "\n")
         return
     try:
-        with output.open("w", encoding="utf-8", newline="") as file:
+        with output.open("w", encoding="utf-8", errors=ERRORS, newline="") as file:
             writers[form](file)
     except OSError as error:
         raise UsageError(f"{output} cannot be written ({error.strerror}): give another --output.") from error

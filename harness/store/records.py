@@ -31,10 +31,11 @@ class Problem:
     path: Path
     line: int | None  # from 1; None where the whole file is meant
     text: str
+    is_skipped: bool = True  # else it was used, in the way that the text says
 
     def __str__(self) -> str:
         place = str(self.path) if self.line is None else f"{self.path}:{self.line}"
-        return f"{place}: {self.text} (skipped, left as it is)"
+        return f"{place}: {self.text}{' (skipped, left as it is)' if self.is_skipped else ''}"
 
 
 class RecordWriter:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +22,6 @@ from harness.zoo.families import order
 
 SUMMARY_INDEX = ["machine", "metric", "unit", "device", "model", "variant"]
 """Index of `summary`; a machine that was read from results/reference ends in " (reference)"."""
-
-FORMATS = ("table", "markdown", "json", "csv")
-"""What `render_summary` knows."""
 
 _METRIC_ORDER = {name: place for place, name in enumerate(METRICS)}
 
@@ -116,64 +111,6 @@ def summary(
     return table
 
 
-def render_summary(
-    table: pd.DataFrame,
-    form: str = "table",
-    spawned: Sequence[SpawnedRuns] = (),
-    older: Sequence[OlderRuns] = (),
-) -> str:
-    """Return the table of `summary` as text.
-
-    Args:
-        table: what `summary` returned.
-        form: "table" (plain text), "markdown", "json" (a list of rows, missing values null) or "csv".
-        spawned: what `summary` told of spawned runs: a line each below the table, a list in JSON; CSV has no place.
-        older: what `summary` told of runs of older worker versions, shown alike.
-
-    Raises:
-        UsageError: there is no such form.
-    """
-    flat = table.reset_index()
-    if form == "csv":
-        return flat.to_csv(index=False)
-    if form == "json":
-        rows = [
-            {
-                **{name: row[name] for name in SUMMARY_INDEX},
-                "values": {name: _number(row[name]) for name in table.columns},
-            }
-            for row in flat.to_dict("records")
-        ]
-        document = {
-            "schema": 1,
-            "subjects": list(table.columns),
-            "spawned_runs": [asdict(one) for one in spawned],
-            "older_runs": [asdict(one) for one in older],
-            "rows": rows,
-        }
-        return json.dumps(document, indent=1)
-    shown = [[str(name) for name in flat.columns]]
-    for row in flat.itertuples(index=False):
-        shown.append([_cell(value) for value in row])
-    notes = ["", *map(str, spawned), *map(str, older)] if spawned or older else []
-    if form == "markdown":
-        lines = ["| " + " | ".join(line) + " |" for line in shown]
-        lines.insert(1, "| " + " | ".join(["---"] * len(SUMMARY_INDEX) + ["---:"] * len(table.columns)) + " |")
-        return "\n".join([*lines, *notes])
-    if form == "table":
-        widths = [max(len(line[at]) for line in shown) for at in range(len(shown[0]))]
-        texts = len(SUMMARY_INDEX)
-        lines = [
-            "  ".join(
-                text.ljust(width) if at < texts else text.rjust(width)
-                for at, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in shown
-        ]
-        return "\n".join([*lines, *notes])
-    raise UsageError(f"There is no format {form!r}: choose one of {', '.join(FORMATS)}.")
-
-
 def _without_mixing(samples: pd.DataFrame, spawned: set[str]) -> tuple[pd.DataFrame, list[SpawnedRuns]]:
     """Return the samples without spawned runs on machines that have forked ones, and where there are spawned runs."""
     is_spawned = samples["run"].isin(spawned)
@@ -226,17 +163,3 @@ def _row_order(row: Any) -> tuple[Any, ...]:
         model,
         variant_order(str(variant)),
     )
-
-
-def _number(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
-
-
-def _cell(value: Any) -> str:
-    """Return four significant digits for a number, without an exponent up to a trillion; "-" for a missing one."""
-    if isinstance(value, str):
-        return value
-    if pd.isna(value):
-        return "-"
-    number = float(value)
-    return f"{number:,.0f}".replace(",", " ") if abs(number) >= 1000 else f"{number:.4g}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,8 +52,8 @@ class Change:
 
     @property
     def ratio(self) -> float:
-        """After over before."""
-        return self.after / self.before
+        """After over before, within what a float can tell and a logarithm takes."""
+        return min(max(self.after / self.before, sys.float_info.min), sys.float_info.max)
 
 
 @dataclass(frozen=True, slots=True)
