@@ -42,6 +42,8 @@ class Fate(StrEnum):
 
 _BEST_FIRST = tuple(Fate)
 _OF_THE_MACHINE = (Fate.NO_ROOM, Fate.DISTURBED)
+_NOT_COMPARED = (Reason.FAILED, Reason.OTHER_VERSION, Reason.NO_COMMON_BLOCKS)
+"""Of rows that have values of both sides, or failures in their place, and yet no side is held against the other."""
 _MOST_REASONS = 3
 _LONGEST_REASON = 200
 
@@ -152,7 +154,7 @@ def tells_of_both(rows: Iterable[Row]) -> bool:
     """Return whether any row has a value of both sides, or a failure that one side alone has."""
     return any(
         row.verdict is not Verdict.INCONCLUSIVE
-        or (row.old is not None and row.new is not None and row.reason not in (Reason.FAILED, Reason.OTHER_VERSION))
+        or (row.old is not None and row.new is not None and row.reason not in _NOT_COMPARED)
         for row in rows
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,11 @@ def add_release(root: Path, name: str, *, patch: str = "", limit: str = "", pyth
     entry = f'\n[[release]]\nname = "{name}"\npython = "{wrapper}"\nversion = "2.21.0"\ndate = 2026-03-06\n'
     with (root / "releases.toml").open("a") as manifest:
         manifest.write(entry)
+
+
+def has_measured(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether a command measured: it ended with 0, or on a busy machine with 3 since no repeat of most was calm."""
+    return done.returncode == 0 or (done.returncode == 3 and "the machine disturbed every repeat" in done.stderr)
 
 
 def records_of(root: Path) -> list[dict[str, Any]]:
