@@ -14,7 +14,7 @@ import pytest
 from stored_runs import NEW, OLD, blocks, project_root, store_run
 
 from harness.cli import main
-from harness.commands import compare
+from harness.commands import compare, measuring
 from harness.machine.findings import GPU, Finding, Severity
 from harness.machine.gpu_fitness import gpu_findings
 from harness.machine.gpu_kernel import ROOT_VARIABLE
@@ -55,8 +55,13 @@ def _kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("more", [(), ("--dry-run",), ("--device", "cpu,gpu"), ("--wheel", "cpu")])
 @pytest.mark.parametrize("command", [("run", "2.21"), ("compare", "2.20", "2.21"), ("calibrate",)])
 def test_what_would_measure_a_gpu_that_does_not_answer_ends_before_it_measures(
-    root: Path, command: tuple[str, ...], more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    root: Path,
+    command: tuple[str, ...],
+    more: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(measuring, "prepare", lambda *_, **__: pytest.fail("it goes on to install a release"))
     assert main([*command, *more]) == 3
     shown = capsys.readouterr()
     assert shown.out == ""
