@@ -249,7 +249,7 @@ def test_a_comparison_of_thousands_of_rows_fits_in_a_comment(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     results = tmp_path / "results"
-    names = many(results, 250, (1.0, 2.0))
+    names = many(results, 130, (1.0, 2.0))
     arguments = ["compare", "--results", str(results), commit(0), commit(1), "--margin", "0.2"]
     assert main([*arguments, "--format", "markdown"]) == 1
     told = capsys.readouterr().out
@@ -321,9 +321,9 @@ def test_records_of_many_models_fit_in_a_comment_with_all_that_stands_below(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     records = [
-        {**record, "cell": {**record["cell"], "model": f"mlp-<{number}>{'-' * 200}"}} if record.get("cell") else record
-        for number in range(250)
-        for record in blocks({OLD: [1.0], NEW: [2.0]})[: None if number == 249 else 2]
+        {**record, "cell": {**record["cell"], "model": f"mlp-<{number}>{'-' * 500}"}} if record.get("cell") else record
+        for number in range(110)
+        for record in blocks({OLD: [1.0], NEW: [2.0]})[: None if number == 109 else 2]
     ]
     store_run(root, records)
     assert main(["summary", "--format", "markdown"]) == 0
@@ -334,7 +334,7 @@ def test_records_of_many_models_fit_in_a_comment_with_all_that_stands_below(
     assert re.search(
         r"\*\*Left out here, since a comment holds no more: [\d,]+ rows\.\*\* `\S+ summary --format json`", told
     )
-    (row,) = (row for row in rows_of(told) if f"mlp-<0>{'-' * 200}" in row)
+    (row,) = (row for row in rows_of(told) if f"mlp-<0>{'-' * 500}" in row)
     assert len(row) == 8
 
 
