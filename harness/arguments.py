@@ -66,6 +66,15 @@ def positive(text: str) -> int:
     return value
 
 
+def python_minor(text: str) -> str:
+    """Return a Python's minor version like "3.11"."""
+    if not re.fullmatch(r"3\.\d+", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no minor version of Python: write it like 3.11")
+    if int(text.partition(".")[2]) < 9:
+        raise argparse.ArgumentTypeError(f"releases are measured from Python 3.9 on, and {text} is older")
+    return text
+
+
 def list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
     """Return the argument type of a comma-separated list of known words."""
 

@@ -31,9 +31,27 @@ INTERRUPTED = 130
 def run(options: argparse.Namespace) -> int:
     """Measure any number of subjects and print their numbers side by side, and what is to be said of them."""
     root = find_root()
-    if options.dry_run:
-        return describe_plan(root, options, options.subjects)
-    outcome = measure_subjects(root, options, "run", options.subjects, Limits(budget_s=options.budget))
+    groups = measuring.groups_of_subjects(root, options.subjects, options.python)
+    if len(groups) > 1:
+        told = "; ".join(f"Python {python}: {', '.join(names)}" for python, names in groups)
+        if options.format == "json" or options.output is not None:
+            raise UsageError(
+                f"No Python is here for all of these ({told}), and one report is of one run: run them apart."
+            )
+        print(f"No Python is here for all of these, so there is a run for each. {told}.", file=sys.stderr)
+    subjects = sum(len(names) for _, names in groups)
+    for python, names in groups:
+        budget_s = None if options.budget is None else options.budget * len(names) / subjects
+        part = argparse.Namespace(**{**vars(options), "python": python, "budget": budget_s})
+        status = describe_plan(root, part, names) if options.dry_run else _run_together(root, part, names)
+        if status:
+            return status
+    return 0
+
+
+def _run_together(root: Path, options: argparse.Namespace, names: list[str]) -> int:
+    """Measure subjects interleaved in one run and print their numbers."""
+    outcome = measure_subjects(root, options, "run", names, Limits(budget_s=options.budget))
     if outcome.interrupted:
         return INTERRUPTED
     _say_end(outcome)
@@ -61,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
 
 _PLAN = {
     "preset": "quick", "blocks": None, "repeats": None, "budget": None, "isolation": "fork", "wheel": "auto",
-    "policy": None, "machine": None, "seed": 1,
+    "policy": None, "python": None, "machine": None, "seed": 1,
 }  # fmt: skip
 """Options that say how to measure, with their defaults."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ for path in sorted(set([spec.origin] + libraries)):
 keras = [name[len("keras-"):-len(".dist-info")] for name in installed if name.startswith("keras-")]
 print("INSTALLED " + json.dumps({
     "tensorflow": "sha256:" + digest.hexdigest(), "keras": keras[0] if len(keras) == 1 else None,
+    "python": "%d.%d" % sys.version_info[:2],
 }))
 """
 _PROBE_SECONDS = 60
@@ -68,6 +70,7 @@ class Installation:
     tensorflow: str  # "sha256:…", of the distribution as it is installed
     keras: str | None  # the version; None: there is none, or several, beside TensorFlow
     wrapper: str | None = None  # "sha256:…", of the script that starts the interpreter; None: there is no such script
+    python: str | None = None  # the minor version, "3.11"; None: it did not say
 
 
 def find_installation(python: Path) -> Installation:
@@ -82,10 +85,21 @@ def find_installation(python: Path) -> Installation:
     for line in done.stdout.splitlines():
         if line.startswith("INSTALLED "):
             found = json.loads(line.removeprefix("INSTALLED "))
-            return Installation(found["tensorflow"], found["keras"], _wrapper(python))
+            return Installation(found["tensorflow"], found["keras"], _wrapper(python), found.get("python"))
     raise UsageError(
         f"{python} does not tell which TensorFlow it has: {last_words(done)}. Install TensorFlow there, or {correct}."
     )
+
+
+def find_python_minor(python: Path) -> str | None:
+    """Return the Python minor of an interpreter ("3.11"), None where it does not say: it may be no interpreter."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    try:
+        done = ask(python, 'import sys; print("MINOR %d.%d" % sys.version_info[:2])', environ, _PROBE_SECONDS, "")
+    except UsageError:
+        return None
+    told = re.search(r"^MINOR (\d+\.\d+)$", done.stdout, re.MULTILINE)
+    return told[1] if told else None
 
 
 def _wrapper(python: Path) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.history import History
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.wording import title
+from harness.store.python_changes import PythonChange, ReleasesOfPython
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Change, Finding, Shape
@@ -50,6 +51,7 @@ class HistorySection:
     name: str
     history: History
     checks: tuple[Check, ...]
+    pythons: tuple[PythonChange | ReleasesOfPython, ...] = ()  # where the Python changed, which no course goes over
 
     @property
     def is_worse(self) -> bool:
@@ -79,6 +81,8 @@ def _lines(section: HistorySection, markdown: bool) -> Iterator[str]:
         if markdown:
             yield ""
         yield _too_short(section)
+    for told in section.pythons:
+        yield f"- {told}" if markdown else str(told)
     yield ""
     for finding, check in zip(history.findings, section.checks, strict=True):
         sentence = finding_text(history, finding)
@@ -152,6 +156,7 @@ def _plain(section: HistorySection) -> dict[str, Any]:
         "courses_too_short": history.too_short,
         "fewest_values": FEWEST_FOR_STEPS,
         "margin": history.margin,
+        "pythons": [asdict(told) for told in section.pythons],
         "findings": [
             {
                 **dict(zip(history.groups, finding.group, strict=True)),

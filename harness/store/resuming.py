@@ -73,6 +73,7 @@ _OF_A_SUBJECT = {
     "profiles": "the profile of",
     "installed TensorFlow": "the TensorFlow installed for",
     "installed Keras": "the Keras installed for",
+    "installed Python": "the Python of the interpreter of",
     "wrappers": "the script that starts",
 }
 """Parts that hold something for each subject, and how a sentence names it."""
@@ -93,6 +94,9 @@ def _change(name: str, old: Any, new: Any) -> str | None:
         return _TELLING_NOTHING[name]
     if name in _OF_A_SUBJECT:
         return _change_of_subjects(_OF_A_SUBJECT[name], old, new)
+    if name == "environments" and isinstance(old, dict) and isinstance(new, dict):
+        told = [f"{one} was in {old.get(one)} and is in {new.get(one)}" for one in new if old.get(one) != new.get(one)]
+        return "; ".join(told)
     if isinstance(old, dict) and isinstance(new, dict):
         differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
         return f"{name} changed ({', '.join(differing)})"
