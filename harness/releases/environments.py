@@ -24,7 +24,7 @@ from harness.errors import ReleaseError, UsageError
 from harness.releases.installation import Installation, find_installation
 from harness.releases.locks import Lock, lock_path, make_usable_lock, read_lock, usable_lock
 from harness.releases.manifest import POLICIES, Release, read_manifest
-from harness.releases.python_choice import choose_python
+from harness.releases.python_choice import choose_python, common_python
 from harness.releases.pythons import Python, fetch_python, found_pythons
 from harness.releases.uv_command import UvError, run_uv
 
@@ -131,7 +131,7 @@ def describe(
         return Environment(f"python-{release.name}", release, release.python, None, None, None, None, None, there)
     wheel = choose_wheel(wheel)
     policy = choose_policy(root, policy)
-    minor = python or python_of(release)
+    minor = python or common_python([release])
     name = f"tf-{release.plain_name}-{wheel}-{policy}-py{minor.replace('.', '')}"
     path = lock_path(root, release, wheel, policy, minor)
     lock = read_lock(path) if path.exists() else None
@@ -140,17 +140,6 @@ def describe(
     folder = root / FOLDER / name
     there = digest is not None and _is_filled(folder, digest)
     return Environment(name, release, folder / "bin" / "python", wheel, policy, minor, digest, keras, there)
-
-
-def python_of(release: Release) -> str:
-    """Return the Python minor that a release which is not bound to an interpreter is measured under by itself.
-
-    Raises:
-        UsageError: none can be had.
-    """
-    choice = choose_python([release])
-    assert choice is not None
-    return choice.minor
 
 
 def describe_obtainable(

@@ -92,6 +92,17 @@ def choose_python(
     raise ReleaseError(_nothing_fits(releases, oldest, newest))
 
 
+def common_python(releases: Sequence[Release]) -> str:
+    """Return the Python minor that releases with environments of their own, one or more, are measured under together.
+
+    Raises:
+        ReleaseError: there is none; one sentence.
+    """
+    choice = choose_python(releases)
+    assert choice is not None
+    return choice.minor
+
+
 def group_by_python(releases: Sequence[Release]) -> dict[str, tuple[Release, ...]]:
     """Return releases by the Python that they are measured under, with as few Pythons as this machine allows.
 
