@@ -54,7 +54,10 @@ def why_not_resumable(
         if run.facts["fingerprint"] == fingerprint(parts):
             return None
         before = run.facts.get("fingerprint_parts", {})
-        changes = [_change(name, before.get(name), parts.get(name)) for name in sorted({*before, *parts})]
+        names = {*before, *parts}
+        if before.get("environments") != parts.get("environments"):
+            names.discard("locks")  # another environment has another lock
+        changes = [_change(name, before.get(name), parts.get(name)) for name in sorted(names)]
         named = "; ".join(change for change in changes if change)
         return f"Run {run.run} cannot be continued: {named or 'it does not say what it measured'}."
     return None
