@@ -19,6 +19,8 @@ from harness.metrics import METRICS
 from harness.releases import asv_repo
 from harness.releases.asv_repo import ReleaseRepo
 
+pytestmark = pytest.mark.python
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -21,6 +21,8 @@ from harness.releases.manifest import Release, read_manifest
 from harness.releases.pythons import running_python_minor
 from harness.releases.uv_command import UvError
 
+pytestmark = pytest.mark.python
+
 MINOR = running_python_minor()
 SHORT = f"py{MINOR.replace('.', '')}"
 MANIFEST = f"""\

@@ -73,6 +73,7 @@ def test_time_in_which_anything_ran_counts_once() -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.python
 def test_a_gpus_kernels_and_copies_are_told_from_the_hosts() -> None:
     """A trace as a GPU gives it, written with the release's own definition of the format."""
     python = str(tensorflow_python())

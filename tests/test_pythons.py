@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import json
 import os
@@ -264,3 +265,11 @@ def test_the_shipped_releases_are_all_within_one_python() -> None:
     """Any two of them can be compared, and asv's graphs go over all of them."""
     releases = read_manifest(Path(__file__).parent.parent / "releases.toml").releases
     assert all(python_choice.has_wheels(one, "3.11") for one in releases)
+
+
+def test_what_runs_beside_tensorflow_parses_under_python_3_9() -> None:
+    harness = Path(python_choice.__file__).parents[1]
+    sources = [path for folder in ("worker", "zoo", "formats") for path in (harness / folder).rglob("*.py")]
+    assert len(sources) > 20
+    for path in sources:
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))

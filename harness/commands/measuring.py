@@ -17,6 +17,7 @@ from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
 from harness.releases.environments import Environment, describe_obtainable, installable, obstacle, prepare
 from harness.releases.installation import find_python_minor
+from harness.releases.locks import make_usable_lock
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
 from harness.releases.python_choice import Choice, choose_python, group_by_python
@@ -80,11 +81,14 @@ def plan_of(
     for reason in absent:
         progress.say(f"{reason}.")
     python = None if choice is None else choice.minor
+    wheel, policy = options.wheel, options.policy
+    for release, _ in chosen:  # whatever cannot be had of any of them is said before the first is installed
+        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
+        if described.is_unlocked:
+            make_usable_lock(root, release, *described.locked_for, progress.say)
     environments = []
     for release, profile in chosen:
-        environment = prepare(
-            release, root, wheel=options.wheel, policy=options.policy, python=python, say=progress.say
-        )
+        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=progress.say)
         environments.append(environment if profile is None else with_profile(environment, profile, root, progress.say))
     return Plan(
         kind=kind,

@@ -62,6 +62,11 @@ class Environment:
         return self.release.python is None and self.lock_digest is None
 
     @property
+    def locked_for(self) -> tuple[str, str, str]:
+        """Kind of wheel, policy and Python minor of a release that is not bound to an interpreter."""
+        return str(self.wheel), str(self.policy), str(self.python_minor)
+
+    @property
     def subject(self) -> str:
         """The name of what is measured: the release's, with the profile's."""
         return self.release.name if self.profile is None else f"{self.release.name}@{self.profile}"
@@ -156,7 +161,7 @@ def describe_obtainable(
         raise ReleaseError(complaint)
     environment = describe(release, root, wheel=wheel, policy=policy, python=python)
     if release.python is None and not environment.installed:
-        usable_lock(root, release, *_locked_for(environment))
+        usable_lock(root, release, *environment.locked_for)
     return environment
 
 
@@ -218,7 +223,7 @@ def prepare(
     if environment.installed:
         return environment
     minor = str(environment.python_minor)
-    what = _locked_for(environment)
+    what = environment.locked_for
     lock = usable_lock(root, release, *what) or make_usable_lock(root, release, *what, say)
     base = found_pythons().get(minor) or _fetched(minor, say)
     folder = root / FOLDER / environment.name
@@ -227,11 +232,6 @@ def prepare(
         if not _is_filled(folder, lock.digest):
             _fill(folder, lock, environment, base, root, say)
     return describe(release, root, wheel=wheel, policy=policy, python=minor)
-
-
-def _locked_for(environment: Environment) -> tuple[str, str, str]:
-    """Return kind of wheel, policy and Python minor of a release that has an environment of its own."""
-    return str(environment.wheel), str(environment.policy), str(environment.python_minor)
 
 
 def _fetched(minor: str, say: Callable[[str], None]) -> Python:
