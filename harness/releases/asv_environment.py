@@ -21,7 +21,7 @@ from asv.console import log
 from asv.environment import Environment
 
 from harness.arguments import python_minor
-from harness.errors import UsageError
+from harness.errors import ReleaseError, UsageError
 from harness.releases.environments import choose_policy, choose_wheel, obstacle, prepare
 from harness.releases.installation import find_python_minor
 from harness.releases.manifest import Release, read_manifest
@@ -131,6 +131,9 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         release = repo.release(commit_hash)
         try:
             self._python = self._asked or _python_of(release)
+            reason = obstacle(release, python=self._asked, may_fetch=False)
+            if reason is not None:
+                raise ReleaseError(reason)
             prepared = prepare(
                 release, self._root, wheel=self._wheel, policy=self._policy, python=self._python, say=log.warning
             )
