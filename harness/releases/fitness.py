@@ -28,7 +28,7 @@ def release_findings(root: Path) -> Iterator[Finding]:
     if len(missing) == len(releases):
         yield problem("releases", text, missing[-1] if missing else "Add a release to releases.toml.")
     elif missing:
-        yield advice("releases", text, missing[-1])
+        yield advice("releases", text, missing[0])
     else:
         yield ok("releases", text)
     by_itself = ", ".join(f"{release.name} {_python_text(release)}" for release in releases)
