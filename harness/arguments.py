@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.errors import UsageError
+from harness.releases.pythons import checked_minor
+
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -68,11 +71,10 @@ def positive(text: str) -> int:
 
 def python_minor(text: str) -> str:
     """Return a Python's minor version like "3.11"."""
-    if not re.fullmatch(r"3\.\d+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no minor version of Python: write it like 3.11")
-    if int(text.partition(".")[2]) < 9:
-        raise argparse.ArgumentTypeError(f"releases are measured from Python 3.9 on, and {text} is older")
-    return text
+    try:
+        return checked_minor(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from machine_pythons import machine_with
 
 from harness.errors import UsageError
 from harness.releases import environments, locks
@@ -18,7 +19,7 @@ from harness.releases.environments import ReleaseError, describe, obstacle, prep
 from harness.releases.installation import Installation
 from harness.releases.locks import lock_path, read_lock
 from harness.releases.manifest import Release, read_manifest
-from harness.releases.pythons import running_python_minor
+from harness.releases.pythons import Python, running_python_minor
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python
@@ -249,3 +250,20 @@ def test_list_as_json_names_interpreters_and_what_is_installed(root, release, uv
     assert json.loads(capsys.readouterr().out)["releases"][0]["installed"] is True
     list_releases(root, wheel="cpu")
     assert "installed" in capsys.readouterr().out
+
+
+def test_a_python_that_uv_fetches_is_said_first(root, release, uv_calls, monkeypatch):
+    order: list[str] = []
+
+    def fetch_python(minor: str) -> Python:
+        order.append(f"fetched {minor}")
+        return Python(minor, f"{minor}.9", Path("/fetched/python"))
+
+    machine_with(monkeypatch, "3.99", fetchable=[MINOR])
+    monkeypatch.setattr(environments, "fetch_python", fetch_python)
+    prepare(release, root, wheel="cpu", say=order.append)
+    assert order[0] == f"Python {MINOR} is not on this machine: uv fetches it, about 30 MB"
+    assert order[1] == f"fetched {MINOR}"
+    assert uv_calls[0][:3] == ["venv", "--python", "/fetched/python"]
+    stamp = root / ".environments" / f"tf-2.21.0-cpu-today-{SHORT}" / "savedmodel-bench.json"
+    assert json.loads(stamp.read_text())["python"] == f"{MINOR}.9"

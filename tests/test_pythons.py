@@ -18,7 +18,14 @@ from harness.errors import ReleaseError
 from harness.releases import python_choice, pythons
 from harness.releases.manifest import Release, read_manifest, release_ident
 from harness.releases.python_choice import Choice, choose_python, group_by_python
-from harness.releases.pythons import Python, fetchable_pythons, found_pythons, running_python_minor, search_path
+from harness.releases.pythons import (
+    Python,
+    fetch_python,
+    fetchable_pythons,
+    found_pythons,
+    running_python_minor,
+    search_path,
+)
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python
@@ -273,3 +280,16 @@ def test_what_runs_beside_tensorflow_parses_under_python_3_9() -> None:
     assert len(sources) > 20
     for path in sources:
         ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 9))
+
+
+def test_what_could_not_be_fetched_is_one_sentence_with_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(arguments: list[str], *, may_fetch_python: bool = False, **_: object) -> str:
+        assert arguments == ["python", "install", "3.11"]
+        assert may_fetch_python
+        raise UvError("Failed to download it")
+
+    monkeypatch.setattr(pythons, "run_uv", fail)
+    with pytest.raises(
+        ReleaseError, match=r"^uv could not fetch Python 3\.11 \(Failed to download it\): install Python"
+    ):
+        fetch_python("3.11")

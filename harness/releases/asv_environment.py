@@ -9,7 +9,6 @@ variable ASV_RELEASE_PYTHON. So neither asv_runner nor anything else is ever ins
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -20,13 +19,12 @@ from asv import util
 from asv.console import log
 from asv.environment import Environment
 
-from harness.arguments import python_minor
 from harness.errors import ReleaseError, UsageError
 from harness.releases.environments import choose_policy, choose_wheel, obstacle, prepare
 from harness.releases.installation import find_python_minor
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.python_choice import group_by_python
-from harness.releases.pythons import running_python_minor
+from harness.releases.pythons import checked_minor, running_python_minor
 
 _LAUNCHER = Path(__file__).with_name("asv_launcher.py")
 
@@ -78,8 +76,8 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
             self._wheel = choose_wheel()
             self._policy = choose_policy(self._root, None)
             releases = read_manifest(self._root / "releases.toml").releases
-            self._asked = None if python == ANY else python_minor(python)
-        except (UsageError, argparse.ArgumentTypeError) as error:
+            self._asked = None if python == ANY else checked_minor(python)
+        except UsageError as error:
             raise util.UserError(str(error)) from None
         asked_pythons.add(self._asked)
         self._current: str | None = None

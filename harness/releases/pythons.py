@@ -51,6 +51,19 @@ def number(minor: str) -> tuple[int, ...]:
     return tuple(int(part) for part in minor.split("."))
 
 
+def checked_minor(text: str) -> str:
+    """Return a Python minor that a user has written.
+
+    Raises:
+        UsageError: it is none, or older than what workers run under.
+    """
+    if not re.fullmatch(r"3\.\d+", text):
+        raise UsageError(f"{text!r} is no minor version of Python: write it like 3.11.")
+    if number(text) < number(OLDEST):
+        raise UsageError(f"Releases are measured from Python {OLDEST} on, and {text} is older: take a newer one.")
+    return text
+
+
 @functools.cache
 def found_pythons() -> Mapping[str, Python]:
     """Return the Pythons of this machine, one for each minor that workers run under, the newest minor first.
