@@ -37,8 +37,18 @@ asked_pythons: set[str | None] = set()
 
 def complaint(release: Release) -> str | None:
     """Return one sentence why none of asv's environments can have a release, or None if one can."""
-    reasons = [obstacle(release, python=python, may_fetch=False) for python in asked_pythons or {None}]
+    reasons = [_why_not(release, python) for python in asked_pythons or {None}]
     return None if None in reasons else reasons[0]
+
+
+def _why_not(release: Release, asked: str | None) -> str | None:
+    """Return one sentence why a release cannot be had under the Python that asv is told, None for its own."""
+    if release.python is None or asked is None:
+        return obstacle(release, python=asked, may_fetch=False)
+    minor = find_python_minor(release.python)
+    if minor in (None, asked):
+        return obstacle(release)
+    return f"{release.name} has Python {minor}, not {asked}: leave `--python` out, or name other releases."
 
 
 def grouping(releases: Sequence[Release]) -> str:
@@ -129,7 +139,7 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         release = repo.release(commit_hash)
         try:
             self._python = self._asked or _python_of(release)
-            reason = obstacle(release, python=self._asked, may_fetch=False)
+            reason = _why_not(release, self._asked)
             if reason is not None:
                 raise ReleaseError(reason)
             prepared = prepare(
