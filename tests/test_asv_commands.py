@@ -192,6 +192,15 @@ def test_wrong_usage_is_one_sentence(project):
     assert "Traceback" not in said
 
 
+def test_a_python_is_chosen_and_what_lacks_it_is_said(project):
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    said = project.asv("run", "--python", minor, "new", "-b", "just-discover")
+    assert f"Python {minor}: new" in said
+    said = project.asv("run", "--python", "3.9", "old..new", "-b", "just-discover", code=1)
+    assert f"new has Python {minor}, not 3.9: leave `--python` out" in said
+    assert "'3' is no minor version of Python" in project.asv("run", "--python", "3", "new", code=1)
+
+
 def test_tags_store_results_under_ids(project):
     said = project.asv("run", "TAGS", "-b", "import_s", code=2)
     assert "v2.9.1 needs Python 3.9 to 3.10" in said

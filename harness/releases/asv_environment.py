@@ -32,7 +32,7 @@ ANY = "any"
 """What asv.conf.json says under "pythons": each release's own."""
 
 asked_pythons: set[str | None] = set()
-"""The Pythons of the environments that asv has made, None for each release's own; asv tells its repository neither."""
+"""The Pythons of the environments that asv uses, None for each release's own: asv does not tell its repository."""
 
 
 def complaint(release: Release) -> str | None:
@@ -90,8 +90,15 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         except UsageError as error:
             raise util.UserError(str(error)) from None
         asked_pythons.add(self._asked)
+        if self._asked is not None:
+            asked_pythons.discard(None)  # asv makes those of asv.conf.json first, even where it is told another one
         self._current: str | None = None
         super().__init__(conf, self._asked or _python_of(releases[-1]), requirements, tagged_env_vars)
+
+    @classmethod
+    def matches(cls, python: str) -> bool:
+        """Whether this class answers for what `--python` says: for all but the path of an interpreter."""
+        return "/" not in python
 
     @property
     def name(self) -> str:
