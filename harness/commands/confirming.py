@@ -202,10 +202,12 @@ def _paired_runs(root: Path, sides: Sides) -> Iterable[RunDirectory]:
         subjects = {subject["name"]: subject for subject in run.facts["subjects"]}
         if run.facts["kind"] != KIND or run.facts["state"] != "complete" or list(subjects) != [sides.old, sides.new]:
             continue
-        environments = {
-            tuple(str(one.get(name) or "-") for name in ("wheel", "policy", "python")) for one in subjects.values()
-        }
-        if environments == {(sides.wheel, sides.policy, sides.python)}:
+        # Runs before interpreters were asked for their Python have none of it.
+        if all(
+            (str(one.get("wheel") or "-"), str(one.get("policy") or "-")) == (sides.wheel, sides.policy)
+            and one.get("python") in (None, sides.python)
+            for one in subjects.values()
+        ):
             yield run
 
 
