@@ -1,20 +1,22 @@
 # make bench   compare the two newest stable TensorFlow releases: does all set-up, takes up to 10 minutes
 # make check   lint, types, import walls and the fast tests, in under a minute
 # make test    everything that is checked, TensorFlow included
+# make test-python   what of it depends on the Python
 # make speed   measure the harness itself
 # make setup   only make .venv
 #
-# PYTHON=python3.11 chooses another Python, ARGS='--device cpu' hands options to the command behind `bench` or `speed`.
+# PYTHON=python3.11 chooses the Python of the harness; what is compared has its own, which `--python` chooses.
+# ARGS='--device cpu --python 3.11' hands options to the command behind `bench` or `speed`.
 
-.PHONY: bench check test speed setup setup-dev lint
+.PHONY: bench check test test-python speed setup setup-dev lint
 .DEFAULT_GOAL := bench
 
 ARGS ?=
 # The ten minutes of `make bench` begin here, before anything is set up.
 SINCE := $(shell date +%s)
 
-# Without PYTHON: what .venv was made with, else the first Python that has TensorFlow wheels. Should there be none,
-# bootstrap.py says under python3 what to do.
+# Without PYTHON: what .venv was made with, else the first Python that the harness is tested under. Should there be
+# none, python3 is tried, or bootstrap.py says under it what to do.
 ifndef PYTHON
 PYTHON := $(shell for python in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1 \
@@ -49,3 +51,6 @@ check: lint
 
 test: lint
 	.venv/bin/pytest -q
+
+test-python: setup-dev
+	.venv/bin/pytest -q -m python

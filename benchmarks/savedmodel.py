@@ -150,7 +150,8 @@ def measure(device: str, model: str | None) -> dict[str, Any]:
             raise RuntimeError(
                 "asv has not said which release this is: run it in the folder of asv.conf.json, without -E"
             )
-        records = measure_cell(Path(os.environ["ASV_CONF_DIR"]), name, Path(python), device, model)
+        minor = os.environ.get("ASV_RELEASE_PYTHON_MINOR")
+        records = measure_cell(Path(os.environ["ASV_CONF_DIR"]), name, Path(python), device, model, minor)
     except Exception as error:  # whatever it is, it is this parameter's failure and is shown as such
         return {"error": f"{type(error).__name__}: {error}", "records": []}
     return {"error": None, "records": records}

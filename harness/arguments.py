@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.errors import UsageError
+from harness.releases.pythons import checked_minor
+
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -64,6 +67,14 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 or more")
     return value
+
+
+def python_minor(text: str) -> str:
+    """Return a Python's minor version like "3.11"."""
+    try:
+        return checked_minor(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def list_of(known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import harness
-from harness.arguments import Joined, duration_s, fraction, list_of, margin, positive
+from harness.arguments import Joined, duration_s, fraction, list_of, margin, positive, python_minor
 from harness.errors import UsageError
 from harness.measure.passes import OPERATIONS
 from harness.measure.presets import DEVICES, shipped_names
@@ -137,7 +137,12 @@ def _add_compare(commands: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     parser = commands.add_parser("run", help="measure releases, interleaved in one run; judges nothing")
-    parser.add_argument("subjects", nargs="+", metavar="SUBJECT", help=f"a release: {_SUBJECT}")
+    parser.add_argument(
+        "subjects",
+        nargs="+",
+        metavar="SUBJECT",
+        help=f"a release: {_SUBJECT}; ALL alone: every one that can be had here",
+    )
     _add_measuring(parser)
     _add_output(parser, ("table", "markdown", "json"))
     parser.set_defaults(handler=_called("compare", "run"))
@@ -283,6 +288,12 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--wheel", choices=("auto", *WHEELS), default="auto", help="CPU or CUDA wheels (default: auto)")
     parser.add_argument("--policy", choices=POLICIES, help="which locks (default: what releases.toml says)")
+    parser.add_argument(
+        "--python",
+        type=python_minor,
+        metavar="3.N",
+        help="the Python of all sides (default: the newest here that has wheels for all, else one that uv fetches)",
+    )
     parser.add_argument(
         "--machine", metavar="NAME", help="this machine's name in the results (default: by its hardware)"
     )

@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to see."""
+"""The exceptions that a user is meant to see."""
 
 
 class UsageError(Exception):
@@ -6,3 +6,7 @@ class UsageError(Exception):
 
     The command line prints the message without a traceback and ends with exit code 3.
     """
+
+
+class ReleaseError(UsageError):
+    """A release cannot be had here; one sentence that says why and what to do."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from harness.store.python_changes import python_minors
 from harness.verdict.course import Course, Finding, group_changes
 from harness.verdict.history import MARGIN, find_changes, is_long_enough
 
@@ -140,7 +141,9 @@ def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     named = (parts[0] + " " + parts[1] + " " + parts[2]).str.split().str.join(" ") if len(measured) else parts[0]
     # Forks read higher than spawned processes: the two ways to isolate repeats make no one course.
     spawned = measured["isolation"].map({"spawn": " spawn"}).fillna("")
-    environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-") + spawned
+    # Nor do two Pythons.
+    python = " py" + python_minors(measured).fillna("-")
+    environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-") + python + spawned
     rows = measured.assign(row=named, environment=environment, machine=machine_names(measured))
     grouped = rows.groupby(["machine", "environment", *by, "metric", "row", "unit"], observed=True, sort=True)
     return grouped["value"].median().reset_index()

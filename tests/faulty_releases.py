@@ -6,15 +6,20 @@ A patch is Python text that runs once TensorFlow is imported, with `tf` in sight
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
 
+from harness.errors import ReleaseError
 from harness.releases.environments import prepare
 from harness.releases.manifest import read_manifest
+from harness.releases.python_choice import choose_python, has_wheels
+from harness.releases.pythons import running_python_minor
 
 PROJECT = Path(__file__).parent.parent
 
@@ -53,9 +58,52 @@ def around_load(body: str) -> str:
     return AROUND_LOAD.format(body=textwrap.indent(textwrap.dedent(body).strip(), "    "))
 
 
-def tensorflow_python(release: str = "v2.21.0") -> Path:
-    """Return the interpreter of a real release, installed into the project's environments where it is missing."""
-    return prepare(read_manifest(PROJECT / "releases.toml").find(release), PROJECT).python
+def tensorflow_python(release: str = "v2.21.0", python: str | None = None) -> Path:
+    """Return the interpreter of a real release, installed into the project's environments where it is missing.
+
+    python: the Python minor; by default the one that runs the tests, so that each of these is tried.
+    """
+    minor = python or python_of_tests(release)
+    return prepare(read_manifest(PROJECT / "releases.toml").find(release), PROJECT, python=minor).python
+
+
+def python_of_tests(*releases: str) -> str:
+    """Return the Python minor that real releases are tested under: that of the tests if it has all, else the newest.
+
+    Without any on this machine the test is skipped; on CI, where all Pythons are, it fails.
+    """
+    manifest = read_manifest(PROJECT / "releases.toml")
+    wanted = [manifest.find(name) for name in releases]
+    try:
+        if all(has_wheels(release, running_python_minor()) for release in wanted):
+            return running_python_minor()
+        choice = choose_python(wanted, may_fetch=False)
+    except ReleaseError as error:
+        if "PYTEST_CURRENT_TEST" not in os.environ:
+            raise
+        import pytest
+
+        if os.environ.get("CI"):
+            pytest.fail(f"CI has to have every Python: {error}")
+        pytest.skip(str(error))
+    assert choice is not None
+    return choice.minor
+
+
+def old_release(beside: str = "v2.21.0") -> str:
+    """Return v2.15.1, the last with Keras 2, or the oldest after it that this machine has a Python for.
+
+    It is one that can be measured under one Python with the release `beside`.
+    """
+    manifest = read_manifest(PROJECT / "releases.toml")
+    new, oldest = manifest.find(beside), manifest.find("v2.15.1")
+    if os.environ.get("CI"):
+        return oldest.name
+    for release in manifest.releases[manifest.releases.index(oldest) :]:
+        with contextlib.suppress(ReleaseError):
+            choose_python([release, new], may_fetch=False)
+            return release.name
+    return new.name
 
 
 def make_project(folder: Path) -> Path:

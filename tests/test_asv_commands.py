@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 STAND_IN = """
 import sys, types
 
-def measure_cell(root, release_name, python, device, model):
+def measure_cell(root, release_name, python, device, model, python_minor):
     with open(root / "calls.txt", "a") as calls:
         calls.write(f"{release_name} {python} {device} {model}\\n")
     if model == "conv-s":
@@ -95,6 +95,7 @@ class Project:
             HOME=str(self.root / "home"),
             ASV_PYTHONPATH=str(self.root / "stand-in"),
             SAVEDMODEL_BENCH_WHEEL="cpu",
+            UV_PYTHON_SEARCH_PATH="/nowhere",
         )
         done = subprocess.run(
             [sys.executable, "-m", "asv", *arguments],
@@ -192,10 +193,10 @@ def test_new_looks_at_this_machine_alone(project):
 
 def test_all_goes_on_without_what_cannot_be_installed(project):
     said = project.asv("run", "ALL", "-b", "import_s")
-    assert said.count("v2.9.1 has no wheels for Python") == 1
+    assert said.count("v2.9.1 needs Python 3.9 to 3.10") == 1
     assert "<old>" in said
     assert "<new>" in said
-    assert "v2.9.1 has no wheels for Python" in project.asv("run", "v2.9.1", "-b", "import_s", code=1)
+    assert "v2.9.1 needs Python 3.9 to 3.10" in project.asv("run", "v2.9.1", "-b", "import_s", code=1)
 
 
 def test_wrong_usage_is_one_sentence(project):
@@ -205,9 +206,18 @@ def test_wrong_usage_is_one_sentence(project):
     assert "Traceback" not in said
 
 
+def test_a_python_is_chosen_and_what_lacks_it_is_said(project):
+    minor = f"{sys.version_info.major}.{sys.version_info.minor}"
+    said = project.asv("run", "--python", minor, "new", "-b", "just-discover")
+    assert f"Python {minor}: new" in said
+    said = project.asv("run", "--python", "3.9", "old..new", "-b", "just-discover", code=1)
+    assert f"new has Python {minor}, not 3.9: leave `--python` out" in said
+    assert "'3' is no minor version of Python" in project.asv("run", "--python", "3", "new", code=1)
+
+
 def test_tags_store_results_under_ids(project):
     said = project.asv("run", "TAGS", "-b", "import_s", code=2)
-    assert "v2.9.1 has no wheels for Python" in said
+    assert "v2.9.1 needs Python 3.9 to 3.10" in said
     files = {path.name[:8] for path in (project.root / "results" / "asv" / "tester").glob("*-tf-*.json")}
     repo = ReleaseRepo(str(project.root / "releases.toml"))
     assert files == {ident[:8] for ident in repo.get_branch_commits(None)}

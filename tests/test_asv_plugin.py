@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from asv import util
 from asv.repo import NoSuchNameError
+from machine_pythons import machine_with
 
 from harness.measure.passes import PASSES
 from harness.measure.presets import read_preset
 from harness.metrics import METRICS
 from harness.releases import asv_repo
 from harness.releases.asv_repo import ReleaseRepo
+
+pytestmark = pytest.mark.python
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,8 +33,8 @@ def names(repo: ReleaseRepo, idents: list[str]) -> list[str | None]:
     return [repo.get_name_from_hash(ident) for ident in idents]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="2.19.1 has no wheels for this Python")
-def test_a_users_range_has_both_ends_newest_first(repo):
+def test_a_users_range_has_both_ends_newest_first(repo, monkeypatch):
+    machine_with(monkeypatch, "3.12")
     assert names(repo, repo.get_hashes_from_range("v2.19.1..v2.21.0")) == ["v2.21.0", "v2.20.0", "v2.19.1"]
     assert names(repo, repo.get_hashes_from_range("2.20..")) == ["v2.21.0", "v2.20.0"]
     assert len(repo.get_hashes_from_range("releases")) == 10
@@ -59,16 +62,28 @@ def test_unknown_and_backward_ranges_are_told(repo):
 
 
 def test_what_this_python_cannot_install_is_left_out_and_said(repo, monkeypatch, caplog):
-    monkeypatch.setattr(asv_repo, "obstacle", lambda one: f"{one.name} not here." if one.version < "2.20" else None)
+    machine_with(monkeypatch, "3.13")
     said: list[str] = []
     monkeypatch.setattr(asv_repo.log, "warning", said.append)
     assert names(repo, repo.get_new_branch_commits([None], [])) == ["v2.21.0", "v2.20.0"]
     assert len(said) == 8
     assert names(repo, repo.get_hashes_from_range("v2.19.1..v2.20.0")) == ["v2.20.0"]
-    with pytest.raises(util.UserError, match=r"v2\.19\.1 not here"):
+    with pytest.raises(util.UserError, match=r"v2\.19\.1 needs Python 3\.9 to 3\.12, and this machine has 3\.13"):
         repo.get_hashes_from_range("v2.19.1")
     # publish shows results that were measured elsewhere, too.
     assert len(repo.get_branch_commits(None)) == 10
+
+
+def test_releases_are_grouped_by_as_few_pythons_as_there_are(repo, monkeypatch):
+    informed: list[str] = []
+    monkeypatch.setattr(asv_repo.log, "info", informed.append)
+    for minors, told in (
+        (("3.13", "3.12", "3.11"), "Python 3.11: v2.15.1, v2.16.2, v2.17.1, v2.18.1, v2.19.1, v2.20.0, v2.21.0"),
+        (("3.13", "3.12"), "Python 3.12: v2.16.2, v2.17.1, v2.18.1, v2.19.1, v2.20.0, v2.21.0"),
+    ):
+        machine_with(monkeypatch, *minors)
+        repo.get_hashes_from_range("v2.15.1..")
+        assert informed[-1] == told
 
 
 def test_names_ids_and_order(repo):

@@ -15,9 +15,12 @@ from typing import Any
 import pytest
 from asv.config import Config
 from asv.results import Results
+from asv.util import UserError
+from machine_pythons import machine_with
 from stored_runs import CELL, MACHINE, NEW, OLD, block_end, blocks, project_root, repeat, store_run
 
 from harness.machine.identity import describe_machine
+from harness.releases import asv_environment
 from harness.releases.asv_environment import ReleaseEnvironment
 from harness.releases.manifest import read_manifest
 from harness.store.asv_results import project
@@ -93,8 +96,12 @@ def test_the_projection_and_asv_run_share_one_file(root: Path, monkeypatch: pyte
     monkeypatch.chdir(root)
     monkeypatch.setenv("SAVEDMODEL_BENCH_WHEEL", "cpu")
     conf = Config.load(str(root / "asv.conf.json"))
-    minor = f"py{sys.version_info.major}{sys.version_info.minor}"
-    assert ReleaseEnvironment(conf, "", {}, {}).name == ENVIRONMENT.replace("py311", minor)
+    monkeypatch.setattr(asv_environment, "asked_pythons", set())
+    assert ReleaseEnvironment(conf, "3.11", {}, {}).name == ENVIRONMENT
+    machine_with(monkeypatch, "3.13", "3.12")
+    assert ReleaseEnvironment(conf, conf.pythons[0], {}, {}).name == ENVIRONMENT.replace("py311", "py312")
+    with pytest.raises(UserError, match=r"'3' is no minor version of Python"):
+        ReleaseEnvironment(conf, "3", {}, {})
 
 
 def test_spawned_runs_are_not_projected(root: Path) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from harness import bootstrap
 
+pytestmark = pytest.mark.python
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

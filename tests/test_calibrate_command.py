@@ -121,7 +121,7 @@ def test_a_dry_run_plans_from_it(run: RunDirectory, capsys: pytest.CaptureFixtur
     write_calibration(root, report.machine, "quick", calibrate.document(run, report))
     options = argparse.Namespace(
         command="compare", preset="quick", device=["cpu"], model=None, operation=None, blocks=None, repeats=None,
-        budget=None, machine=MACHINE, wheel="cpu", policy=None,
+        budget=None, machine=MACHINE, wheel="cpu", policy=None, python=None,
     )  # fmt: skip
     forecast.describe_plan(root, options, ["v2.20.0", "v2.21.0"])
     told = capsys.readouterr().out
@@ -137,7 +137,7 @@ def test_a_budget_is_spent_on_what_it_shows_most_by(run: RunDirectory, capsys: p
     write_calibration(root, MACHINE, "quick", found)
     options = argparse.Namespace(
         command="compare", preset="quick", device=["cpu"], model=None, operation=None, blocks=None, repeats=None,
-        budget=600.0, machine=MACHINE, wheel="cpu", policy=None,
+        budget=600.0, machine=MACHINE, wheel="cpu", policy=None, python=None,
     )  # fmt: skip
     split = planning.split_of_budget(options, found)
     assert split is not None

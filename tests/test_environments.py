@@ -10,17 +10,23 @@ import sys
 from pathlib import Path
 
 import pytest
+from machine_pythons import machine_with
 
 from harness.cli import main
 from harness.errors import UsageError
-from harness.releases import environments
+from harness.releases import environments, locks
 from harness.releases.commands import add_release, list_releases
-from harness.releases.environments import ReleaseError, describe, installable, obstacle, prepare, running_python_minor
+from harness.releases.environments import ReleaseError, describe, obstacle, prepare
 from harness.releases.installation import Installation
-from harness.releases.manifest import Release, read_manifest, release_ident
+from harness.releases.locks import lock_path, read_lock
+from harness.releases.manifest import Release, read_manifest
+from harness.releases.pythons import Python, running_python_minor
 from harness.releases.uv_command import UvError
 
-SHORT = f"py{running_python_minor().replace('.', '')}"
+pytestmark = pytest.mark.python
+
+MINOR = running_python_minor()
+SHORT = f"py{MINOR.replace('.', '')}"
 MANIFEST = f"""\
 # kept as it is
 policy = "today"
@@ -28,7 +34,7 @@ policy = "today"
 [[release]]
 version = "2.21.0"
 date = 2026-03-06
-newest_python = "{running_python_minor()}"
+newest_python = "{MINOR}"
 """
 LOCK = "# tensorflow-cpu==2.21.0\nkeras==3.15.1 \\\n    --hash=sha256:aa\n"
 
@@ -140,23 +146,38 @@ def test_too_little_disk_is_said_before_anything_is_installed(root, release, uv_
     assert uv_calls == []
 
 
-def test_what_stands_in_the_way():
-    old = Release("v2.15.1", "2.15.1", datetime.date(2024, 3, 8), None, release_ident("2.15.1", "", None), "3.11")
-    new = Release("v2.21.0", "2.21.0", datetime.date(2026, 3, 6), None, release_ident("2.21.0", "", None), "3.13")
-    assert obstacle(old, python_minor="3.11") is None
-    assert "v2.15.1 has no wheels for Python 3.12, only up to 3.11" in str(obstacle(old, python_minor="3.12"))
-    assert installable((old, new), python_minor="3.13") == (new,)
-    assert installable((old, new), python_minor="3.14") == ()
-
-
 def test_other_platforms_are_named(release, monkeypatch):
     monkeypatch.setattr(environments.platform, "machine", lambda: "aarch64")
     assert "only be measured on Linux x86-64, and this is linux aarch64" in str(obstacle(release))
 
 
-def test_no_lock_says_which_command_makes_it(root, release, uv_calls):
-    with pytest.raises(ReleaseError, match=r"no lock for the cuda wheel.*`savedmodel-bench releases lock 2\.21\.0`"):
+def test_a_missing_lock_is_made_kept_and_said(root, release, uv_calls, monkeypatch):
+    def make_lock(root, release, *arguments):
+        path = lock_path(root, release, *arguments)
+        path.write_text(LOCK)
+        return read_lock(path), True
+
+    monkeypatch.setattr(locks, "make_lock", make_lock)
+    told: list[str] = []
+    environment = prepare(release, root, wheel="cuda", say=told.append)
+    kept = f"locks/today/2.21.0-cuda-{SHORT}.txt"
+    assert f"v2.21.0 has no lock yet for the cuda wheel, policy today, Python {MINOR}" in told[0]
+    assert told[0].endswith(f"it is kept in {kept}")
+    assert environment.lock_digest == read_lock(root / kept).digest
+    assert environment.installed
+
+
+def test_what_cannot_be_resolved_leaves_no_lock_behind(root, release, uv_calls, monkeypatch):
+    def make_lock(root, release, *arguments):
+        path = lock_path(root, release, *arguments)
+        path.write_text("# title\n# unresolvable: There is no such version.\n")
+        return read_lock(path), True
+
+    monkeypatch.setattr(locks, "make_lock", make_lock)
+    with pytest.raises(ReleaseError, match=r"cannot be installed as cuda wheel .* There is no such version"):
         prepare(release, root, wheel="cuda")
+    assert [path.name for path in (root / "locks" / "today").iterdir()] == [f"2.21.0-cpu-{SHORT}.txt"]
+    assert uv_calls == []
 
 
 def test_an_unresolvable_lock_gives_its_reason(root, release, uv_calls):
@@ -332,3 +353,20 @@ def test_list_as_json_names_interpreters_and_what_is_installed(root, release, uv
     assert json.loads(capsys.readouterr().out)["releases"][0]["installed"] is True
     list_releases(root, wheel="cpu")
     assert "installed" in capsys.readouterr().out
+
+
+def test_a_python_that_uv_fetches_is_said_first(root, release, uv_calls, monkeypatch):
+    order: list[str] = []
+
+    def fetch_python(minor: str) -> Python:
+        order.append(f"fetched {minor}")
+        return Python(minor, f"{minor}.9", Path("/fetched/python"))
+
+    machine_with(monkeypatch, "3.99", fetchable=[MINOR])
+    monkeypatch.setattr(environments, "fetch_python", fetch_python)
+    prepare(release, root, wheel="cpu", say=order.append)
+    assert order[0] == f"Python {MINOR} is not on this machine: uv fetches it, about 30 MB"
+    assert order[1] == f"fetched {MINOR}"
+    assert uv_calls[0][:3] == ["venv", "--python", "/fetched/python"]
+    stamp = root / ".environments" / f"tf-2.21.0-cpu-today-{SHORT}" / "savedmodel-bench.json"
+    assert json.loads(stamp.read_text())["python"] == f"{MINOR}.9"

@@ -49,6 +49,7 @@ window_s = 0.05
 
 
 @pytest.mark.tensorflow
+@pytest.mark.python
 def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     add_release(root, "clean", python=tensorflow_python())

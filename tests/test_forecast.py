@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from machine_pythons import machine_with
 from stored_runs import CELL, MACHINE, NEW, block_end, project_root, repeat, store_run
 
 from harness.cli import main
 from harness.commands.durations import assumed_s
 from harness.measure.presets import Group, Preset, narrow, read_preset
-from harness.releases.environments import running_python_minor
 
 CONV = {**CELL, "model": "conv-xs"}
 
@@ -110,7 +110,6 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.skipif(running_python_minor() != "3.11", reason="2.12 and 2.14 have wheels for Python 3.11 only")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -122,17 +121,23 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     ],
 )
 def test_what_cannot_be_installed_is_refused_in_the_same_words(
-    root: Path, arguments: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    arguments: tuple[str, ...],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    machine_with(monkeypatch, "3.11")
     dry = refused(capsys, *arguments, "--dry-run")
     assert told in dry
     assert refused(capsys, *arguments).splitlines()[-1] == dry.splitlines()[-1]
     assert not (root / ".environments").exists()
 
 
-def test_a_release_without_a_lock_is_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lock_that_has_to_be_made_is_said_and_not_made(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "locks").unlink()
-    assert "v2.21.0 has no lock for the cpu wheel" in refused(capsys, "run", "2.21", "--wheel", "cpu", "--dry-run")
+    assert "Makes 1 lock first" in told(capsys, "--wheel", "cpu")
+    assert not (root / "locks").exists()
 
 
 def test_wheel_policy_and_what_has_to_be_installed_are_said(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,7 +128,7 @@ def test_releases_are_looked_along_by_date(root: Path, capsys: pytest.CaptureFix
     sections = told(capsys)
     (finding,) = sections["releases"]["findings"]
     assert (finding["metric"], finding["since"], finding["previous"]) == ("load_warm_s", releases[-3], releases[-4])
-    assert finding["environment"] == "cpu today"
+    assert finding["environment"] == "cpu today py3.11"
     assert finding["rows"][0]["row"] == "cpu mlp-s tf-module/tf-load"
     assert sections["nights"]["findings"] == []
 

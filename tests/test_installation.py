@@ -23,6 +23,8 @@ from harness.releases.installation import find_installation
 from harness.releases.manifest import read_manifest
 from harness.store.resuming import why_not_resumable
 
+pytestmark = pytest.mark.python
+
 RECORD = "tensorflow/__init__.py,sha256=aa,10\ntensorflow/libtensorflow_cc.so.2,sha256=bb,4\n"
 
 

@@ -15,6 +15,8 @@ from harness.releases.manifest import Release, read_manifest, release_ident
 from harness.releases.pip_settings import parse_pip_settings, uv_variables
 from harness.releases.uv_command import UvError
 
+pytestmark = pytest.mark.python
+
 ROOT = Path(__file__).resolve().parent.parent
 PINNED = "numpy==2.4.6 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\nkeras==3.15.1 \\\n    --hash=sha256:cc\n"
 

@@ -84,6 +84,7 @@ def test_a_leak_is_what_every_window_shows(growth: list[int], cycles: int, leaks
 
 
 @pytest.mark.tensorflow
+@pytest.mark.python
 def test_a_leak_per_load_is_a_regression_and_a_clean_release_has_none(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     add_release(root, "clean", python=tensorflow_python())

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faulty_releases import PROJECT, tensorflow_python
+from faulty_releases import PROJECT, old_release, tensorflow_python
 
 from harness.zoo import families
 
-pytestmark = pytest.mark.tensorflow
+pytestmark = [pytest.mark.tensorflow, pytest.mark.python]
 
 SCRIPT = """
 import json, sys
@@ -72,9 +72,9 @@ def ask(python: Path, names: list[str], script: str = SCRIPT) -> dict[str, Any]:
 
 def test_outputs_are_equal_over_releases() -> None:
     names = ["mlp-xs", "conv-xs", "transformer-xs", "deep-4", "resnet50"]
-    keras_2, keras_3 = (ask(tensorflow_python(release), names) for release in ("v2.15.1", "v2.21.0"))
+    old, new = (ask(tensorflow_python(release), names) for release in (old_release(), "v2.21.0"))
     for name in names:
-        before, after = (np.array(found[name]["output"]) for found in (keras_2, keras_3))
+        before, after = (np.array(found[name]["output"]) for found in (old, new))
         assert before.shape == (3, 1000 if name == "resnet50" else 10)
         assert np.ptp(before) > 0.1 * np.abs(before).max()
         np.testing.assert_allclose(after, before, rtol=0, atol=1e-5 * np.abs(before).max())

@@ -9,7 +9,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from faulty_releases import add_release, has_measured, make_project, records_of, tensorflow_python
+from faulty_releases import (
+    add_release,
+    has_measured,
+    make_project,
+    old_release,
+    python_of_tests,
+    records_of,
+    tensorflow_python,
+)
 
 from harness.comparison import SubjectFacts, compare_subjects
 from harness.report.json_document import document
@@ -73,6 +81,7 @@ def test_time_in_which_anything_ran_counts_once() -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.python
 def test_a_gpus_kernels_and_copies_are_told_from_the_hosts() -> None:
     """A trace as a GPU gives it, written with the release's own definition of the format."""
     python = str(tensorflow_python())
@@ -84,9 +93,9 @@ def test_a_gpus_kernels_and_copies_are_told_from_the_hosts() -> None:
 @pytest.mark.tensorflow
 def test_calls_are_profiled_in_a_real_release(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
-    python = tensorflow_python()
-    add_release(root, "old", python=python)
-    add_release(root, "new", python=tensorflow_python("v2.15.1") if sys.version_info < (3, 12) else python)
+    minor = python_of_tests("v2.21.0", other := old_release())
+    add_release(root, "old", python=tensorflow_python(python=minor))
+    add_release(root, "new", python=tensorflow_python(other, python=minor))
     (root / "profile.toml").write_text(PRESET)
     command = [COMMAND, "compare", "old", "new", "--preset", "profile.toml", "--format", "json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)

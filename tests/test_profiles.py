@@ -90,6 +90,7 @@ def test_own_profiles_are_subjects_too(root: Path) -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.python
 def test_workers_see_what_their_profile_sets_and_the_report_says_so(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     add_release(root, "tf", python=tensorflow_python())

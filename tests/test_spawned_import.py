@@ -60,6 +60,7 @@ def test_only_a_clock_that_holds_the_import_is_tainted_by_it() -> None:
 
 
 @pytest.mark.tensorflow
+@pytest.mark.python
 def test_a_first_result_after_a_cold_import_is_tainted_and_a_load_is_not(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     add_release(root, "cold", patch=COLD, limit=f"export HOME={tmp_path}")

@@ -11,6 +11,8 @@ import pytest
 from harness.worker import steady
 from harness.worker.recorder import Recorder
 
+pytestmark = pytest.mark.python
+
 
 def _from(series: Callable[[int], float]) -> Callable[[], float]:
     """Return a timed call whose n-th call (from 0) takes `series(n)` seconds, without any of them passing."""

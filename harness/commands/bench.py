@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.measure.sitting import Outcome
 from harness.releases.commands import find_root
-from harness.releases.environments import installable, obstacle, running_python_minor
+from harness.releases.environments import installable, obstacle
 from harness.releases.manifest import read_manifest
 from harness.report.narrative import render_narrative
 from harness.shortfall import EXIT_CODE
@@ -48,16 +48,14 @@ def _bench(options: argparse.Namespace) -> int:
     deadline = time.monotonic() + options.minutes * 60 - spent_s - REPORT_S
     manifest = read_manifest(root / "releases.toml")
     stable = tuple(release for release in manifest.releases if release.is_stable)
-    usable = installable(stable)
+    usable = installable(stable, python=options.python)
     if len(usable) < 2:
-        reasons = "; ".join(complaint for release in stable if (complaint := obstacle(release)))
-        raise UsageError(f"Two releases are needed and fewer can be installed here: {reasons}")
-    if len(usable) < len(stable):
-        remaining = ", ".join(release.name for release in usable)
-        print(
-            f"Python {running_python_minor()} can install {remaining}; the others need an older Python.",
-            file=sys.stderr,
-        )
+        newest = manifest.newest_stable(2)
+        reasons = [reason for one in newest[::-1] if (reason := obstacle(one, python=options.python))]
+        raise UsageError(reasons[0])
+    for release in stable:
+        if release not in usable and release.date >= usable[-2].date:
+            print(f"Left out: {obstacle(release, python=options.python)}", file=sys.stderr)
     old, new = (release.name for release in usable[-2:])
     print(f"Comparing {old} with {new}, at most {_minutes(options.minutes)} in all.", file=sys.stderr)
     if options.dry_run:

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.metrics import METRICS, Kind
 from harness.releases.commands import find_root
-from harness.releases.environments import installable
+from harness.releases.environments import installable, obstacle
 from harness.releases.manifest import read_manifest
 from harness.report.calibration import BLOCKS, CalibrationReport, advise, render_calibration
 from harness.store.calibrations import repeats_by_row, write_calibration
@@ -45,7 +45,7 @@ REPEATS = (1, 2, 3, 5, 8)
 def calibrate(options: argparse.Namespace) -> int:
     """Measure a subject against itself, write the calibration of this machine and preset, and tell."""
     root = find_root()
-    name = options.subject or _newest(root)
+    name = options.subject or _newest(root, options.python)
     if options.dry_run:
         return describe_plan(root, options, [name, name])
     outcome = compare.measure_subjects(root, options, "calibrate", [name, name], Limits(budget_s=options.budget))
@@ -168,12 +168,13 @@ def _row(row: Noise) -> dict[str, Any]:
     return {**asdict(row), "source": row.source.value, "detectable_ratio_by_blocks_and_repeats": seen}
 
 
-def _newest(root: Path) -> str:
+def _newest(root: Path, python: str | None) -> str:
     manifest = read_manifest(root / "releases.toml")
     stable = tuple(release for release in manifest.releases if release.is_stable)
-    usable = installable(stable)
+    usable = installable(stable, python=python)
     if not usable:
-        raise UsageError("No stable release can be installed here: name a SUBJECT of releases.toml.")
+        reason = obstacle(stable[-1], python=python) if stable else "releases.toml has no stable release."
+        raise UsageError(f"{reason} Or name a SUBJECT that is bound to an interpreter.")
     return usable[-1].name
 
 

@@ -19,6 +19,7 @@ from harness.releases.commands import find_root
 from harness.report.medians import Medians
 from harness.report.numbers import count
 from harness.report.remarks import render_run, told
+from harness.shortfall import EXIT_CODE
 from harness.store.asv_results import project
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
@@ -32,9 +33,28 @@ INTERRUPTED = 130
 def run(options: argparse.Namespace) -> int:
     """Measure any number of subjects and print their numbers side by side, and what is to be said of them."""
     root = find_root()
-    if options.dry_run:
-        return describe_plan(root, options, options.subjects)
-    outcome = measure_subjects(root, options, "run", options.subjects, Limits(budget_s=options.budget))
+    groups = measuring.groups_of_subjects(root, options.subjects, options.python)
+    if len(groups) > 1:
+        told = "; ".join(f"Python {python}: {', '.join(names)}" for python, names in groups)
+        if options.format == "json" or options.output is not None:
+            raise UsageError(
+                f"No Python is here for all of these ({told}), and one report is of one run: run them apart."
+            )
+        print(f"No Python is here for all of these, so there is a run for each. {told}.", file=sys.stderr)
+    subjects, worst = sum(len(names) for _, names in groups), 0
+    for python, names in groups:
+        budget_s = None if options.budget is None else options.budget * len(names) / subjects
+        part = argparse.Namespace(**{**vars(options), "python": python, "budget": budget_s})
+        status = describe_plan(root, part, names) if options.dry_run else _run_together(root, part, names)
+        if status == INTERRUPTED:
+            return status
+        worst = max(worst, status)
+    return worst
+
+
+def _run_together(root: Path, options: argparse.Namespace, names: list[str]) -> int:
+    """Measure subjects interleaved in one run and print their numbers."""
+    outcome = measure_subjects(root, options, "run", names, Limits(budget_s=options.budget))
     if outcome.interrupted:
         return INTERRUPTED
     _say_end(outcome)
@@ -58,14 +78,15 @@ def run(options: argparse.Namespace) -> int:
         where = outcome.run.path.relative_to(root)
         command = f"{judging.command_name()} compare {names[-2]} {names[-1]} --run {where}"
         print(f"To judge two of them: {command}", file=sys.stderr)
-    if remarks.shortfall is not None:
-        raise UsageError(remarks.shortfall)
-    return 0
+    if remarks.shortfall is None:
+        return 0
+    print(f"savedmodel-bench: {remarks.shortfall}", file=sys.stderr)
+    return EXIT_CODE
 
 
 _PLAN = {
     "preset": "quick", "blocks": None, "repeats": None, "budget": None, "isolation": "fork", "wheel": "auto",
-    "policy": None, "machine": None, "seed": 1,
+    "policy": None, "python": None, "machine": None, "seed": 1,
 }  # fmt: skip
 """Options that say how to measure, with their defaults."""
 

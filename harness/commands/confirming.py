@@ -52,6 +52,7 @@ class Sides:
     machine: str
     wheel: str
     policy: str
+    python: str  # the minor; "-" where it was not recorded, as the others
     old: str
     new: str
 
@@ -70,7 +71,7 @@ class Recheck:
     def command(self, margin: float, budget_s: float) -> str:
         """Return what a user would type."""
         sides = self.sides
-        environment = (("--wheel", sides.wheel), ("--policy", sides.policy))
+        environment = (("--wheel", sides.wheel), ("--policy", sides.policy), ("--python", sides.python))
         known = [part for option, value in environment if value != "-" for part in (option, value)]
         arguments = [
             "compare", sides.old, sides.new, "--preset", self.preset, "--device", ",".join(self.devices),
@@ -81,12 +82,12 @@ class Recheck:
 
     def options(self, given: argparse.Namespace, budget_s: float) -> argparse.Namespace:
         """Return the options of that command."""
-        wheel, policy = self.sides.wheel, self.sides.policy
+        wheel, policy, python = self.sides.wheel, self.sides.policy, self.sides.python
         return argparse.Namespace(
             preset=self.preset, device=list(self.devices), model=",".join(self.models),
             operation=list(self.operations), blocks=None, repeats=None, budget=budget_s, margin=[(None, given.margin)],
             isolation="fork", wheel="auto" if wheel == "-" else wheel, policy=None if policy == "-" else policy,
-            machine=self.sides.machine, seed=1,
+            python=None if python == "-" else python, machine=self.sides.machine, seed=1,
         )  # fmt: skip
 
 
@@ -150,11 +151,12 @@ def _shortfall(finding: Finding, comparison: Comparison | None) -> str | None:
 def sides_of(history: History, finding: Finding) -> Sides:
     """Return the releases before and at a step, or at both ends of a trend."""
     machine, environment, _ = finding.group
-    wheel, _, policy = environment.partition(" ")
+    wheel, policy, python = environment.split(" ")[:3]
     before, after = finding.previous, finding.since
     if finding.shape is Shape.TREND:
         before, after = finding.since, max(one.until for one in finding.changes)
-    return Sides(machine, wheel, policy or "-", history.label(finding, before), history.label(finding, after))
+    old, new = history.label(finding, before), history.label(finding, after)
+    return Sides(machine, wheel, policy, python.removeprefix("py"), old, new)
 
 
 def of_commits(history: History, results: Path) -> list[Check]:
@@ -222,8 +224,12 @@ def _paired_runs(root: Path, sides: Sides) -> Iterable[RunDirectory]:
         subjects = {subject["name"]: subject for subject in run.facts["subjects"]}
         if run.facts["kind"] != KIND or run.facts["state"] != "complete" or list(subjects) != [sides.old, sides.new]:
             continue
-        environments = {(str(one.get("wheel") or "-"), str(one.get("policy") or "-")) for one in subjects.values()}
-        if environments == {(sides.wheel, sides.policy)}:
+        # Runs before interpreters were asked for their Python have none of it.
+        if all(
+            (str(one.get("wheel") or "-"), str(one.get("policy") or "-")) == (sides.wheel, sides.policy)
+            and one.get("python") in (None, sides.python)
+            for one in subjects.values()
+        ):
             yield run
 
 

@@ -43,10 +43,15 @@ def describe_plan(root: Path, options: argparse.Namespace, names: list[str]) -> 
     split = planning.split_of_budget(options, calibration) if looks else None
     if split is not None and split.repeats is not None:
         preset = narrow(preset, repeats=split.repeats)
-    subjects = measuring.described_subjects(root, options, names)
+    choice, subjects = measuring.described_subjects(root, options, names)
     print(f"Subjects: {', '.join(name for name, _ in subjects)}; preset {preset.name}: {preset.title}.")
     for name, environment in dict(subjects).items():
         print(f"  {name}: {_had_from(environment)}")
+    if choice is not None:
+        print(f"{measuring.python_sentence(choice, len(subjects))}.")
+    unlocked = {environment.name for _, environment in subjects if environment.is_unlocked}
+    if unlocked:
+        print(f"Makes {count(len(unlocked), 'lock')} first, which the package index is asked for.")
     missing = {environment.name for _, environment in subjects if not environment.installed}
     if missing:
         print(f"Installs {count(len(missing), 'release')} first, about a minute each.")

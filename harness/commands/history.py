@@ -18,6 +18,7 @@ from harness.releases.manifest import read_manifest
 from harness.report.history import Check, HistorySection, render_history
 from harness.shortfall import EXIT_CODE
 from harness.store.export import record_samples
+from harness.store.python_changes import python_changes, releases_by_python
 from harness.store.records import Problem
 from harness.store.runs import runs_of
 from harness.store.worker_versions import OlderRuns, of_newest_worker
@@ -97,5 +98,10 @@ def of_records(
     )
     of_nights = tuple(Check(Standing.UNCONFIRMED, reason=confirming.SAME_RELEASE) for _ in nights.findings)
     of_releases = tuple(confirming.checks(root, releases, judged, options))
-    sections = [HistorySection("releases", releases, of_releases), HistorySection("nights", nights, of_nights)]
+    machines = machine_names(judged)
+    by_python, changes = releases_by_python(judged, machines, order), python_changes(judged, machines)
+    sections = [
+        HistorySection("releases", releases, of_releases, tuple(by_python)),
+        HistorySection("nights", nights, of_nights, tuple(changes)),
+    ]
     return points, sections, older

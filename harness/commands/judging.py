@@ -162,7 +162,7 @@ def _settle_command(comparison: Comparison, options: argparse.Namespace) -> str 
     if options.results is not None or (options.run is not None and preset not in shipped_names()):
         return None
     words = [command_name(), "compare", comparison.old.name, comparison.new.name, "--preset", preset]
-    for name in ("device", "model", "operation", "isolation", "wheel", "policy", "machine"):
+    for name in ("device", "model", "operation", "isolation", "wheel", "policy", "python", "machine"):
         value = getattr(options, name)
         if value not in (None, "fork", "auto"):
             words += [f"--{name}", value if isinstance(value, str) else ",".join(value)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from harness.errors import UsageError
+from harness.errors import ReleaseError, UsageError
 from harness.machine.gpu_presence import GpuPresence, Presence, gpu_presence
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
@@ -18,15 +18,19 @@ from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
-from harness.releases.environments import Environment, describe_obtainable, prepare
+from harness.releases.environments import Environment, describe_obtainable, installable, obstacle, prepare
+from harness.releases.installation import find_python_minor
+from harness.releases.locks import make_usable_lock
 from harness.releases.manifest import Release, read_manifest
 from harness.releases.profiles import Profile, find_profile, split_subject, with_profile
+from harness.releases.python_choice import Choice, choose_python, group_by_python
 from harness.report.progress import progress_for
 from harness.shortfall import places_without_room, shortfall_of_places
 from harness.store.machines import this_machine
 from harness.store.runs import results_path
 from harness.verdict.margins import margin_table, require_known
 
+ALL = "ALL"
 NO_GPU = "GPU cells: n/a: no-gpu (no NVIDIA GPU was found on this machine)"
 
 
@@ -98,11 +102,21 @@ def plan_of(
     preset, absent = chosen_preset(options)
     machine = this_machine(root, options.machine)
     require_room(root, preset, machine.name)
+    chosen = chosen_subjects(root, names)
+    choice = chosen_python([release for release, _ in chosen], options.python)
+    if choice is not None:
+        progress.say(f"{python_sentence(choice, len(chosen))}.")
     for reason in absent:
         progress.say(f"{reason}.")
+    python = None if choice is None else choice.minor
+    wheel, policy = options.wheel, options.policy
+    for release, _ in chosen:  # whatever cannot be had of any of them is said before the first is installed
+        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
+        if described.is_unlocked:
+            make_usable_lock(root, release, *described.locked_for, progress.say)
     environments = []
-    for release, profile in chosen_subjects(root, names):
-        environment = prepare(release, root, wheel=options.wheel, policy=options.policy, say=progress.say)
+    for release, profile in chosen:
+        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=progress.say)
         environments.append(environment if profile is None else with_profile(environment, profile, root, progress.say))
     return Plan(
         kind=kind,
@@ -143,16 +157,86 @@ def chosen_subjects(root: Path, names: Sequence[str]) -> list[tuple[Release, Pro
     return found
 
 
-def described_subjects(root: Path, options: argparse.Namespace, names: Sequence[str]) -> list[tuple[str, Environment]]:
-    """Return each subject's full name and the environment of its release, installing nothing.
+def chosen_python(releases: Sequence[Release], asked: str | None) -> Choice | None:
+    """Return the one Python that all these releases are measured under; None where none of them tells its own.
+
+    Args:
+        releases: what is measured; those that are bound to an interpreter have its Python.
+        asked: the minor that the user asked for.
+
+    Raises:
+        ReleaseError: they can have none in common here; an interpreter is not there.
+    """
+    for release in releases:
+        complaint = obstacle(release) if release.python is not None else None
+        if complaint is not None:
+            raise ReleaseError(complaint)
+    bound = {release.name: find_python_minor(release.python) for release in releases if release.python}
+    return choose_python(
+        [release for release in releases if release.python is None],
+        asked=asked,
+        bound={name: minor for name, minor in bound.items() if minor is not None},
+    )
+
+
+def groups_of_subjects(root: Path, names: Sequence[str], asked: str | None) -> list[tuple[str | None, list[str]]]:
+    """Return the runs that subjects are measured in: the Python of each, None where it is unknown, and their names.
+
+    It is one run where a Python can be had for all of them, else one for each of as few Pythons as this machine allows.
+
+    Args:
+        root: the project's root.
+        names: of the subjects; "ALL" means every release that can be had here.
+        asked: the minor that the user asked for.
+
+    Raises:
+        UsageError: a subject's name is wrong.
+        ReleaseError: a subject cannot be had here.
+    """
+    if list(names) == [ALL]:
+        releases = read_manifest(root / "releases.toml").releases
+        names = [release.name for release in installable(releases, python=asked)]
+        if not names:
+            raise ReleaseError(str(obstacle(releases[-1], python=asked)))
+    chosen = chosen_subjects(root, names)
+    try:
+        choice = chosen_python([release for release, _ in chosen], asked)
+        return [(None if choice is None else choice.minor, list(names))]
+    except ReleaseError:
+        if asked is not None:
+            raise
+    groups: dict[str | None, list[str]] = {}
+    own = group_by_python([release for release, _ in chosen if release.python is None])
+    python_of = {release.name: minor for minor, members in own.items() for release in members}
+    for name, (release, _) in zip(names, chosen, strict=True):
+        alone = chosen_python([release], None)
+        minor = python_of.get(release.name) or (None if alone is None else alone.minor)
+        groups.setdefault(minor, []).append(name)
+    return list(groups.items())
+
+
+def python_sentence(choice: Choice, subjects: int) -> str:
+    """Return under which Python is measured: "Python 3.11 on all sides, which uv fetches first"."""
+    sides = {1: "", 2: " on both sides"}.get(subjects, " on all sides")
+    return f"Python {choice.minor}{sides}{', which uv fetches first' if choice.is_fetched else ''}"
+
+
+def described_subjects(
+    root: Path, options: argparse.Namespace, names: Sequence[str]
+) -> tuple[Choice | None, list[tuple[str, Environment]]]:
+    """Return the Python, and each subject's full name and the environment of its release, installing nothing.
 
     Raises:
         UsageError: an option or a release's name is wrong.
         ReleaseError: a release cannot be had here, as `plan_of` would say.
     """
-    return [
-        (_full_name(release, profile), describe_obtainable(release, root, wheel=options.wheel, policy=options.policy))
-        for release, profile in chosen_subjects(root, names)
+    chosen = chosen_subjects(root, names)
+    choice = chosen_python([release for release, _ in chosen], options.python)
+    python = None if choice is None else choice.minor
+    wheel, policy = options.wheel, options.policy
+    return choice, [
+        (_full_name(release, profile), describe_obtainable(release, root, wheel=wheel, policy=policy, python=python))
+        for release, profile in chosen
     ]
 
 

@@ -15,6 +15,7 @@ from harness.report.ratios import render_ratios
 from harness.report.scaling import render_scaling
 from harness.scaling import Course, courses
 from harness.store.frame import repeats_frame, samples_frame
+from harness.store.python_changes import subject_labels
 from harness.store.records import Problem
 
 
@@ -49,13 +50,15 @@ def show_ratios(options: argparse.Namespace) -> int:
 
 
 def _samples(options: argparse.Namespace, runs: Runs, problems: list[Problem]) -> pd.DataFrame:
-    """Return the samples of runs, only those of the subjects that the options name."""
+    """Return the samples of runs, only those of the subjects that the options name, each Python's apart."""
     samples = samples_frame(repeats_frame([run.path for run in runs], problems))
     if options.subjects:
         root = find_root()
         names = {measuring.subject_name(root, name) for name in options.subjects}
         samples = samples[samples["subject"].isin(names)]
-    return samples
+    labels = subject_labels(runs)
+    named = [labels[str(run), str(name)] for run, name in zip(samples["run"], samples["subject"], strict=True)]
+    return samples.assign(subject=pd.Series(named, index=samples.index, dtype="string"))
 
 
 def _blocks(samples: pd.DataFrame, runs: set[str]) -> set[tuple[str, int]]:

@@ -16,7 +16,9 @@ from harness.store.machines import this_machine
 from harness.store.records import Record, records_of_complete_blocks
 
 
-def measure_cell(root: Path, release_name: str, python: Path, device: str, model: str | None) -> list[Record]:
+def measure_cell(
+    root: Path, release_name: str, python: Path, device: str, model: str | None, python_minor: str | None = None
+) -> list[Record]:
     """Measure a model on a device with the preset `asv`, in a run of its own.
 
     Args:
@@ -25,6 +27,7 @@ def measure_cell(root: Path, release_name: str, python: Path, device: str, model
         python: the interpreter that has it, as asv's environment names it.
         device: "cpu" or "gpu".
         model: the model's name; None for the import alone.
+        python_minor: the interpreter's minor version; None: the one that the release is measured under by itself.
 
     Returns:
         The records of all complete blocks.
@@ -33,7 +36,7 @@ def measure_cell(root: Path, release_name: str, python: Path, device: str, model
         UsageError: the release or model is unknown, or another run holds the results.
     """
     release = read_manifest(root / "releases.toml").find(release_name)
-    environment = dataclasses.replace(identified(describe(release, root)), python=python)
+    environment = dataclasses.replace(identified(describe(release, root, python=python_minor)), python=python)
     whole = read_preset("asv")
     preset = narrow(whole, devices=[device], models=model) if model else dataclasses.replace(whole, groups=())
     plan = Plan(

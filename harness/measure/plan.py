@@ -48,9 +48,11 @@ class Plan:
             if environment.installation is not None
         }
         wrappers = {name: found.wrapper for name, found in installed.items() if found.wrapper is not None}
+        pythons = {name: found.python for name, found in installed.items() if found.python is not None}
         builds = {
             "installed TensorFlow": {name: found.tensorflow for name, found in installed.items()},
             "installed Keras": {name: found.keras for name, found in installed.items()},
+            **({"installed Python": pythons} if pythons else {}),
             **({"wrappers": wrappers} if wrappers else {}),
         }
         loader = {name: value for name, value in sorted(os.environ.items()) if name in LOADER_VARIABLES}

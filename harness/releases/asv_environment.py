@@ -1,5 +1,8 @@
 """asv's environment: every release has its own, and asv's benchmark processes run in the harness's interpreter.
 
+Where asv is not told a Python, releases are grouped by it: as few Pythons as this machine allows, so that asv's tables
+and graphs, which never join two of them, go over as many releases as possible.
+
 The benchmarks never import TensorFlow; they start a worker in the release's interpreter, which they find in the
 variable ASV_RELEASE_PYTHON. So neither asv_runner nor anything else is ever installed beside TensorFlow.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +20,59 @@ from asv import util
 from asv.console import log
 from asv.environment import Environment
 
-from harness.errors import UsageError
+from harness.errors import ReleaseError, UsageError
 from harness.machine.gpu_presence import gpu_presence
-from harness.releases.environments import choose_policy, choose_wheel, prepare, running_python_minor
+from harness.releases.environments import choose_policy, choose_wheel, obstacle, prepare
+from harness.releases.installation import find_python_minor
+from harness.releases.manifest import Release, read_manifest
+from harness.releases.python_choice import group_by_python
+from harness.releases.pythons import checked_minor, running_python_minor
 
 _LAUNCHER = Path(__file__).with_name("asv_launcher.py")
+
+ANY = "any"
+"""What asv.conf.json says under "pythons": each release's own."""
+
+asked_pythons: set[str | None] = set()
+"""The Pythons of the environments that asv uses, None for each release's own: asv does not tell its repository."""
+
+
+def complaint(release: Release) -> str | None:
+    """Return one sentence why none of asv's environments can have a release, or None if one can."""
+    reasons = [_why_not(release, python) for python in asked_pythons or {None}]
+    return None if None in reasons else reasons[0]
+
+
+def _why_not(release: Release, asked: str | None) -> str | None:
+    """Return one sentence why a release cannot be had under the Python that asv is told, None for its own."""
+    if release.python is None or asked is None:
+        return obstacle(release, python=asked, may_fetch=False)
+    minor = find_python_minor(release.python)
+    if minor in (None, asked):
+        return obstacle(release)
+    return f"{release.name} has Python {minor}, not {asked}: leave `--python` out, or name other releases."
+
+
+def grouping(releases: Sequence[Release]) -> str:
+    """Return which releases are measured under which Python: "Python 3.11: v2.14.1, v2.15.1; Python 3.13: v2.21.0"."""
+    members: dict[str, list[str]] = {}
+    for release in releases:
+        for asked in sorted(asked_pythons or {None}, key=str):
+            members.setdefault(asked or _python_of(release), []).append(release.name)
+    return "; ".join(f"Python {minor}: {', '.join(names)}" for minor, names in members.items())
+
+
+def _python_of(release: Release) -> str:
+    """Return the Python of a release where asv is not told one: that of its group among all releases."""
+    if release.python is not None:
+        return find_python_minor(release.python) or running_python_minor()
+    return _groups(Path.cwd()).get(release.ident) or running_python_minor()
+
+
+def _groups(root: Path) -> dict[str, str]:
+    """Return the Python of each release that has an environment of its own, by its id."""
+    releases = [one for one in read_manifest(root / "releases.toml").releases if one.python is None]
+    return {one.ident: minor for minor, members in group_by_python(releases).items() for one in members}
 
 
 class ReleaseEnvironment(Environment):  # type: ignore[misc]
@@ -35,16 +87,29 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         try:
             self._wheel = choose_wheel(root=self._root)
             self._policy = choose_policy(self._root, None)
+            releases = read_manifest(self._root / "releases.toml").releases
+            self._asked = None if python == ANY else checked_minor(python)
         except UsageError as error:
             raise util.UserError(str(error)) from None
+        asked_pythons.add(self._asked)
+        if self._asked is not None:
+            asked_pythons.discard(None)  # asv makes those of asv.conf.json first, even where it is told another one
         self._current: str | None = None
         self._gpu_told = False
-        super().__init__(conf, running_python_minor(), requirements, tagged_env_vars)
+        super().__init__(conf, self._asked or _python_of(releases[-1]), requirements, tagged_env_vars)
+
+    @classmethod
+    def matches(cls, python: str) -> bool:
+        """Whether this class answers for what `--python` says: for all but the path of an interpreter."""
+        return "/" not in python
 
     @property
     def name(self) -> str:
-        """The name in result files; with the kind of wheel, the policy and the Python minor: no two of them mix."""
-        plain = f"tf-{self._wheel}-{self._policy}-py{running_python_minor().replace('.', '')}"
+        """The name in result files; with the kind of wheel, the policy and the Python minor: no two of them mix.
+
+        The Python is that of the release that was chosen last.
+        """
+        plain = f"tf-{self._wheel}-{self._policy}-py{self._python.replace('.', '')}"
         variables = [f"{name}{value}" for name, value in sorted(self.env_vars.items())]
         return str(util.sanitize_filename("-".join([plain, *variables])))
 
@@ -84,13 +149,20 @@ class ReleaseEnvironment(Environment):  # type: ignore[misc]
         self._tell_of_the_gpu()
         release = repo.release(commit_hash)
         try:
-            prepared = prepare(release, self._root, wheel=self._wheel, policy=self._policy, say=log.warning)
+            self._python = self._asked or _python_of(release)
+            reason = _why_not(release, self._asked)
+            if reason is not None:
+                raise ReleaseError(reason)
+            prepared = prepare(
+                release, self._root, wheel=self._wheel, policy=self._policy, python=self._python, say=log.warning
+            )
         except UsageError as error:
             log.error(str(error))
             raise util.ProcessError(["savedmodel-bench", "install", release.name], 1, "", str(error)) from None
         self._set_commit_hash(commit_hash)
         self._global_env_vars["ASV_RELEASE_NAME"] = release.name
         self._global_env_vars["ASV_RELEASE_PYTHON"] = str(prepared.python)
+        self._global_env_vars["ASV_RELEASE_PYTHON_MINOR"] = self._python
         self._current = commit_hash
 
     def _tell_of_the_gpu(self) -> None:

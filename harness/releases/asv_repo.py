@@ -21,7 +21,6 @@ from asv.repo import NoSuchNameError, Repo
 
 from harness.errors import UsageError
 from harness.releases import asv_environment
-from harness.releases.environments import installable, obstacle
 from harness.releases.manifest import Manifest, Release, read_manifest
 from harness.store.asv_machine import settle_machine_name
 
@@ -215,23 +214,24 @@ class ReleaseRepo(Repo):  # type: ignore[misc]
 
     def _newest(self) -> Release:
         """Return the newest release that can be installed here, or the newest at all where none can."""
-        possible = installable(self._manifest.releases)
+        possible = [one for one in self._manifest.releases if asv_environment.complaint(one) is None]
         return (possible or self._manifest.releases)[-1]
 
     def _possible(self, idents: list[str]) -> list[str]:
         possible = []
         for ident in idents:
-            complaint = obstacle(self._by_ident[ident])
+            complaint = asv_environment.complaint(self._by_ident[ident])
             if complaint is None:
                 possible.append(ident)
             else:
                 log.warning(complaint)
         if not possible:
             raise util.UserError("None of these releases can be installed here.")
+        log.info(asv_environment.grouping([self._by_ident[ident] for ident in possible[::-1]]))
         return possible
 
     def _refuse_if_impossible(self, release: Release) -> None:
-        complaint = obstacle(release)
+        complaint = asv_environment.complaint(release)
         if complaint is not None:
             raise util.UserError(complaint)
 

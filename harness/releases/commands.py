@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
-from harness.releases.environments import describe, obstacle, running_python_minor
+from harness.releases.environments import describe, obstacle
 from harness.releases.interpreters import add_interpreter
-from harness.releases.locks import WHEELS, lock_path, lock_title, make_lock, pythons_of, read_lock
+from harness.releases.locks import WHEELS, lock_path, lock_title, locked_pythons, make_lock, read_lock
 from harness.releases.manifest import POLICIES, Manifest, Release, read_manifest
+from harness.releases.pythons import running_python_minor
 
 
 def find_root() -> Path:
@@ -46,21 +47,24 @@ def list_releases(root: Path, *, style: str = "table", wheel: str = "auto", poli
         print(json.dumps(document, indent=2))
         return 0
     table = Table(box=None, pad_edge=False)
-    for title in ("release", "date", "keras", "environment", "state"):
+    for title in ("release", "date", "keras", "python", "environment", "state"):
         table.add_column(title, no_wrap=title != "state")
     for row in rows:
-        table.add_row(row["name"], row["date"], row["keras"] or "-", row["environment"], _state(row))
+        table.add_row(
+            row["name"], row["date"], row["keras"] or "-", row["python"] or "-", row["environment"], _state(row)
+        )
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(table)
-    older = sorted({row["newest_python"] for row in rows if row["obstacle"] and row["newest_python"]})
-    if older:
-        ways = " or ".join(f"`make setup PYTHON=python{minor}`" for minor in older)
-        console.print(f"This is Python {running_python_minor()}; for older releases: {ways}.", soft_wrap=True)
+    for reason in (row["obstacle"] for row in rows if row["obstacle"]):
+        console.print(reason, soft_wrap=True)
     return 0
 
 
 def _described(release: Release, root: Path, wheel: str, policy: str | None) -> dict[str, Any]:
-    environment = describe(release, root, wheel=wheel, policy=policy)
+    reason = obstacle(release)
+    # A name and a lock can be told of a release that no Python is here for: those of the newest that it has wheels for.
+    python = release.newest_python or running_python_minor() if reason and release.python is None else None
+    environment = describe(release, root, wheel=wheel, policy=policy, python=python)
     return {
         "name": release.name,
         "version": release.version,
@@ -76,16 +80,16 @@ def _described(release: Release, root: Path, wheel: str, policy: str | None) -> 
         "newest_python": release.newest_python,
         "keras": environment.keras,
         "lock_digest": environment.lock_digest,
-        "obstacle": obstacle(release),
+        "obstacle": reason,
     }
 
 
 def _state(row: dict[str, Any]) -> str:
     if row["obstacle"]:
-        return f"needs Python up to {row['newest_python']}" if row["newest_python"] else str(row["obstacle"])
+        return "cannot be installed here"
     if row["installed"]:
         return "installed"
-    return "no lock" if row["locked"] is False else "not installed"
+    return "not installed, its lock is made first" if row["locked"] is False else "not installed"
 
 
 def add_release(root: Path, *, python: Path, name: str, date: datetime.date | None = None) -> int:
@@ -111,7 +115,7 @@ def lock_releases(
     for release in _selected(manifest, names):
         for policy in policies or POLICIES:
             for wheel in wheels or WHEELS:
-                for minor in pythons_of(release):
+                for minor in locked_pythons(root, release, wheel, policy):
                     lock, changed = make_lock(root, release, wheel, policy, minor)
                     state = "changed" if changed else "unchanged"
                     if lock.unresolvable is not None:
@@ -132,7 +136,7 @@ def check_locks(root: Path) -> int:
     for release in _selected(manifest, []):
         for policy in POLICIES:
             for wheel in WHEELS:
-                for minor in pythons_of(release):
+                for minor in locked_pythons(root, release, wheel, policy):
                     path = lock_path(root, release, wheel, policy, minor)
                     expected.add(path)
                     shown = path.relative_to(root)

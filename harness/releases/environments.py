@@ -1,4 +1,4 @@
-"""One environment per release, filled from its lock by uv with hard links.
+"""One environment per release and Python, filled from the release's lock by uv with hard links.
 
 Making one from a warm cache takes seconds (compiling to bytecode included: half a minute), having one takes nothing.
 Nothing of the harness is ever installed there. A stamp, written last, says which lock an environment was filled from:
@@ -16,14 +16,16 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import ReleaseError, UsageError
 from harness.releases.installation import Installation, find_installation, why_not_startable
-from harness.releases.locks import Lock, lock_path, pythons_of, read_lock
+from harness.releases.locks import Lock, lock_path, make_usable_lock, read_lock, usable_lock
 from harness.releases.manifest import POLICIES, Release, read_manifest
+from harness.releases.python_choice import choose_python, common_python
+from harness.releases.pythons import Python, fetch_python, found_pythons
 from harness.releases.uv_command import UvError, run_uv
 
 FOLDER = ".environments"
@@ -36,10 +38,6 @@ BYTES_NEEDED = {"cpu": 1_400_000_000, "cuda": 6_800_000_000}
 """Disk space of one environment, by wheel."""
 
 
-class ReleaseError(UsageError):
-    """A release cannot be had here; one sentence that says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Environment:
     """Where a release lives: everything about it that has to stand beside a measured number."""
@@ -47,9 +45,9 @@ class Environment:
     name: str  # "tf-2.21.0-cpu-today-py311"; "python-NAME" for an interpreter release
     release: Release
     python: Path
-    wheel: str | None  # "cpu" or "cuda"; None for an interpreter release, as everything below
+    wheel: str | None  # "cpu" or "cuda"; None for an interpreter release, as policy, lock and Keras
     policy: str | None
-    python_minor: str | None
+    python_minor: str | None  # of an interpreter release, once `identified` has asked it
     lock_digest: str | None
     keras: str | None
     installed: bool
@@ -64,14 +62,19 @@ class Environment:
         return (self.installation and self.installation.version) or self.release.version
 
     @property
+    def is_unlocked(self) -> bool:
+        """Whether its lock has to be made before it can be installed."""
+        return self.release.python is None and self.lock_digest is None
+
+    @property
+    def locked_for(self) -> tuple[str, str, str]:
+        """Kind of wheel, policy and Python minor of a release that is not bound to an interpreter."""
+        return str(self.wheel), str(self.policy), str(self.python_minor)
+
+    @property
     def subject(self) -> str:
         """The name of what is measured: the release's, with the profile's."""
         return self.release.name if self.profile is None else f"{self.release.name}@{self.profile}"
-
-
-def running_python_minor() -> str:
-    """Return the Python minor of the harness, which its environments share: "3.11"."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def choose_wheel(wheel: str = "auto", root: Path | None = None) -> str:
@@ -98,29 +101,37 @@ def _has_cuda_environments(root: Path | None) -> bool:
     return root is not None and any((root / FOLDER).glob(f"tf-*-cuda-*/{_STAMP}"))
 
 
-def obstacle(release: Release, *, python_minor: str | None = None) -> str | None:
-    """Return one sentence why this platform or this Python cannot install the release, or None if it can."""
+def obstacle(release: Release, *, python: str | None = None, may_fetch: bool = True) -> str | None:
+    """Return one sentence why the release cannot be had here, or None if it can.
+
+    Args:
+        release: the release.
+        python: the Python minor that it has to have; None: any that it has wheels for.
+        may_fetch: whether a Python that uv could fetch is one that can be had.
+    """
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"{release.name} can only be measured on Linux x86-64, and this is {sys.platform} {platform.machine()}."
     if release.python is not None:
         reason = why_not_startable(release.python)
         wrong = f"The interpreter of {release.name} cannot be started: {release.python} {reason}"
         return None if reason is None else f"{wrong}; correct `python` in releases.toml."
-    minor = python_minor or running_python_minor()
-    if release.newest_python is not None and _number(minor) > _number(release.newest_python):
-        return (
-            f"{release.name} has no wheels for Python {minor}, only up to {release.newest_python}: "
-            f"run `make setup PYTHON=python{release.newest_python}`, or use a newer release."
-        )
+    try:
+        choose_python([release], asked=python, may_fetch=may_fetch)
+    except UsageError as error:
+        return str(error)
     return None
 
 
-def installable(releases: tuple[Release, ...], *, python_minor: str | None = None) -> tuple[Release, ...]:
-    """Return the releases that have no obstacle here."""
-    return tuple(release for release in releases if obstacle(release, python_minor=python_minor) is None)
+def installable(
+    releases: Iterable[Release], *, python: str | None = None, may_fetch: bool = True
+) -> tuple[Release, ...]:
+    """Return the releases that have no obstacle here; the arguments are those of `obstacle`."""
+    return tuple(release for release in releases if obstacle(release, python=python, may_fetch=may_fetch) is None)
 
 
-def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str | None = None) -> Environment:
+def describe(
+    release: Release, root: Path, *, wheel: str = "auto", policy: str | None = None, python: str | None = None
+) -> Environment:
     """Return what `prepare` would give, without installing anything.
 
     Args:
@@ -128,16 +139,17 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
         root: the project's root, which holds `releases.toml` and `locks/`.
         wheel: "cpu", "cuda", or "auto" for what the machine has.
         policy: "today" or "at-release"; None: what `releases.toml` says.
+        python: the Python minor ("3.11"); None: the newest that the release has wheels for and that can be had.
 
     Raises:
-        UsageError: the lock is malformed.
+        UsageError: the lock is malformed, or no Python can be had.
     """
     if release.python is not None:
         there = why_not_startable(release.python) is None
         return Environment(f"python-{release.name}", release, release.python, None, None, None, None, None, there)
     wheel = choose_wheel(wheel, root)
     policy = choose_policy(root, policy)
-    minor = running_python_minor()
+    minor = python or common_python([release])
     name = f"tf-{release.plain_name}-{wheel}-{policy}-py{minor.replace('.', '')}"
     path = lock_path(root, release, wheel, policy, minor)
     lock = read_lock(path) if path.exists() else None
@@ -148,31 +160,36 @@ def describe(release: Release, root: Path, *, wheel: str = "auto", policy: str |
     return Environment(name, release, folder / "bin" / "python", wheel, policy, minor, digest, keras, there)
 
 
-def describe_obtainable(release: Release, root: Path, *, wheel: str = "auto", policy: str | None = None) -> Environment:
+def describe_obtainable(
+    release: Release, root: Path, *, wheel: str = "auto", policy: str | None = None, python: str | None = None
+) -> Environment:
     """Return what `prepare` would give, as `describe` does, refusing what is known to be impossible without installing.
 
     Raises:
-        ReleaseError: it cannot be had here: wrong Python, no lock, or no set of versions fits.
+        ReleaseError: it cannot be had here: another platform, no Python, or no set of versions fits.
         UsageError: the arguments or the lock are wrong.
     """
-    complaint = obstacle(release)
+    complaint = obstacle(release, python=python)
     if complaint is not None:
         raise ReleaseError(complaint)
-    environment = describe(release, root, wheel=wheel, policy=policy)
+    environment = describe(release, root, wheel=wheel, policy=policy, python=python)
     if release.python is None and not environment.installed:
-        _lock_for(environment, root)
+        usable_lock(root, release, *environment.locked_for)
     return environment
 
 
 def identified(environment: Environment) -> Environment:
-    """Return the environment with what identifies the packages of an interpreter release; a lock tells it of others.
+    """Return the environment with the Python and what identifies the packages of an interpreter release.
+
+    Its lock tells it of others.
 
     Raises:
         UsageError: the interpreter cannot be started or has no TensorFlow.
     """
     if environment.release.python is None:
         return environment
-    return replace(environment, installation=find_installation(environment.release.python))
+    found = find_installation(environment.release.python)
+    return replace(environment, installation=found, python_minor=found.python)
 
 
 def choose_policy(root: Path, policy: str | None) -> str:
@@ -194,22 +211,26 @@ def prepare(
     *,
     wheel: str = "auto",
     policy: str | None = None,
+    python: str | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Environment:
     """Return the release's environment, made or made anew where it has to be.
+
+    A Python and a lock that are missing are had first; the lock stays in `locks/`.
 
     Args:
         release: the release.
         root: the project's root.
         wheel: "cpu", "cuda", or "auto" for what the machine has.
         policy: "today" or "at-release"; None: what `releases.toml` says.
+        python: the Python minor ("3.11"); None: the newest that the release has wheels for and that can be had.
         say: is told in one line what is going on, where it takes time.
 
     Raises:
-        ReleaseError: it cannot be had here: wrong Python, no lock, too little disk, a failed install.
-        UsageError: the arguments or the lock are wrong.
+        ReleaseError: it cannot be had here: no lock can be made, too little disk, a failed install.
+        UsageError: the arguments or the lock are wrong, or no Python can be had.
     """
-    environment = describe_obtainable(release, root, wheel=wheel, policy=policy)
+    environment = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
     if release.python is not None:
         environment = identified(environment)
         for sentence in environment.installation.warnings() if environment.installation else ():
@@ -217,46 +238,34 @@ def prepare(
         return environment
     if environment.installed:
         return environment
-    lock = _lock_for(environment, root)
+    minor = str(environment.python_minor)
+    what = environment.locked_for
+    lock = usable_lock(root, release, *what) or make_usable_lock(root, release, *what, say)
+    base = found_pythons().get(minor) or _fetched(minor, say)
     folder = root / FOLDER / environment.name
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder):
         if not _is_filled(folder, lock.digest):
-            _fill(folder, lock, environment, root, say)
-    return describe(release, root, wheel=wheel, policy=policy)
+            _fill(folder, lock, environment, base, root, say)
+    return describe(release, root, wheel=wheel, policy=policy, python=minor)
 
 
-def _lock_for(environment: Environment, root: Path) -> Lock:
-    release, wheel, policy, minor = (
-        environment.release,
-        str(environment.wheel),
-        str(environment.policy),
-        str(environment.python_minor),
-    )
-    path = lock_path(root, release, wheel, policy, minor)
-    if not path.exists():
-        known = "" if minor in pythons_of(release) else f" (locks are kept for {', '.join(pythons_of(release))})"
-        raise ReleaseError(
-            f"{release.name} has no lock for the {wheel} wheel, policy {policy}, Python {minor}{known}: "
-            f"make it with `savedmodel-bench releases lock {release.plain_name}`."
-        )
-    lock = read_lock(path)
-    if lock.unresolvable is not None:
-        raise ReleaseError(
-            f"{release.name} cannot be installed as {wheel} wheel under policy {policy}: {lock.unresolvable}"
-        )
-    return lock
+def _fetched(minor: str, say: Callable[[str], None]) -> Python:
+    say(f"Python {minor} is not on this machine: uv fetches it, about 30 MB")
+    return fetch_python(minor)
 
 
-def _fill(folder: Path, lock: Lock, environment: Environment, root: Path, say: Callable[[str], None]) -> None:
-    """Make the environment; the stamp comes last."""
+def _fill(
+    folder: Path, lock: Lock, environment: Environment, base: Python, root: Path, say: Callable[[str], None]
+) -> None:
+    """Make the environment from the Python `base`; the stamp comes last."""
     if folder.exists():
         say(f"removing the environment of {environment.release.name}: it is incomplete or its lock has changed")
         shutil.rmtree(folder)
     _check_space(folder.parent, environment)
     say(f"installing {environment.release.name} ({environment.name}), about a minute")
     try:
-        run_uv(["venv", "--python", sys.executable, "--no-project", str(folder)], root=root)
+        run_uv(["venv", "--python", str(base.path), "--no-project", str(folder)], root=root)
         arguments = [
             "pip",
             "sync",
@@ -273,7 +282,7 @@ def _fill(folder: Path, lock: Lock, environment: Environment, root: Path, say: C
             f"{environment.release.name} could not be installed: {error} "
             "(check the network, or set the mirror or proxy for pip or uv, and repeat the command)"
         ) from None
-    stamp = {"release": environment.release.name, "lock_digest": lock.digest, "python": platform.python_version()}
+    stamp = {"release": environment.release.name, "lock_digest": lock.digest, "python": base.version}
     temporary = folder / (_STAMP + ".partial")
     temporary.write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
     temporary.replace(folder / _STAMP)
@@ -306,7 +315,3 @@ def _alone(folder: Path) -> Iterator[None]:
     with (folder.parent / f".{folder.name}.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def _number(minor: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in minor.split("."))

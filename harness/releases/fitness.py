@@ -9,31 +9,50 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.machine.findings import Finding, advice, ok, problem
 from harness.machine.storage_fitness import existing
-from harness.releases.environments import FOLDER, choose_wheel, installable, obstacle, running_python_minor
+from harness.releases.environments import FOLDER, choose_wheel, obstacle
 from harness.releases.installation import find_installation
 from harness.releases.manifest import Release, read_manifest
+from harness.releases.python_choice import choose_python
+from harness.releases.pythons import found_pythons
 from harness.releases.uv_command import UvError, run_uv
 
 
 def release_findings(root: Path) -> Iterator[Finding]:
     """Look at what the releases of a project need."""
     releases = read_manifest(root / "releases.toml").releases
-    usable = installable(releases)
-    minor = running_python_minor()
-    text = f"Python {minor}: {len(usable)} of {len(releases)} releases can be installed"
+    pythons = ", ".join(
+        f"{python.version} ({'the harness runs under it' if python.is_own else python.path})"
+        for python in found_pythons().values()
+    )
+    yield ok("pythons", f"found here: {pythons or 'none that TensorFlow could have wheels for'}")
     missing = [reason for release in releases if (reason := obstacle(release))]
-    if not usable:
-        yield problem("releases", text, missing[0] if missing else "Add a release to releases.toml.")
+    text = f"{len(releases) - len(missing)} of {len(releases)} releases can be installed"
+    if len(missing) == len(releases):
+        yield problem("releases", text, missing[-1] if missing else "Add a release to releases.toml.")
     elif missing:
-        yield advice("releases", text, missing[-1])
+        yield advice("releases", text, missing[0])
     else:
         yield ok("releases", text)
+    by_itself = ", ".join(f"{release.name} {_python_text(release)}" for release in releases)
+    yield ok("release-pythons", f"the Python of each release measured by itself: {by_itself}")
     yield from _interpreters(releases)
     yield from _dates(releases)
     yield ok(
         "wheel", f"{choose_wheel(root=root)} wheels are used (--wheel, or SAVEDMODEL_BENCH_WHEEL, chooses otherwise)"
     )
     yield hard_links(root)
+
+
+def _python_text(release: Release) -> str:
+    """Return which Python a release is measured under: "3.11", "3.11 (uv fetches it)", "none here"."""
+    if release.python is not None:
+        return "its interpreter's"
+    try:
+        choice = choose_python([release])
+    except UsageError:
+        return "none here"
+    assert choice is not None
+    return f"{choice.minor} (uv fetches it)" if choice.is_fetched else choice.minor
 
 
 def _interpreters(releases: Sequence[Release]) -> Iterator[Finding]:

@@ -71,7 +71,12 @@ os.write(1, ("INSTALLED " + json.dumps({
     "tensorflow": "sha256:" + digest.hexdigest(),
     "keras": kerases[0] if len(kerases) == 1 else None,
     "owners": owners,
+    "python": "%d.%d" % sys.version_info[:2],
 }) + "\\n").encode())
+"""
+_MINOR_PROBE = """
+import json, os, sys
+os.write(1, ("PYTHON " + json.dumps({"minor": "%d.%d" % sys.version_info[:2]}) + "\\n").encode())
 """
 _PROBE_SECONDS = 60
 
@@ -85,6 +90,7 @@ class Installation:
     wrapper: str | None = None  # "sha256:…", of the script that starts the interpreter; None: there is no such script
     tensorflow_owners: Sequence[str] = ()  # distributions that own the folder tensorflow/: "tf-nightly 2.22.0.dev1"
     keras_owners: Sequence[str] = ()  # the same of keras/
+    python: str | None = None  # the minor version, "3.11"; None: it did not say
 
     @property
     def version(self) -> str | None:
@@ -130,7 +136,17 @@ def find_installation(python: Path) -> Installation:
         _wrapper(python),
         tuple(owners.get("tensorflow", ())),
         tuple(owners.get("keras", ())),
+        found.get("python"),
     )
+
+
+def find_python_minor(python: Path) -> str | None:
+    """Return the Python minor of an interpreter ("3.11"), None where it does not say: it may be no interpreter."""
+    try:
+        found = answer(ask(python, _MINOR_PROBE, _PROBE_SECONDS, "correct `python` in releases.toml"), "PYTHON ")
+    except UsageError:
+        return None
+    return str(found["minor"]) if found and "minor" in found else None
 
 
 def _wrapper(python: Path) -> str | None:

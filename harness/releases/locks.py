@@ -11,17 +11,20 @@ import hashlib
 import re
 import tempfile
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import UsageError
+from harness.errors import ReleaseError, UsageError
 from harness.releases.manifest import Release
+from harness.releases.pythons import OLDEST
 from harness.releases.uv_command import UvError, run_uv
 from harness.releases.versions import version_key
 
 WHEELS = ("cpu", "cuda")
-PYTHON_MINORS = ("3.11", "3.12", "3.13")
-"""The Python minors that locks are kept for."""
+_OLDEST_LOCKED = 11
+_NEWEST_LOCKED = 13
+"""Locks are kept from Python 3.11 on, of releases that do not state their newest Python up to 3.13."""
 
 AT_RELEASE_DAYS = 14
 """Days after a release in which its users' fresh installs still count as "what users had then"."""
@@ -71,10 +74,16 @@ def lock_title(release: Release, wheel: str, policy: str, python_minor: str) -> 
 
 def pythons_of(release: Release) -> tuple[str, ...]:
     """Return the Python minors for which the release has wheels and locks are kept."""
-    if release.newest_python is None:
-        return PYTHON_MINORS
-    newest = int(release.newest_python.split(".")[1])
-    return tuple(minor for minor in PYTHON_MINORS if int(minor.split(".")[1]) <= newest)
+    oldest = int(release.oldest_python.split(".")[1]) if release.oldest_python else _OLDEST_LOCKED
+    newest = int(release.newest_python.split(".")[1]) if release.newest_python else _NEWEST_LOCKED
+    return tuple(f"3.{minor}" for minor in range(max(oldest, _OLDEST_LOCKED), newest + 1))
+
+
+def locked_pythons(root: Path, release: Release, wheel: str, policy: str) -> tuple[str, ...]:
+    """Return those of `pythons_of`, and the others for which a lock was made because it was needed once."""
+    kept = pythons_of(release)
+    made = (f"3.{minor}" for minor in range(int(OLDEST.split(".")[1]), _OLDEST_LOCKED))
+    return (*(one for one in made if lock_path(root, release, wheel, policy, one).exists()), *kept)
 
 
 def read_lock(path: Path) -> Lock:
@@ -119,7 +128,11 @@ def make_lock(root: Path, release: Release, wheel: str, policy: str, python_mino
     except UvError as error:
         reason = str(error)
         if "No solution found" not in reason and "no usable wheels" not in reason:
-            raise UsageError(f"uv could not resolve {requirement(release, wheel)}: {reason}") from None
+            raise UsageError(
+                f"The lock of {release.name} could not be made, since uv could not resolve "
+                f"{requirement(release, wheel)}: {reason} (check the network, or set the mirror or proxy for pip or "
+                "uv, and repeat the command)"
+            ) from None
         body = f"{_UNRESOLVABLE}{_shortened(reason)}\n"
     today = datetime.datetime.now(datetime.UTC).date()
     made = f"# Resolved {today} by `savedmodel-bench releases lock`; do not edit.\n"
@@ -132,6 +145,50 @@ def make_lock(root: Path, release: Release, wheel: str, policy: str, python_mino
     temporary.write_text(f"# {title}\n{made}{body}", encoding="utf-8")
     temporary.replace(path)
     return read_lock(path), True
+
+
+def usable_lock(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> Lock | None:
+    """Return a lock that can be installed from, None where it has not been made yet.
+
+    Raises:
+        ReleaseError: no set of versions fits.
+        UsageError: the file is malformed.
+    """
+    path = lock_path(root, release, wheel, policy, python_minor)
+    if not path.exists():
+        return None
+    lock = read_lock(path)
+    if lock.unresolvable is not None:
+        raise ReleaseError(
+            f"{release.name} cannot be installed as {wheel} wheel under policy {policy}: {lock.unresolvable}"
+        )
+    return lock
+
+
+def make_usable_lock(
+    root: Path, release: Release, wheel: str, policy: str, python_minor: str, say: Callable[[str], None]
+) -> Lock:
+    """Make a lock that is missing, keep it and say so.
+
+    One that no set of versions fits is not kept: the package index may have more tomorrow.
+
+    Raises:
+        ReleaseError: no set of versions fits.
+        UsageError: the package index could not be asked.
+    """
+    path = lock_path(root, release, wheel, policy, python_minor)
+    say(
+        f"{release.name} has no lock yet for the {wheel} wheel, policy {policy}, Python {python_minor}: making it; it "
+        f"is kept in {path.relative_to(root)}"
+    )
+    lock, _ = make_lock(root, release, wheel, policy, python_minor)
+    if lock.unresolvable is None:
+        return lock
+    path.unlink()
+    raise ReleaseError(
+        f"{release.name} cannot be installed as {wheel} wheel under policy {policy} and Python {python_minor}: "
+        f"{lock.unresolvable}"
+    )
 
 
 def _resolve(root: Path, wanted: str, release: Release, policy: str, python_minor: str) -> str:

@@ -22,7 +22,7 @@ from harness.releases.versions import normal_version, version_key
 POLICIES = ("today", "at-release")
 """What a lock holds: what the package index gives now, or what it gave when the release appeared."""
 
-_RELEASE_FIELDS = ("name", "version", "date", "python", "newest_python")
+_RELEASE_FIELDS = ("name", "version", "date", "python", "newest_python", "oldest_python")
 _NOT_FIELDS = {
     "wheel": "is reserved for local wheels, which are not yet supported: remove it",
     "nightly": 'is not needed: give a nightly build by its version, as in version = "2.22.0.dev20260905"',
@@ -49,6 +49,7 @@ class Release:
     python: Path | None  # the interpreter that already has it; None: it gets an environment of its own
     ident: str
     newest_python: str | None = None  # "3.13"; None: not stated
+    oldest_python: str | None = None  # "3.10"; None: any that workers run under
 
     @property
     def plain_name(self) -> str:
@@ -196,9 +197,7 @@ class _Reader:
             version = None if version is None else normal_version(version)
         except InvalidVersion:
             self.fail(index, "version", 'must be one as "2.21.0", "2.22.0rc1" or "2.22.0.dev20260905" (PEP 440)')
-        newest = self.text(index, entry, "newest_python")
-        if newest is not None and not re.fullmatch(r"3\.\d+", newest):
-            self.fail(index, "newest_python", 'must look like "3.13"')
+        newest, oldest = (self.python_minor(index, entry, field) for field in ("newest_python", "oldest_python"))
         name = self.text(index, entry, "name")
         python = self.text(index, entry, "python")
         if python is None:
@@ -206,7 +205,7 @@ class _Reader:
                 self.fail(index, "version", "is missing: give a version, or the interpreter that has one as `python`")
             if name is not None:
                 self.fail(index, "name", "belongs to entries with `python`: a version names itself")
-            return Release(f"v{version}", version, date, None, release_ident(version, "", None), newest)
+            return Release(f"v{version}", version, date, None, release_ident(version, "", None), newest, oldest)
         if not Path(python).is_absolute():
             self.fail(index, "python", "must be an absolute path to an interpreter")
         if name is None:
@@ -221,6 +220,13 @@ class _Reader:
         if value is not None and not (isinstance(value, str) and value):
             self.fail(index, field, "must be text in quotes")
         return value
+
+    def python_minor(self, index: int, entry: dict[str, Any], field: str) -> str | None:
+        """Return a Python minor, None where the entry has none."""
+        minor = self.text(index, entry, field)
+        if minor is not None and not re.fullmatch(r"3\.\d+", minor):
+            self.fail(index, field, 'must look like "3.13"')
+        return minor
 
     def line(self, index: int | None, field: str) -> int:
         """Return the line of a field, or of the entry's header where the field is not there."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
-from harness.releases.environments import FOLDER, Environment, ReleaseError
+from harness.errors import ReleaseError, UsageError
+from harness.releases.environments import FOLDER, Environment
 from harness.releases.uv_command import UvError, run_uv
 from harness.releases.versions import version_key
 

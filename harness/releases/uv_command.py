@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
@@ -41,14 +41,35 @@ def uv_environment() -> dict[str, str]:
     return environ
 
 
-def run_uv(arguments: Sequence[str], *, root: Path, stdin: str = "") -> str:
+def run_uv(
+    arguments: Sequence[str],
+    *,
+    root: Path,
+    stdin: str = "",
+    variables: Mapping[str, str] | None = None,
+    may_fetch_python: bool = False,
+    quiet: bool = True,
+) -> str:
     """Run uv quietly and return its standard output.
+
+    Args:
+        arguments: without those that keep it quiet.
+        root: its working directory.
+        stdin: what it reads.
+        variables: on top of the environment that it has.
+        may_fetch_python: whether it may fetch a Python from the network.
+        quiet: whether it only tells what was asked for; some of its lists are empty then.
 
     Raises:
         UvError: uv failed.
     """
-    command = [uv_path(), *arguments, "--quiet", "--no-progress", "--color", "never", "--no-python-downloads"]
-    done = subprocess.run(command, cwd=root, env=uv_environment(), input=stdin, capture_output=True, text=True)
+    command = [uv_path(), *arguments, "--no-progress", "--color", "never"]
+    if quiet:
+        command.append("--quiet")
+    if not may_fetch_python:
+        command.append("--no-python-downloads")
+    environ = {**uv_environment(), **(variables or {})}
+    done = subprocess.run(command, cwd=root, env=environ, input=stdin, capture_output=True, text=True)
     if done.returncode != 0:
         raise UvError(_gist(done.stderr) or f"uv ended with exit code {done.returncode}")
     return done.stdout

@@ -12,6 +12,7 @@ from harness.report.markdown_writer import Item, MarkdownWriter, Text, command_i
 from harness.report.names import printable
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.wording import title
+from harness.store.python_changes import PythonChange, ReleasesOfPython
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Change, Finding, Shape
@@ -54,6 +55,7 @@ class HistorySection:
     name: str
     history: History
     checks: tuple[Check, ...]
+    pythons: tuple[PythonChange | ReleasesOfPython, ...] = ()  # where the Python changed, which no course goes over
 
     @property
     def is_worse(self) -> bool:
@@ -88,6 +90,7 @@ def write_history(report: MarkdownWriter, sections: Sequence[HistorySection], ol
         report.heading(_heading(section))
         if section.history.too_short:
             report.paragraph(_too_short(section))
+        report.items(map(str, section.pythons))
         report.items(
             (
                 Item(finding_text(section.history, finding), tuple(_below(finding, check)), strong=True)
@@ -103,6 +106,8 @@ def _lines(section: HistorySection) -> Iterator[str]:
     yield _heading(section)
     if section.history.too_short:
         yield _too_short(section)
+    for told in section.pythons:
+        yield printable(str(told))
     yield ""
     for finding, check in zip(section.history.findings, section.checks, strict=True):
         yield f"  {printable(finding_text(section.history, finding))}"
@@ -187,6 +192,7 @@ def _plain(section: HistorySection) -> dict[str, Any]:
         "courses_too_short": history.too_short,
         "fewest_values": FEWEST_FOR_STEPS,
         "margin": history.margin,
+        "pythons": [asdict(told) for told in section.pythons],
         "findings": [
             {
                 **dict(zip(history.groups, finding.group, strict=True)),

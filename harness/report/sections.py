@@ -125,9 +125,11 @@ def origin(comparison: Comparison) -> str:
     blocks = count(comparison.blocks, "paired block" if comparison.paired else "unpaired block")
     further = f" ({comparison.further} with what was disturbed in another)" if comparison.further else ""
     tainted = f", {left_out_text(comparison.tainted, comparison.taint_kinds)}" if comparison.tainted else ""
+    common = comparison.old.python if comparison.old.python == comparison.new.python else None
+    python = f", Python {common}" if common else ""
     return (
         f"preset {comparison.preset} (margin {percent(comparison.margin)} for times), "
-        f"{blocks}{further}, machine {comparison.machine.get('name', 'unknown')}{tainted}"
+        f"{blocks}{further}, machine {comparison.machine.get('name', 'unknown')}{python}{tainted}"
     )
 
 

@@ -25,8 +25,9 @@ from asv_runner.statistics import compute_stats
 
 from harness.errors import UsageError
 from harness.metrics import METRICS, split_batch
-from harness.releases.environments import choose_policy, choose_wheel, running_python_minor
+from harness.releases.environments import choose_policy, choose_wheel
 from harness.releases.manifest import read_manifest
+from harness.releases.pythons import running_python_minor
 from harness.store.asv_benchmarks import AsvBenchmark, RowKey, asv_benchmarks
 from harness.store.asv_machine import machine_parameters
 from harness.store.frame import ROW_KEY, failures_frame, repeats_frame, samples_frame

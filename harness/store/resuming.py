@@ -54,7 +54,10 @@ def why_not_resumable(
         if run.facts["fingerprint"] == fingerprint(parts):
             return None
         before = run.facts.get("fingerprint_parts", {})
-        changes = [_change(name, before.get(name), parts.get(name)) for name in sorted({*before, *parts})]
+        names = {*before, *parts}
+        if before.get("environments") != parts.get("environments"):
+            names.discard("locks")  # another environment has another lock
+        changes = [_change(name, before.get(name), parts.get(name)) for name in sorted(names)]
         named = "; ".join(change for change in changes if change)
         return f"Run {run.run} cannot be continued: {named or 'it does not say what it measured'}."
     return None
@@ -73,6 +76,7 @@ _OF_A_SUBJECT = {
     "profiles": "the profile of",
     "installed TensorFlow": "the TensorFlow installed for",
     "installed Keras": "the Keras installed for",
+    "installed Python": "the Python of the interpreter of",
     "wrappers": "the script that starts",
 }
 """Parts that hold something for each subject, and how a sentence names it."""
@@ -93,6 +97,9 @@ def _change(name: str, old: Any, new: Any) -> str | None:
         return _TELLING_NOTHING[name]
     if name in _OF_A_SUBJECT:
         return _change_of_subjects(_OF_A_SUBJECT[name], old, new)
+    if name == "environments" and isinstance(old, dict) and isinstance(new, dict):
+        told = [f"{one} was in {old.get(one)} and is in {new.get(one)}" for one in new if old.get(one) != new.get(one)]
+        return "; ".join(told)
     if isinstance(old, dict) and isinstance(new, dict):
         differing = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
         return f"{name} changed ({', '.join(differing)})"

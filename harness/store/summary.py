@@ -123,16 +123,15 @@ def _without_mixing(samples: pd.DataFrame, spawned: set[str]) -> tuple[pd.DataFr
 
 
 def _environments(samples: pd.DataFrame, runs: list[RunDirectory]) -> list[str]:
-    known = {
-        (run.run, subject["name"]): str(subject.get("environment") or "-")
-        for run in runs
-        for subject in run.facts["subjects"]
-    }
+    known = {(run.run, subject["name"]): _identity(subject)[1] for run in runs for subject in run.facts["subjects"]}
     return [known.get((str(run), str(name)), "-") for run, name in zip(samples["run"], samples["subject"], strict=True)]
 
 
 def _identity(subject: dict[str, Any]) -> tuple[str, str]:
-    return subject["name"], str(subject.get("environment") or "-")
+    """Return a subject's name and environment; an interpreter's own does not name its Python."""
+    environment, python = str(subject.get("environment") or "-"), subject.get("python")
+    bound = python is not None and subject.get("wheel") is None
+    return subject["name"], f"{environment}-py{str(python).replace('.', '')}" if bound else environment
 
 
 def _dates(root: Path, problems: list[Problem]) -> dict[str, datetime.date]:

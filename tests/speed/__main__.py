@@ -15,6 +15,7 @@ from harness.machine.gpu_presence import Presence, gpu_presence
 from harness.machine.identity import describe_machine
 from harness.releases.environments import Environment, prepare
 from harness.releases.manifest import read_manifest
+from harness.releases.python_choice import common_python
 from harness.store.runs import ResultsLock, write_json_atomically
 
 from .accounting import account
@@ -213,7 +214,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace) -> None:
     releases = read_manifest(ROOT / "releases.toml").newest_stable(2)
-    environments = [prepare(release, ROOT, wheel="cpu", say=print) for release in releases]
+    python = common_python(releases)
+    environments = [prepare(release, ROOT, wheel="cpu", python=python, say=print) for release in releases]
     benchmark = Benchmark(ROOT, ROOT / "results" / "speed", environments, options.smoke)
     # No other run may disturb this one; a smoke run believes no number.
     with nullcontext() if options.smoke else ResultsLock(ROOT):

@@ -106,6 +106,7 @@ def _main(request: Path) -> None:
     from harness.measure.run import measure
     from harness.releases.environments import describe
     from harness.releases.manifest import read_manifest
+    from harness.releases.python_choice import common_python
 
     from .plans import PLANS
 
@@ -114,7 +115,9 @@ def _main(request: Path) -> None:
     with host_phase(phases, "read the plan, describe the machine"):
         root, work = Path(asked["root"]), Path(asked["work"])
         manifest = read_manifest(root / "releases.toml")
-        environments = [describe(manifest.find(name), root, wheel=asked["wheel"]) for name in asked["releases"]]
+        releases = [manifest.find(name) for name in asked["releases"]]
+        python = common_python(releases)
+        environments = [describe(one, root, wheel=asked["wheel"], python=python) for one in releases]
         preset = PLANS[asked["plan"]](asked["smoke"])
         plan = Plan(
             "speed", preset, name_subjects(environments), describe_machine(), time.time_ns(), asked["isolation"]

@@ -1,0 +1,27 @@
+"""What is printed at the end of every run of the tests: what was skipped, what was left out, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say it in a line for each reason."""
+    skipped: dict[str, set[str]] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        place, _, reason = report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, str(report.longrepr))
+        name = report.nodeid.split("::")[-1] if "::" in report.nodeid else Path(place).name
+        skipped.setdefault(reason.removeprefix("Skipped: "), set()).add(name.partition("[")[0])
+    terminalreporter.line("")
+    for reason, names in sorted(skipped.items()):
+        terminalreporter.line(f"Skipped: {', '.join(sorted(names))}: {reason}")
+    if not skipped:
+        terminalreporter.line("Skipped: nothing.")
+    left_out = len(terminalreporter.stats.get("deselected", []))
+    if left_out:
+        chosen = " ".join(f"{option} '{value}'" for option in ("-m", "-k") if (value := config.getoption(option)))
+        terminalreporter.line(
+            f"Not run: {left_out} tests that {chosen or 'the command line'} leaves out; `make test` runs all."
+        )
