@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -205,9 +205,10 @@ def test_a_machine_that_disturbed_every_repeat_is_not_green(root: Path, capsys: 
 
 
 @pytest.fixture(name="measuring_gives")
-def _measuring_gives(monkeypatch: pytest.MonkeyPatch) -> Callable[[RunDirectory], None]:
+def _measuring_gives(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[RunDirectory], None]:
     """Return what makes the commands that measure find this run measured."""
-    monkeypatch.setattr(bench, "installable", lambda _: (SimpleNamespace(name=OLD), SimpleNamespace(name=NEW)))
+    both = tuple(map(read_manifest(root / "releases.toml").find, (OLD, NEW)))
+    monkeypatch.setattr(bench, "installable", lambda _, python: both)
 
     def gives(run: RunDirectory) -> None:
         outcome = Outcome(run, 2, 0, 2, interrupted=False, stopped_by=None)
@@ -248,6 +249,23 @@ def test_a_bench_of_nothing_ends_with_3_and_one_that_found_a_regression_with_0(
     measuring_gives(stored(root, whole, broken))
     assert main(["bench"]) == 0
     assert main(["run", OLD, NEW]) == 0  # one of its releases was measured
+
+
+def test_where_there_is_a_run_for_each_python_one_that_fell_short_does_not_end_the_others(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sides = {OLD: stored(root, broken, broken), NEW: stored(root, whole, whole)}
+    measured: list[str] = []
+
+    def measure(root: Path, options: argparse.Namespace, kind: str, names: list[str], *_: Any) -> Outcome:
+        measured.append(f"{options.python} {names[0]}")
+        return Outcome(sides[names[0]], 2, 0, 2, interrupted=False, stopped_by=None)
+
+    monkeypatch.setattr(compare, "measure_subjects", measure)
+    monkeypatch.setattr(measuring, "groups_of_subjects", lambda *_: [("3.11", [OLD]), ("3.13", [NEW])])
+    assert main(["run", OLD, NEW]) == 3
+    assert measured == [f"3.11 {OLD}", f"3.13 {NEW}"]
+    assert NO_IMPORT in capsys.readouterr().err
 
 
 def test_a_plan_without_room_is_refused_before_anything_is_installed(
