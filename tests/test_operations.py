@@ -11,7 +11,10 @@ import pytest
 from stored_runs import project_root
 
 from harness.cli import main
+from harness.commands import compare
 from harness.machine.gpu import gpu_present
+from harness.measure.sitting import Outcome
+from harness.store.runs import load_run
 
 
 @pytest.fixture(autouse=True)
@@ -255,3 +258,17 @@ def test_what_settles_an_open_row_is_a_command_that_can_be_typed(
     (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "preset": {**facts["preset"], "name": "mine"}}))
     main([*asked, str(tmp_path / "run")])
     assert "To settle" not in capsys.readouterr().out
+
+
+def test_what_settles_an_open_row_keeps_to_the_python_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(REFERENCE, tmp_path / "run")
+    facts = json.loads((REFERENCE / "run.json").read_text())
+    sides = [subject for subject in facts["subjects"] if subject["name"] in ("v2.15.1", "v2.21.0")]
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "subjects": sides}))
+    outcome = Outcome(load_run(tmp_path / "run"), 2, 0, 2, interrupted=False, stopped_by=None)
+    monkeypatch.setattr(compare, "measure_subjects", lambda *_: outcome)
+    main(["compare", "2.15", "2.21", "--python", "3.11"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert re.search(r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks \d+ should settle", shown)
