@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,16 @@ def test_an_index_in_uv_toml_stands(tmp_path):
     (tmp_path / ".config" / "uv" / "uv.toml").write_text('[[index]]\nurl = "https://mine.example"\n')
     added = uv_variables(parse_pip_settings(LISTED), {"HOME": str(tmp_path)})
     assert "UV_DEFAULT_INDEX" not in added
+
+
+def test_a_lock_needs_no_interpreter_of_its_python(tmp_path, monkeypatch):
+    asked: list[list[str]] = []
+
+    def run_uv(arguments, **_):
+        asked.append(list(arguments))
+        raise UvError("No solution found")
+
+    monkeypatch.setattr(locks, "run_uv", run_uv)
+    make_lock(tmp_path, release("2.15.1"), "cpu", "today", "3.9")
+    at = asked[0].index("--python")
+    assert asked[0][at : at + 4] == ["--python", sys.executable, "--python-version", "3.9"]

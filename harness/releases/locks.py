@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -197,7 +198,9 @@ def _resolve(root: Path, wanted: str, release: Release, policy: str, python_mino
         # The pylock format lists the wheels of the target platform alone; requirements.txt would hash all of them.
         output = Path(folder) / "pylock.release.toml"
         arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--output-file", str(output)]
-        arguments += ["--python-version", python_minor, "--python-platform", _PLATFORM, "--only-binary", ":all:"]
+        # uv wants some interpreter, which need not be of that version: nothing is built.
+        arguments += ["--python", sys.executable, "--python-version", python_minor]
+        arguments += ["--python-platform", _PLATFORM, "--only-binary", ":all:"]
         if policy == "at-release":
             # The day counts to its end, in UTC.
             until = release.date + datetime.timedelta(days=AT_RELEASE_DAYS + 1)
