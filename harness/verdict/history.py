@@ -28,31 +28,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from asv.step_detect import detect_steps
 from numpy.typing import NDArray
 from scipy import stats
 
 from harness.verdict.course import Change, Course, Shape
 from harness.verdict.hypotheses import false_discovery_q
+from harness.verdict.levels import FEWEST_FOR_STEPS, MAD_TO_DEVIATION, MOST_PASSES, Floats, fewest, levels, may_have_steps, noise, without_outliers
 from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, correlation_cost, steady_trend
 
 MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
 
-FEWEST_FOR_STEPS = 5
-"""Values of a course: fewer show no change, whatever they are."""
-_SHORT = 24
-"""One value alone is an outlier until a second one agrees with it; in a course longer than this, until a third does."""
 _FEWEST_IN_SPLIT = 5
 """Values on either side of a split that asv did not see: among fewer, two outliers would pass for a level."""
-_MOST_PASSES = 8
-_OUTLIERS = 0.1  # of a course, at most
-_MOST_AT_ONCE = 1000
-_RECENT = 400
-"""The newest values of a long course are never condensed: a change of last week must be seen."""
-_MAD_TO_DEVIATION = 1.4826  # of a normal distribution
-
-_Floats = NDArray[np.float64]
 
 
 def find_changes(
@@ -96,11 +84,18 @@ def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = Tru
     usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
     places = np.array([place for place, _ in usable])
     logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
-    places, logs, bounds = _levels(places, logs)
-    bounds, p_values = _significant(logs, bounds, margin)
-    if splits:
-        bounds, p_values = _split_further(logs, bounds, p_values, margin)
     reach = math.log1p(margin)
+    if float(np.ptp(logs)) <= reach:
+        return []
+    p_values: list[float] = []
+    if may_have_steps(logs, reach):
+        places, logs, bounds = levels(places, logs)
+        bounds, p_values = _significant(logs, bounds, margin)
+        if splits:
+            bounds, p_values = _split_further(logs, bounds, p_values, margin)
+    else:
+        places, logs = without_outliers(places, logs)
+        bounds = [0, len(logs)]
     if trends:
         whole = steady_trend(logs, reach)
         if whole is not None and _line_is_better(logs, bounds, whole):
@@ -138,74 +133,14 @@ def _usable(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
-def _levels(places: NDArray[np.int64], logs: _Floats) -> tuple[NDArray[np.int64], _Floats, list[int]]:
-    """Return the course without outliers, and the bounds of its levels: [0, …, length]."""
-    bounds = _jumps(logs)
-    whole = len(logs)
-    for _ in range(_MOST_PASSES):
-        alone = _outliers(logs, bounds)
-        # Where every other value stands alone these are no outliers, but noise or a slope.
-        left = len(logs) - len(alone)
-        if not alone or whole - left > max(1, _OUTLIERS * whole) or left < FEWEST_FOR_STEPS:
-            break
-        places, logs = np.delete(places, alone), np.delete(logs, alone)
-        bounds = _jumps(logs)
-    return places, logs, bounds
-
-
-def _outliers(logs: _Floats, bounds: Sequence[int]) -> list[int]:
-    """Return the places of levels too short to be one; of neighbours, only the one that is furthest from all around."""
-    spans = itertools.pairwise(bounds)
-    short = [at for left, right in spans if right - left < _fewest(logs) for at in range(left, right)]
-    groups: list[list[int]] = []
-    for at in short:
-        if groups and groups[-1][-1] == at - 1:
-            groups[-1].append(at)
-        else:
-            groups.append([at])
-    return [max(group, key=lambda at: abs(logs[at] - np.median(logs[max(0, at - 3) : at + 4]))) for group in groups]
-
-
-def _fewest(logs: _Floats) -> int:
-    """Return how many values a level needs."""
-    return 2 if len(logs) <= _SHORT else 3
-
-
-def _jumps(logs: _Floats) -> list[int]:
-    """Return the bounds of asv's levels: [0, …, length].
-
-    Its cost grows faster than the length, so the older part of a long course is condensed to medians of short
-    stretches, and each bound then moved, within its stretch, to where the two levels fit best.
-    """
-    older = max(0, len(logs) - _RECENT)
-    stretch = 1 if len(logs) <= _MOST_AT_ONCE else math.ceil(older / (_MOST_AT_ONCE - _RECENT))
-    edges = [*range(0, older, stretch), *range(older, len(logs) + 1)]
-    condensed = [float(np.median(logs[left:right])) for left, right in itertools.pairwise(edges)]
-    bounds = [0, *(edges[int(step[1])] for step in detect_steps(condensed))]
-    if stretch == 1:
-        return bounds
-    triples = zip(bounds, bounds[1:], bounds[2:], strict=False)
-    return [0, *(_best_place(logs, *triple, stretch) for triple in triples), len(logs)]
-
-
-def _best_place(logs: _Floats, left: int, bound: int, right: int, stretch: int) -> int:
-    """Return the place near `bound` at which the absolute deviations from both levels are least."""
-    low, high = max(left + 1, bound - stretch), min(right - 1, bound + stretch)
-    window = logs[low:high]
-    before = np.abs(window - np.median(logs[left:bound]))
-    after = np.abs(window - np.median(logs[bound:right]))
-    costs = np.concatenate([[0.0], np.cumsum(before - after)])
-    return low + int(np.argmin(costs))
-
-
-def _significant(logs: _Floats, bounds: list[int], margin: float) -> tuple[list[int], list[float]]:
+def _significant(logs: Floats, bounds: list[int], margin: float) -> tuple[list[int], list[float]]:
     """Take out the least sure jump until every jump that is left holds by itself; return them with their p-values.
 
     Jumps beside a level that is too short go first.
     """
     while len(bounds) > 2:
         p_values, sizes = _jumps_judged(logs, bounds, math.log1p(margin))
-        lengths_hold = [right - left >= _fewest(logs) for left, right in itertools.pairwise(bounds)]
+        lengths_hold = [right - left >= fewest(logs) for left, right in itertools.pairwise(bounds)]
         beside_short = [at for at in range(len(p_values)) if not (lengths_hold[at] and lengths_hold[at + 1])]
         weakest = max(beside_short or range(len(p_values)), key=lambda at: (p_values[at], -sizes[at]))
         if not beside_short and p_values[weakest] <= CANDIDATE_LEVEL:
@@ -215,10 +150,10 @@ def _significant(logs: _Floats, bounds: list[int], margin: float) -> tuple[list[
 
 
 def _split_further(
-    logs: _Floats, bounds: list[int], p_values: list[float], margin: float
+    logs: Floats, bounds: list[int], p_values: list[float], margin: float
 ) -> tuple[list[int], list[float]]:
     """Split levels where they fall into two best, as long as the test keeps a split; return bounds and p-values."""
-    for _ in range(_MOST_PASSES):
+    for _ in range(MOST_PASSES):
         splits = [_best_split(logs, left, right) for left, right in itertools.pairwise(bounds)]
         tried = sorted({*bounds, *(split for split in splits if split is not None)})
         kept, kept_p = _significant(logs, tried, margin)
@@ -228,25 +163,25 @@ def _split_further(
     return bounds, p_values
 
 
-def _best_split(logs: _Floats, left: int, right: int) -> int | None:
+def _best_split(logs: Floats, left: int, right: int) -> int | None:
     """Return the place that leaves the least squares around two means, tails pulled in; None in too short a level."""
-    fewest, length = _FEWEST_IN_SPLIT, right - left
-    if length < 2 * fewest:
+    least, length = _FEWEST_IN_SPLIT, right - left
+    if length < 2 * least:
         return None
     level = logs[left:right]
-    level = _without_tails(level, _MAD_TO_DEVIATION * float(np.median(np.abs(level - np.median(level)))))
+    level = _without_tails(level, MAD_TO_DEVIATION * float(np.median(np.abs(level - np.median(level)))))
     sums = np.cumsum(level)
-    counts = np.arange(fewest, length - fewest + 1)
+    counts = np.arange(least, length - least + 1)
     before, after = sums[counts - 1], sums[-1] - sums[counts - 1]
     gained = before**2 / counts + after**2 / (length - counts)
     return left + int(counts[int(np.argmax(gained))])
 
 
-def _jumps_judged(logs: _Floats, bounds: Sequence[int], reach: float) -> tuple[list[float], list[float]]:
+def _jumps_judged(logs: Floats, bounds: Sequence[int], reach: float) -> tuple[list[float], list[float]]:
     """Return p of "these levels are no further apart than `reach`", two-sided, and the size, for each inner bound."""
     spans = list(itertools.pairwise(bounds))
     # Levels that were placed to fit make their residuals small; differences of neighbours know of no levels.
-    known = _MAD_TO_DEVIATION * float(np.median(np.abs(np.diff(logs)))) / math.sqrt(2)
+    known = noise(logs)
     pulled = [_without_tails(logs[left:right], known) for left, right in spans]
     means = [float(values.mean()) for values in pulled]
     residuals = np.concatenate([values - mean for values, mean in zip(pulled, means, strict=True)])
@@ -268,7 +203,7 @@ def _jumps_judged(logs: _Floats, bounds: Sequence[int], reach: float) -> tuple[l
     return p_values, sizes
 
 
-def _line_is_better(logs: _Floats, bounds: Sequence[int], line: Line) -> bool:
+def _line_is_better(logs: Floats, bounds: Sequence[int], line: Line) -> bool:
     """Tell whether a line explains the stretch better than its levels, a parameter costing log(n) (BIC)."""
     pairs = itertools.pairwise(bounds)
     squares = sum(float(((logs[left:right] - logs[left:right].mean()) ** 2).sum()) for left, right in pairs)
@@ -280,7 +215,7 @@ def _line_is_better(logs: _Floats, bounds: Sequence[int], line: Line) -> bool:
     return cost(line.squares, 2) < cost(squares, 2 * levels - 1)
 
 
-def _without_tails(values: _Floats, deviation: float) -> _Floats:
+def _without_tails(values: Floats, deviation: float) -> Floats:
     """Return a level's values, those beyond four deviations of its median pulled in to there (Winsor's way).
 
     Outliers to which no level of their own was fitted would hide a step in their spread. Tukey (1962), "The future of
