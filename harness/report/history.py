@@ -13,7 +13,7 @@ from harness.report.wording import title
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Change, Finding, Shape
-from harness.verdict.history import FEWEST_FOR_STEPS
+from harness.verdict.levels import FEWEST_FOR_STEPS
 from harness.verdict.rows import Row, Verdict
 
 _JUDGING_TWO = {

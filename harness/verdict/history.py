@@ -25,22 +25,20 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.verdict.course import Change, Course, Shape
 from harness.verdict.hypotheses import false_discovery_q
-from harness.verdict.levels import FEWEST_FOR_STEPS, MAD_TO_DEVIATION, MOST_PASSES, Floats, fewest, levels, may_have_steps, noise, without_outliers
-from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, correlation_cost, steady_trend
+from harness.verdict.jumps import jumps
+from harness.verdict.levels import FEWEST_FOR_STEPS, Floats, levels, may_have_steps, without_outliers
+from harness.verdict.modes import ODDS, Accounts, Chain, accounts, crossing, odds_of_changes, two_modes
+from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, steady_trend
 
 MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
-
-_FEWEST_IN_SPLIT = 5
-"""Values on either side of a split that asv did not see: among fewer, two outliers would pass for a level."""
 
 
 def find_changes(
@@ -60,16 +58,21 @@ def find_changes(
         trends: whether to look for slow trends beside steps.
         splits: whether to try steps where asv sees none; docs/trust.md has what that gains.
     """
+    looked = [_look(course, margin, trends, splits) for course in courses if is_long_enough(course)]
     candidates: list[Change] = []
     p_values: list[float] = []
-    for course in filter(is_long_enough, courses):
-        found = course_changes(course, margin=margin, trends=trends, splits=splits)
-        candidates += found
+    for kept in _without_modes(looked):
+        candidates += kept
         # A course without a candidate was looked at as well.
-        p_values += [change.p for change in found] or [1.0]
+        p_values += [change.p for change in kept] or [1.0]
     adjusted = iter(q for p, q in zip(p_values, false_discovery_q(p_values), strict=True) if p < 1.0)
     judged = [replace(change, q=next(adjusted)) for change in candidates]
     return tuple(change for change in judged if change.q <= q_level)
+
+
+def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
+    """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
+    return _without_modes([_look(course, margin, trends, splits)])[0] if is_long_enough(course) else []
 
 
 def is_long_enough(course: Course) -> bool:
@@ -77,25 +80,63 @@ def is_long_enough(course: Course) -> bool:
     return sum(map(_usable, course.values)) >= FEWEST_FOR_STEPS
 
 
-def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
-    """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
-    if not is_long_enough(course):
-        return []
+def _usable(value: float) -> bool:
+    return math.isfinite(value) and value > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What one course shows by itself: changes, each with the accounts of it, and its modes where it has some."""
+
+    axis: tuple[str, ...]
+    changes: tuple[tuple[Change, Accounts], ...] = ()
+    modes: Chain | None = None
+
+
+def _without_modes(looked: Sequence[_Looked]) -> list[list[Change]]:
+    """Return the changes of each course that are no modes, by what the other courses on its axis show."""
+    kept: list[list[Change]] = [[] for _ in looked]
+    axes: dict[tuple[str, ...], list[int]] = {}
+    for place, one in enumerate(looked):
+        axes.setdefault(one.axis, []).append(place)
+    for places in axes.values():
+        of_axis = [looked[place] for place in places]
+        odds = odds_of_changes([[found for _, found in one.changes] for one in of_axis], [one.modes for one in of_axis])
+        for place, one, likely in zip(places, of_axis, odds, strict=True):
+            kept[place] = [
+                change
+                for (change, _), against in zip(one.changes, likely, strict=True)
+                if against >= ODDS and not (change.shape is Shape.TREND and one.modes)
+            ]
+    return kept
+
+
+def _look(course: Course, margin: float, trends: bool, splits: bool) -> _Looked:
     usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
     places = np.array([place for place, _ in usable])
     logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
-    reach = math.log1p(margin)
+    axis, reach = course.group[:-1], math.log1p(margin)
     if float(np.ptp(logs)) <= reach:
-        return []
-    p_values: list[float] = []
+        return _Looked(axis)
+    found = _changes(course, places, logs, reach, trends, splits)
+    told = []
+    for change in found:
+        middle = (math.log(change.before) + math.log(change.after)) / 2
+        sides = logs > middle
+        at = int(np.searchsorted(places, change.since))
+        told.append((change, accounts(sides, at if change.shape is Shape.STEP else crossing(sides))))
+    return _Looked(axis, tuple(told), two_modes(logs, reach))
+
+
+def _changes(
+    course: Course, places: NDArray[np.int64], logs: Floats, reach: float, trends: bool, splits: bool
+) -> list[Change]:
     if may_have_steps(logs, reach):
         places, logs, bounds = levels(places, logs)
-        bounds, p_values = _significant(logs, bounds, margin)
-        if splits:
-            bounds, p_values = _split_further(logs, bounds, p_values, margin)
+        bounds, p_values = jumps(logs, bounds, reach, splits)
     else:
         places, logs = without_outliers(places, logs)
-        bounds = [0, len(logs)]
+        bounds, p_values = [0, len(logs)], []
     if trends:
         whole = steady_trend(logs, reach)
         if whole is not None and _line_is_better(logs, bounds, whole):
@@ -129,80 +170,6 @@ def _paid(line: Line | None, places: int) -> Line | None:
     return replace(line, p=line.p * max(1, places))
 
 
-def _usable(value: float) -> bool:
-    return math.isfinite(value) and value > 0
-
-
-def _significant(logs: Floats, bounds: list[int], margin: float) -> tuple[list[int], list[float]]:
-    """Take out the least sure jump until every jump that is left holds by itself; return them with their p-values.
-
-    Jumps beside a level that is too short go first.
-    """
-    while len(bounds) > 2:
-        p_values, sizes = _jumps_judged(logs, bounds, math.log1p(margin))
-        lengths_hold = [right - left >= fewest(logs) for left, right in itertools.pairwise(bounds)]
-        beside_short = [at for at in range(len(p_values)) if not (lengths_hold[at] and lengths_hold[at + 1])]
-        weakest = max(beside_short or range(len(p_values)), key=lambda at: (p_values[at], -sizes[at]))
-        if not beside_short and p_values[weakest] <= CANDIDATE_LEVEL:
-            return bounds, p_values
-        bounds = [*bounds[: weakest + 1], *bounds[weakest + 2 :]]
-    return bounds, []
-
-
-def _split_further(
-    logs: Floats, bounds: list[int], p_values: list[float], margin: float
-) -> tuple[list[int], list[float]]:
-    """Split levels where they fall into two best, as long as the test keeps a split; return bounds and p-values."""
-    for _ in range(MOST_PASSES):
-        splits = [_best_split(logs, left, right) for left, right in itertools.pairwise(bounds)]
-        tried = sorted({*bounds, *(split for split in splits if split is not None)})
-        kept, kept_p = _significant(logs, tried, margin)
-        if len(kept) <= len(bounds):
-            break
-        bounds, p_values = kept, kept_p
-    return bounds, p_values
-
-
-def _best_split(logs: Floats, left: int, right: int) -> int | None:
-    """Return the place that leaves the least squares around two means, tails pulled in; None in too short a level."""
-    least, length = _FEWEST_IN_SPLIT, right - left
-    if length < 2 * least:
-        return None
-    level = logs[left:right]
-    level = _without_tails(level, MAD_TO_DEVIATION * float(np.median(np.abs(level - np.median(level)))))
-    sums = np.cumsum(level)
-    counts = np.arange(least, length - least + 1)
-    before, after = sums[counts - 1], sums[-1] - sums[counts - 1]
-    gained = before**2 / counts + after**2 / (length - counts)
-    return left + int(counts[int(np.argmax(gained))])
-
-
-def _jumps_judged(logs: Floats, bounds: Sequence[int], reach: float) -> tuple[list[float], list[float]]:
-    """Return p of "these levels are no further apart than `reach`", two-sided, and the size, for each inner bound."""
-    spans = list(itertools.pairwise(bounds))
-    # Levels that were placed to fit make their residuals small; differences of neighbours know of no levels.
-    known = noise(logs)
-    pulled = [_without_tails(logs[left:right], known) for left, right in spans]
-    means = [float(values.mean()) for values in pulled]
-    residuals = np.concatenate([values - mean for values, mean in zip(pulled, means, strict=True)])
-    freedom = max(1.0, len(logs) - len(spans))
-    cost = correlation_cost(residuals)
-    spread = max(known, math.sqrt(float(residuals @ residuals) / freedom)) * math.sqrt(cost)
-    # What resembles its neighbour tells less of the spread as well.
-    freedom = max(1.0, len(logs) / cost - len(spans))
-    p_values, sizes = [], []
-    for at in range(1, len(spans)):
-        (left, here), (_, right) = spans[at - 1], spans[at]
-        sizes.append(abs(means[at] - means[at - 1]))
-        apart = sizes[-1] - reach
-        if spread <= 1e-12:  # a quantity that never varies between its jumps: sizes, counts
-            p_values.append(0.0 if apart > 0 else 1.0)
-            continue
-        error = spread * math.sqrt(1 / (here - left) + 1 / (right - here))
-        p_values.append(min(1.0, 2 * (len(logs) - 1) * float(stats.t.sf(apart / error, freedom))))
-    return p_values, sizes
-
-
 def _line_is_better(logs: Floats, bounds: Sequence[int], line: Line) -> bool:
     """Tell whether a line explains the stretch better than its levels, a parameter costing log(n) (BIC)."""
     pairs = itertools.pairwise(bounds)
@@ -213,18 +180,6 @@ def _line_is_better(logs: Floats, bounds: Sequence[int], line: Line) -> bool:
         return count * math.log(max(rest, 1e-18) / count) + parameters * math.log(count)
 
     return cost(line.squares, 2) < cost(squares, 2 * levels - 1)
-
-
-def _without_tails(values: Floats, deviation: float) -> Floats:
-    """Return a level's values, those beyond four deviations of its median pulled in to there (Winsor's way).
-
-    Outliers to which no level of their own was fitted would hide a step in their spread. Tukey (1962), "The future of
-    data analysis", Annals of Mathematical Statistics 33.
-    """
-    if deviation <= 0:  # a quantity that hardly ever varies has no tails
-        return values
-    centre = float(np.median(values))
-    return np.clip(values, centre - 4 * deviation, centre + 4 * deviation)
 
 
 def _as_trend(course: Course, places: NDArray[np.int64], line: Line, begin: int) -> Change:
