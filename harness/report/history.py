@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.history import History
+from harness.metrics import CELL_FAILED, METRICS
 from harness.report.numbers import chance, change, count, interval, percent, quantity
 from harness.report.wording import title
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Change, Finding, Shape
+from harness.verdict.endings import End, Ending
 from harness.verdict.levels import FEWEST_FOR_STEPS
 from harness.verdict.rows import Row, Verdict
 
@@ -23,6 +26,16 @@ _JUDGING_TWO = {
 }
 _MOST_ROWS = 6
 """Rows that a finding names; JSON has all."""
+_MOST_FINDINGS = 20
+"""Findings that are listed unless all are asked for, and endings; JSON has all."""
+_PLACES = {"releases": "release", "commits": "commit", "nights": "night"}
+_CAUSES = {
+    "releases": "how TensorFlow is built, the machine, Python or a library changed",
+    "commits": "the machine, Python or a library changed",
+    "nights": "the machine, Python or a library changed",
+}
+
+NOT_SEARCHED = "Not searched for changes: `--changes` does that, as does `savedmodel-bench history`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +57,14 @@ class Check:
 class HistorySection:
     """One axis that was looked along, with the words for it: "over releases", "over nights", "over commits".
 
-    `checks` has one for each finding, in their order.
+    `checks` has one for each finding, in their order; `order` says where the order of the places is from, if that
+    needs saying.
     """
 
     name: str
     history: History
     checks: tuple[Check, ...]
+    order: str | None = None
 
     @property
     def is_worse(self) -> bool:
@@ -58,37 +73,86 @@ class HistorySection:
         return any(one.standing is Standing.CONFIRMED and finding.ratio > 1 for finding, one in pairs)
 
 
-def render_history(sections: Sequence[HistorySection], form: str, older: Sequence[OlderRuns] = ()) -> str:
-    """Return the findings as "table" (plain text), "markdown" or "json", and which runs were left out."""
+def render_history(
+    sections: Sequence[HistorySection], form: str, older: Sequence[OlderRuns] = (), *, everything: bool = False
+) -> str:
+    """Return the findings as "table" (plain text), "markdown" or "json", and which runs were left out.
+
+    The first two list the largest findings only, unless `everything` is asked for.
+    """
     if form == "json":
         told = [asdict(one) for one in older]
         return json.dumps(
             {"schema": 1, "older_runs": told, "sections": [_plain(section) for section in sections]}, indent=1
         )
-    lines = (line for section in sections for line in _lines(section, form == "markdown"))
+    lines = (line for section in sections for line in _lines(section, form == "markdown", everything))
     return "\n".join([*lines, *map(str, older)]).rstrip()
 
 
-def _lines(section: HistorySection, markdown: bool) -> Iterator[str]:
+def _lines(section: HistorySection, markdown: bool, everything: bool) -> Iterator[str]:
     history = section.history
     looked = f"{count(history.courses - history.too_short, 'course')}, changes over {percent(history.margin)}"
     found = count(len(history.findings), "finding") if history.findings else "no finding"
     heading = f"Over {section.name}: {found} ({looked})."
     yield f"## {heading}" if markdown else heading
-    if history.too_short:
+    for note in filter(None, (section.order, _too_short(section) if history.too_short else None)):
         if markdown:
             yield ""
-        yield _too_short(section)
+        yield note
     yield ""
-    for finding, check in zip(history.findings, section.checks, strict=True):
-        sentence = finding_text(history, finding)
+    most = len(history.findings) if everything else _MOST_FINDINGS
+    for finding, check in list(zip(history.findings, section.checks, strict=True))[:most]:
+        sentence = finding_text(section, finding)
         yield f"- **{sentence}**" if markdown else f"  {sentence}"
         for one in finding.changes[:_MOST_ROWS]:
-            yield f"    {'- ' if markdown else ''}{_row(one)}"
+            yield f"    {'- ' if markdown else ''}{_row(one, finding.of is not None)}"
         if len(finding.changes) > _MOST_ROWS:
             yield f"    {'- ' if markdown else ''}and {count(len(finding.changes) - _MOST_ROWS, 'more row')}"
         yield f"    {'- ' if markdown else ''}{check_text(check, finding, markdown)}"
         yield ""
+    yield from _further(len(history.findings) - most, "smaller finding")
+    endings = [*ending_texts(section)]
+    most = len(endings) if everything else _MOST_FINDINGS
+    for text in endings[:most]:
+        yield f"- **{text}**" if markdown else f"  {text}"
+    if endings:
+        yield ""
+    yield from _further(len(endings) - most, "more like these", "more like these")
+
+
+def _further(number: int, one: str, many: str | None = None) -> Iterator[str]:
+    if number > 0:
+        yield from (f"… and {count(number, one, many)}: `--all` lists them, `--format json` has them.", "")
+
+
+def ending_texts(section: HistorySection) -> Iterator[str]:
+    """Yield what began to fail, and what is no longer measured: a sentence for all that ended at one place."""
+    history = section.history
+    together: dict[tuple[tuple[str, ...], End, int | None, int], list[Ending]] = {}
+    for one in history.endings:
+        together.setdefault((one.group[:-1], one.end, one.since, one.last), []).append(one)
+    for (axis, end, since, last), members in together.items():
+        labels = history.labels[axis]
+        names = [_name(one) for one in members]
+        rest = f" and {len(names) - _MOST_ROWS} more" if len(names) > _MOST_ROWS else ""
+        ago = f"{count(members[0].behind, _PLACES[section.name])} ago"
+        if end is End.FAILING and since is not None:
+            said = f"failing since {labels[since]} (last measured at {labels[last]}, {ago})"
+        else:
+            said = f"no longer measured: last measured at {labels[last]}, {ago}"
+        yield f"{', '.join(names[:_MOST_ROWS])}{rest}: {said}; {', '.join(axis)}."
+
+
+def _name(one: Ending) -> str:
+    what = one.group[-1]
+    if what not in METRICS and what != CELL_FAILED.name:
+        return f"{what}({one.row})" if one.row else what
+    return one.row if what == CELL_FAILED.name else f"{title(what)} {one.row}".rstrip()
+
+
+def age(behind: int, place: str) -> str:
+    """Return how old a latest value is: ", 5 commits ago", "" for one of the newest commit."""
+    return f", {count(behind, place)} ago" if behind else ""
 
 
 def _too_short(section: HistorySection) -> str:
@@ -102,19 +166,46 @@ def _too_short(section: HistorySection) -> str:
     )
 
 
-def finding_text(history: History, finding: Finding) -> str:
+def finding_text(section: HistorySection, finding: Finding) -> str:
     """Return a finding in a sentence: "load: +12 % since v2.18.0 (v2.17.1 before) in 7 rows, desk"."""
+    history = section.history
     *axis, what = finding.group
-    ratios = [one.ratio for one in finding.changes]
-    size = change(ratios[0]) if len(ratios) == 1 else f"{change(finding.ratio)} ({interval(min(ratios), max(ratios))})"
-    rows = "" if len(ratios) == 1 else f" in {len(ratios)} rows"
     since = history.label(finding, finding.since)
+    when = f"since {since} ({history.label(finding, finding.previous)} before)"
+    if finding.of is not None:
+        number = len(finding.changes)
+        many = f"all {number}" if number >= finding.of else f"{number} of {finding.of}"
+        return f"{many} {_kind(finding)} about {_about(finding)} {when}: {_CAUSES[section.name]}; {', '.join(axis)}."
+    ratios = [one.ratio for one in finding.changes]
+    size = _size(finding.ratio)
+    if len(ratios) > 1 and max(ratios) < math.inf:
+        size = f"{size} ({interval(min(ratios), max(ratios))})"
+    rows = "" if len(ratios) == 1 else f" in {len(ratios)} rows"
     if finding.shape is Shape.TREND:
         until = history.label(finding, max(one.until for one in finding.changes))
         when = f"steadily from {since} to {until}"
-    else:
-        when = f"since {since} ({history.label(finding, finding.previous)} before)"
     return f"{title(what)}: {size} {when}{rows}; {', '.join(axis)}."
+
+
+def _kind(finding: Finding) -> str:
+    """Return what the courses of a shared change are called: benchmarks, or rows of this project's own metrics."""
+    named = {one.course.group[-1] for one in finding.changes}
+    if named & METRICS.keys():
+        return f"rows in {finding.changes[0].course.unit}"
+    return "benchmarks" if len(named) == len(finding.changes) else "courses"
+
+
+def _about(finding: Finding) -> str:
+    """Return a size in words: "25 % faster", "30 % larger", "3 times as slow"."""
+    ratio, is_time = finding.ratio, finding.changes[0].course.unit.endswith("seconds")
+    if ratio >= 2:
+        return f"{ratio:.3g} times as {'slow' if is_time else 'large'}"
+    more, less = ("slower", "faster") if is_time else ("larger", "smaller")
+    return f"{100 * abs(ratio - 1):.0f} % {more if ratio > 1 else less}"
+
+
+def _size(ratio: float) -> str:
+    return "from 0" if ratio == math.inf else change(ratio)
 
 
 def check_text(check: Check, finding: Finding, markdown: bool = False) -> str:
@@ -139,9 +230,12 @@ def _paired(row: Row) -> str:
     return f"{name} {size}{bounds}, {row.verdict.value}"
 
 
-def _row(one: Change) -> str:
+def _row(one: Change, of_many: bool) -> str:
     values = f"{quantity(one.before, one.course.unit)} to {quantity(one.after, one.course.unit)}"
-    return f"{one.course.row or title(one.course.group[-1])}: {values}, {change(one.ratio)} (q {chance(one.q)})"
+    name = one.course.row or title(one.course.group[-1])
+    if of_many and one.course.row:
+        name = f"{title(one.course.group[-1])} {one.course.row}"
+    return f"{name}: {values}, {_size(one.ratio)} (q {chance(one.q)})"
 
 
 def _plain(section: HistorySection) -> dict[str, Any]:
@@ -152,13 +246,19 @@ def _plain(section: HistorySection) -> dict[str, Any]:
         "courses_too_short": history.too_short,
         "fewest_values": FEWEST_FOR_STEPS,
         "margin": history.margin,
+        "order": section.order,
+        "failing": [_plain_ending(history, one) for one in history.endings if one.end is End.FAILING],
+        "not_measured": [_plain_ending(history, one) for one in history.endings if one.end is End.NOT_MEASURED],
         "findings": [
             {
-                **dict(zip(history.groups, finding.group, strict=True)),
+                **dict(zip(history.groups, (*finding.group[:-1], finding.group[-1] or None), strict=True)),
+                "shared_by": None if finding.of is None else len(finding.changes),
+                "shared_of": finding.of,
                 "shape": finding.shape.value,
                 "since": history.label(finding, finding.since),
                 "previous": history.label(finding, finding.previous),
-                "ratio": finding.ratio,
+                "ratio": _finite(finding.ratio),
+                "ratio_reason": None if finding.ratio < math.inf else "from-zero",
                 "standing": check.standing.value,
                 "command": check.command,
                 "reason": check.reason,
@@ -174,9 +274,9 @@ def _plain(section: HistorySection) -> dict[str, Any]:
                 ],
                 "rows": [
                     {
-                        "row": one.course.row, "unit": one.course.unit, "since": history.label(finding, one.since),
-                        "until": history.label(finding, one.until), "before": one.before, "after": one.after,
-                        "ratio": one.ratio, "p": one.p, "q": one.q,
+                        history.groups[-1]: one.course.group[-1], "row": one.course.row, "unit": one.course.unit,
+                        "since": history.label(finding, one.since), "until": history.label(finding, one.until),
+                        "before": one.before, "after": one.after, "ratio": _finite(one.ratio), "p": one.p, "q": one.q,
                     }
                     for one in finding.changes
                 ],
@@ -184,3 +284,18 @@ def _plain(section: HistorySection) -> dict[str, Any]:
             for finding, check in zip(history.findings, section.checks, strict=True)
         ],
     }  # fmt: skip
+
+
+def _plain_ending(history: History, one: Ending) -> dict[str, Any]:
+    return {
+        **dict(zip(history.groups, one.group, strict=True)),
+        "row": one.row,
+        "since": None if one.since is None else history.label(one, one.since),
+        "last_measured": history.label(one, one.last),
+        "places_since": one.behind,
+    }
+
+
+def _finite(ratio: float) -> float | None:
+    """Return a ratio as JSON can hold it: null from zero."""
+    return ratio if ratio < math.inf else None
