@@ -173,8 +173,10 @@ def _add_calibrate(commands: Any) -> None:
 def _add_summary(commands: Any) -> None:
     parser = commands.add_parser("summary", help="print metric, device and model over all releases in the results")
     _add_output(parser, ("table", "markdown", "json", "csv"))
-    _add_results(parser, "of any asv project: each series' latest value, its best, its course")
+    _add_results(parser, "of any asv project: each series' latest value and its age, its best, its course")
+    _add_repository(parser)
     _add_machine(parser)
+    parser.add_argument("--changes", action="store_true", help="also look for changes, as `history` does")
     parser.set_defaults(handler=_called("results", "show_summary"))
 
 
@@ -198,7 +200,9 @@ def _add_history(commands: Any) -> None:
     parser = commands.add_parser("history", help="what changed over releases and nights: since when, by how much")
     _add_output(parser, ("table", "markdown", "json"))
     _add_results(parser, "over the commits of any asv project")
+    _add_repository(parser)
     _add_machine(parser)
+    parser.add_argument("--all", action="store_true", help="list all findings (default: the twenty largest)")
     parser.add_argument(
         "--margin", type=fraction, default=0.05, metavar="F", help="the change that does not matter (default: 0.05)"
     )
@@ -234,6 +238,16 @@ def _add_prune(commands: Any) -> None:
 
 def _add_results(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--results", type=Path, metavar="DIR", help=f"{what} (DIR: asv's results_dir)")
+
+
+def _add_repository(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--repo",
+        type=Path,
+        metavar="DIR",
+        help="a clone of the project that was measured, whose log is the order of commits (default: what asv.conf.json "
+        "above DIR names, if it is on this machine)",
+    )
 
 
 def _add_machine(parser: argparse.ArgumentParser, default: str = "all") -> None:

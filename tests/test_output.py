@@ -208,8 +208,8 @@ def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_parameters_of_any_kind_come_through_every_command(
     results: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sides = [commit(1), commit(6)] if command == "compare" else []
-    assert main([command, *sides, "--results", str(results), "--format", "markdown"]) in (0, 1)
+    more = {"compare": [commit(1), commit(6)], "summary": ["--changes"]}.get(command, [])
+    assert main([command, *more, "--results", str(results), "--format", "markdown"]) in (0, 1)
     told = capsys.readouterr().out
     rows = rows_of(told)
     assert {len(row) for row in rows} <= {7}
@@ -218,7 +218,7 @@ def test_parameters_of_any_kind_come_through_every_command(
         assert one_line(parameter) in texts
     assert "<class" not in told
     assert "@someone" not in told
-    assert main([command, *sides, "--results", str(results)]) in (0, 1)
+    assert main([command, *more, "--results", str(results)]) in (0, 1)
     assert one_line(PARAMETERS[1]) in " ".join(capsys.readouterr().out.split())
 
 
@@ -326,13 +326,13 @@ def test_records_of_many_models_fit_in_a_comment_with_all_that_stands_below(
         for record in blocks({OLD: [1.0], NEW: [2.0]})[: None if number == 109 else 2]
     ]
     store_run(root, records)
-    assert main(["summary", "--format", "markdown"]) == 0
+    assert main(["summary", "--changes", "--format", "markdown"]) == 0
     told = capsys.readouterr().out
     assert len(told.encode()) <= MOST_BYTES
     assert "mlp-&lt;" in told
     assert "## Over releases" in told
     assert re.search(
-        r"\*\*Left out here, since a comment holds no more: [\d,]+ rows\.\*\* `\S+ summary --format json`", told
+        r"\*\*Left out here, since a comment holds no more: [\d,]+ rows\.\*\* `\S+ summary --changes --format json`", told
     )
     (row,) = (row for row in rows_of(told) if f"mlp-<0>{'-' * 500}" in row)
     assert len(row) == 8

@@ -125,7 +125,7 @@ def test_every_form_says_the_same(root: Path) -> None:
     assert plain[2].split()[-2:] == ["0.1", "0.1234"] or plain[2].split()[-2:] == ["0.1", "0.1235"]
 
 
-def test_the_command_says_where_each_row_stands_and_what_changed(
+def test_the_command_says_where_each_row_stands_and_where_asked_to_what_changed(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(root)
@@ -137,14 +137,19 @@ def test_the_command_says_where_each_row_stands_and_what_changed(
     assert (standing["best"], standing["best_release"]) == (0.1, OLD)
     assert standing["latest_to_best"] == pytest.approx(1.5)
     assert standing["course"] == [1.2, 0.1, 0.15]
+    assert document["history"] is None
+    assert "`--changes`" in document["history_reason"]
+    assert main(["summary", "--changes", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
     assert [section["axis"] for section in document["history"]] == ["releases", "nights"]
     for form in ("table", "markdown"):
-        assert main(["summary", "--format", form]) == 0
-        shown = capsys.readouterr().out
-        assert f"150 ms in {NEW}" in shown
-        assert f"100 ms in {OLD}" in shown
-        assert "+50.0 %" in shown
-        assert "Over releases: no finding" in shown
+        for asked, found in (([], "Not searched for changes"), (["--changes"], "Over releases: no finding")):
+            assert main(["summary", *asked, "--format", form]) == 0
+            shown = capsys.readouterr().out
+            assert f"150 ms in {NEW}" in shown
+            assert f"100 ms in {OLD}" in shown
+            assert "+50.0 %" in shown
+            assert found in shown
 
 
 def test_spawned_runs_are_left_out_beside_forked_ones_and_read_alone_elsewhere(

@@ -11,11 +11,12 @@ from harness.commands import confirming, judging
 from harness.errors import UsageError
 from harness.history import find_history, points_of_commits
 from harness.report.asv_summary import render_asv_summary, write_asv_summary
-from harness.report.history import HistorySection, render_history, write_history
+from harness.report.history import NOT_SEARCHED, HistorySection, render_history, write_history
 from harness.report.markdown_writer import MarkdownWriter
 from harness.report.names import one_line
 from harness.report.numbers import count
-from harness.store.asv_commits import hash_of_name
+from harness.report.searching import SearchProgress
+from harness.store.asv_commits import CommitOrder, commit_order, hash_of_name
 from harness.store.asv_directory import AsvHistory, read_asv_directory
 from harness.store.asv_summary import asv_summary, present_versions
 from harness.verdict.history import MARGIN as MARGIN_OF_HISTORY
@@ -25,6 +26,7 @@ MARGIN = 0.10
 """The change in time that matters where nothing else is said: asv's own `--factor 1.1`."""
 
 _MOST_PROBLEMS = 10
+_MANY_FILES = 300
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -47,29 +49,46 @@ def compare(options: argparse.Namespace) -> int:
 def show_summary(options: argparse.Namespace) -> int:
     """Print where each series of a result directory stands."""
     history = read(options)
-    table = asv_summary(history, options.machine)
-    title = _title(history, options.machine)
+    order = commit_order(history.values, history.path, options.repo)
+    table = asv_summary(history, options.machine, order)
+    title = f"{_title(history, options.machine)} {order.told}"
+    found = _searched(options, history, order, MARGIN_OF_HISTORY) if options.changes else None
     if options.format == "markdown":
         report = MarkdownWriter(judging.everything(options))
         write_asv_summary(report, table, title=title)
-        write_history(report, sections(options, history, MARGIN_OF_HISTORY))
+        if found is None:
+            report.paragraph(NOT_SEARCHED)
+        else:
+            write_history(report, found)
         judging.put_out(report.text(), options)
         return 0
     text = render_asv_summary(table, options.format, title=title, width=judging.terminal_width())
     if options.format == "json":
-        found = json.loads(render_history(sections(options, history, MARGIN_OF_HISTORY), "json"))["sections"]
-        text = json.dumps({**json.loads(text), "history": found}, indent=1)
+        told = None if found is None else json.loads(render_history(found, "json"))["sections"]
+        text = json.dumps(
+            {**json.loads(text), "order": order.told, "history": told, "changes": told is not None}, indent=1
+        )
     elif options.format == "table":  # CSV holds one table only
-        text += "\n\n" + render_history(sections(options, history, MARGIN_OF_HISTORY), "table")
+        text += "\n\n" + (NOT_SEARCHED if found is None else render_history(found, "table"))
     judging.put_out(text, options)
     return 0
 
 
-def sections(options: argparse.Namespace, history: AsvHistory, margin: float) -> list[HistorySection]:
+def sections(options: argparse.Namespace) -> list[HistorySection]:
     """Return what changed over the commits of a result directory."""
-    points = points_of_commits(present_versions(history, history.of_machine(options.machine)))
-    found = find_history(points, axis=("machine", "environment"), measured="benchmark", margin=margin)
-    return [HistorySection("commits", found, tuple(confirming.of_commits(found, options.results)))]
+    history = read(options)
+    order = commit_order(history.values, history.path, options.repo)
+    return _searched(options, history, order, options.margin)
+
+
+def _searched(
+    options: argparse.Namespace, history: AsvHistory, order: CommitOrder, margin: float
+) -> list[HistorySection]:
+    points = points_of_commits(present_versions(history, history.of_machine(options.machine)), order)
+    found = find_history(
+        points, axis=("machine", "environment"), measured="benchmark", margin=margin, progress=SearchProgress()
+    )
+    return [HistorySection("commits", found, tuple(confirming.of_commits(found, options.results)), order.told)]
 
 
 def read(options: argparse.Namespace) -> AsvHistory:
@@ -78,6 +97,9 @@ def read(options: argparse.Namespace) -> AsvHistory:
     Raises:
         UsageError: it holds no asv result.
     """
+    files = sum(1 for _ in options.results.glob("*/*.json"))
+    if files > _MANY_FILES:
+        print(f"Reading {files:,} result files.", file=sys.stderr)
     history = read_asv_directory(options.results)
     for problem in history.problems[:_MOST_PROBLEMS]:
         print(one_line(str(problem)), file=sys.stderr)

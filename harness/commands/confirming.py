@@ -19,7 +19,7 @@ from harness.history import History, machine_names, row_key
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
 from harness.measure.presets import read_preset
-from harness.metrics import METRICS
+from harness.metrics import CELL_FAILED, METRICS
 from harness.report.history import Check
 from harness.shortfall import shortfall_of_rows
 from harness.store.machines import this_machine
@@ -29,6 +29,8 @@ from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.course import Finding, Shape
 from harness.verdict.looks import PLANNED
 
+_MOST_MEASURED = 3
+"""Benchmarks that a command names for a change that most of them share."""
 KIND = "confirm"
 BUDGET_S = 20 * 60.0
 Q_LEVEL = 0.05
@@ -166,7 +168,9 @@ def of_commits(history: History, results: Path) -> list[Check]:
         old, new = history.label(finding, finding.previous), history.label(finding, finding.since)
         if finding.shape is Shape.TREND:
             old, new = new, history.label(finding, max(one.until for one in finding.changes))
-        bench = f"^{re.escape(finding.group[-1])}(\\(|$)"
+        names = list(dict.fromkeys(one.course.group[-1] for one in finding.changes))[:_MOST_MEASURED]
+        named = "|".join(map(re.escape, names))
+        bench = f"^{named if len(names) == 1 else f'({named})'}(\\(|$)"
         measured = shlex.join(
             ["asv", "continuous", "--interleave-rounds", "-a", "rounds=10", "--bench", bench, old, new]
         )
@@ -215,7 +219,7 @@ def _check(
 
 def _keys(finding: Finding) -> set[tuple[str, str, str, str]]:
     """Return metric, device, model and variant of each row of a finding."""
-    return {row_key(finding.group[-1], one.course.row) for one in finding.changes}
+    return {row_key(one.course.group[-1], one.course.row) for one in finding.changes}
 
 
 def _paired_runs(root: Path, sides: Sides) -> Iterable[RunDirectory]:
@@ -243,7 +247,7 @@ def _rechecks(history: History, samples: pd.DataFrame) -> dict[Sides, Recheck]:
 
 
 def _recheck(sides: Sides, findings: Sequence[Finding], samples: pd.DataFrame) -> Recheck | None:
-    keys = [row_key(finding.group[-1], one.course.row) for finding in findings for one in finding.changes]
+    keys = [key for finding in findings for key in _keys(finding)]
     name = _preset_of(sides, {metric for metric, *_ in keys}, samples)
     try:
         cells = read_preset(name or "").cells
@@ -256,7 +260,11 @@ def _recheck(sides: Sides, findings: Sequence[Finding], samples: pd.DataFrame) -
         return None
     # What belongs to no model (importing TensorFlow) is measured beside any one of them.
     chosen = offered if models else offered[:1]
-    operations = {METRICS[metric].operation for metric, *_ in keys} & set(OPERATIONS) or {"save"}
+    operations = {METRICS[metric].operation for metric, *_ in keys if metric in METRICS} & set(OPERATIONS)
+    # A cell that failed did so in whatever it was doing: both writing and reading are tried again.
+    if any(metric == CELL_FAILED.name for metric, *_ in keys):
+        operations |= {"save", "load"}
+    operations = operations or {"save"}
     return Recheck(
         sides,
         name or "",

@@ -11,11 +11,12 @@ import pandas as pd
 from harness.commands import asv_project, confirming, judging
 from harness.comparison import exact_only_cells
 from harness.errors import UsageError
-from harness.history import find_history, machine_names, points_of_nights, points_of_releases
+from harness.history import failed_cells, find_history, machine_names, points_of_nights, points_of_releases
 from harness.metrics import METRICS, Kind
 from harness.releases.commands import find_root
 from harness.releases.manifest import read_manifest
 from harness.report.history import Check, HistorySection, render_history
+from harness.report.searching import SearchProgress
 from harness.shortfall import EXIT_CODE
 from harness.store.export import record_samples
 from harness.store.python_changes import python_changes, releases_by_python
@@ -48,15 +49,18 @@ def history(options: argparse.Namespace) -> int:
     """
     if options.results is not None and options.confirm is not None:
         raise UsageError("The commits of another project are not measured from here: leave out --confirm.")
+    if options.results is None and options.repo is not None:
+        raise UsageError("Releases are ordered by their dates: --repo belongs to --results DIR.")
     problems: list[Problem] = []
     older: list[OlderRuns] = []
     if options.results is not None:
-        sections = _of_commits(options)
+        sections = asv_project.sections(options)
     else:
         _, sections, older = of_records(options, problems)
     for problem in problems:
         print(problem, file=sys.stderr)
-    judging.put_out(render_history(sections, options.format, older, judging.everything(options)), options)
+    command = judging.everything(options)
+    judging.put_out(render_history(sections, options.format, older, command, in_full=options.all), options)
     if options.confirm is None:
         return 0
     shortfalls = dict.fromkeys(check.shortfall for section in sections for check in section.checks if check.shortfall)
@@ -67,17 +71,14 @@ def history(options: argparse.Namespace) -> int:
     return EXIT_CODE if shortfalls else 0
 
 
-def _of_commits(options: argparse.Namespace) -> list[HistorySection]:
-    return asv_project.sections(options, asv_project.read(options), options.margin)
-
-
 def of_records(
-    options: argparse.Namespace, problems: list[Problem]
+    options: argparse.Namespace, problems: list[Problem], search: bool = True
 ) -> tuple[pd.DataFrame, list[HistorySection], list[OlderRuns]]:
     """Return the points over releases, the sections, and the runs of older worker versions, which are in neither.
 
     A number that means something else since the next worker version would look like a change of what was measured.
-    What could not be read is appended to `problems`.
+    What could not be read is appended to `problems`. Without `search` there are no sections. Failed
+    cells are in the sections only.
     """
     root = find_root()
     # What confirms or refutes a finding must not be part of it.
@@ -89,19 +90,28 @@ def of_records(
     if samples.empty:
         raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
     order = [release.name for release in read_manifest(root / "releases.toml").releases]
-    judged = samples[samples["metric"].isin([name for name, metric in METRICS.items() if metric.judged])]
+    names = [name for name, metric in METRICS.items() if metric.judged]
+    judged = samples[samples["metric"].isin(names)]
     judged = judged[~_only_exact(root, judged)]
     points = points_of_releases(judged, order)
-    releases = find_history(points, axis=("machine", "environment"), measured="metric", margin=options.margin)
+    if not search:
+        return points, [], older
+    judged = pd.concat([judged, failed_cells(samples)], ignore_index=True)
+    progress = SearchProgress()
+    releases = find_history(
+        points_of_releases(judged, order), axis=("machine", "environment"), measured="metric", margin=options.margin,
+        progress=progress,
+    )  # fmt: skip
     nights = find_history(
-        points_of_nights(judged), axis=("machine", "environment", "subject"), measured="metric", margin=options.margin
-    )
+        points_of_nights(judged), axis=("machine", "environment", "subject"), measured="metric", margin=options.margin,
+        progress=progress,
+    )  # fmt: skip
     of_nights = tuple(Check(Standing.UNCONFIRMED, reason=confirming.SAME_RELEASE) for _ in nights.findings)
     of_releases = tuple(confirming.checks(root, releases, judged, options))
     machines = machine_names(judged)
     by_python, changes = releases_by_python(judged, machines, order), python_changes(judged, machines)
     sections = [
-        HistorySection("releases", releases, of_releases, tuple(by_python)),
-        HistorySection("nights", nights, of_nights, tuple(changes)),
+        HistorySection("releases", releases, of_releases, pythons=tuple(by_python)),
+        HistorySection("nights", nights, of_nights, pythons=tuple(changes)),
     ]
     return points, sections, older

@@ -185,9 +185,11 @@ def everything(options: argparse.Namespace, comparison: Comparison | None = None
     else:
         words += [comparison.old.name, comparison.new.name]
         run = run or comparison.run_path
-    for name, value in (("results", given.get("results")), ("run", run), *((name, given.get(name)) for name in rows)):
+    sources = (("results", given.get("results")), ("repo", given.get("repo")), ("run", run))
+    for name, value in (*sources, *((name, given.get(name)) for name in rows)):
         if value is not None:
             words += [f"--{name}", ",".join(value) if isinstance(value, list) else str(value)]
+    words += ["--changes"] if given.get("changes") else []
     margins = given.get("margin") or ()
     for pattern, share in [(None, margins)] if isinstance(margins, float) else margins:
         words += ["--margin", f"{share:g}" if pattern is None else f"{pattern}={share:g}"]

@@ -7,6 +7,7 @@ import sys
 
 from harness.commands import asv_project, judging
 from harness.commands.history import of_records
+from harness.errors import UsageError
 from harness.history import standings
 from harness.releases.commands import find_root
 from harness.report.medians import Medians, render_medians
@@ -20,9 +21,11 @@ from harness.verdict.history import MARGIN
 
 
 def show_summary(options: argparse.Namespace) -> int:
-    """Print medians, standings and findings, or the state of the asv directory that `--results` names."""
+    """Print medians, standings and, with `--changes`, what changed; or the state of the directory `--results` names."""
     if options.results is not None:
         return asv_project.show_summary(options)
+    if options.repo is not None:
+        raise UsageError("Releases are ordered by their dates: --repo belongs to --results DIR.")
     problems: list[Problem] = []
     spawned: list[SpawnedRuns] = []
     older: list[OlderRuns] = []
@@ -40,11 +43,11 @@ def show_summary(options: argparse.Namespace) -> int:
 
 
 def _with_standings(medians: Medians, options: argparse.Namespace) -> str:
-    """Return the medians followed by where each row stands and what changed."""
+    """Return the medians followed by where each row stands and, with `--changes`, what changed."""
     asked = argparse.Namespace(machine=options.machine, margin=MARGIN, confirm=None)
-    points, sections, older = of_records(asked, problems=[])  # they were told above
-    everything = judging.everything(options)
-    return render_records(medians, standings(points), sections, options.format, older, everything)
+    points, sections, older = of_records(asked, problems=[], search=options.changes)  # they were told above
+    found = sections if options.changes else None
+    return render_records(medians, standings(points), found, options.format, older, judging.everything(options))
 
 
 def rebuild(options: argparse.Namespace) -> int:

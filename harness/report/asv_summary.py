@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.history import age
 from harness.report.markdown_writer import MarkdownWriter
 from harness.report.names import CUT, CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import change, count, quantity
@@ -97,7 +98,11 @@ def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[s
         unit = "" if _missing(row["unit"]) else str(row["unit"])
         best = "" if _missing(row["best"]) else f"{quantity(row['best'], unit)} at {str(row['best_commit'])[:8]}"
         ratio = "" if _missing(row["latest_to_best"]) else change(row["latest_to_best"])
-        latest = "n/a" if _missing(row["latest"]) else quantity(row["latest"], unit)
+        latest = (
+            "n/a"
+            if _missing(row["latest"])
+            else quantity(row["latest"], unit) + age(int(row["commits_since"]), "commit")
+        )
         yield (named + state, where, f"{row['results']}{failed}", latest, best, ratio, bars(_numbers(row["course"])))
 
 
@@ -121,7 +126,7 @@ def _numbers(course: Any) -> tuple[float, ...]:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
 
 
 def _plain(value: Any) -> Any:

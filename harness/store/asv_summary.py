@@ -4,36 +4,44 @@ from __future__ import annotations
 
 import pandas as pd
 
+from harness.store.asv_commits import CommitOrder, commit_order
 from harness.store.asv_directory import SERIES_KEY, AsvHistory
 
 COURSE = 12
 """How many of the latest values a course shows."""
 
 SUMMARY_COLUMNS = [
-    *SERIES_KEY, "unit", "state", "results", "failed", "since", "until", "commit", "latest", "best", "best_commit",
-    "latest_to_best", "course",
+    *SERIES_KEY, "unit", "state", "results", "failed", "since", "until", "commit", "commits_since", "latest", "best",
+    "best_commit", "latest_to_best", "course",
 ]  # fmt: skip
 """Columns of `asv_summary`, one row a series in its present version.
 
 `state` is "current", "retired" (benchmarks.json has it no more) or "outdated" (only results of an earlier version).
-`since`, `until` and `commit` are of its first and last commit with a value; `latest`, `best` and `course` (the last
+`since`, `until` and `commit` are of its first and last commit with a value, `commits_since` how many later ones of its
+machine and environment have results; `latest`, `best` and `course` (the last
 values, oldest first) are in `unit`. `best` is the least, of seconds and bytes only: of other units nobody told which
 way is better."""
 
 _DIRECTED = ("seconds", "bytes")
 
 
-def asv_summary(history: AsvHistory, machine: str | None = None) -> pd.DataFrame:
+def asv_summary(history: AsvHistory, machine: str | None = None, order: CommitOrder | None = None) -> pd.DataFrame:
     """Return the state of every series (columns: SUMMARY_COLUMNS), by machine, environment and benchmark.
 
     Args:
         history: what the result directory holds.
         machine: only this machine's series; all where None.
+        order: of the commits; that of their dates where None.
 
     Raises:
         UsageError: no result is of that machine.
     """
     rows = present_versions(history, history.of_machine(machine))
+    order = order if order is not None else commit_order(rows, history.path)
+    rows = rows.assign(at=rows["commit"].map(order.places).astype("int64"))
+    rows = rows.sort_values(["machine", "environment", "at"], kind="stable")
+    places = rows[["machine", "environment", "at"]].drop_duplicates()
+    places["commits_since"] = places.groupby(["machine", "environment"], observed=True).cumcount(ascending=False)
     rows = rows.assign(ok=rows["status"] == "ok", bad=rows["status"] == "failed")
     counted = rows.groupby(SERIES_KEY, observed=True, sort=True)[["ok", "bad"]].sum()
     table = counted.rename(columns={"ok": "results", "bad": "failed"})
@@ -41,6 +49,9 @@ def asv_summary(history: AsvHistory, machine: str | None = None) -> pd.DataFrame
     if not good.empty:  # a series that never had a value is told as well
         table = table.join(_standing(good), how="left")
     table = table.reset_index()
+    if not good.empty:
+        table = table.merge(places, on=["machine", "environment", "at"], how="left")
+        table["commits_since"] = table["commits_since"].astype("Int64")
     table["state"] = _states(table, history)
     return table.reindex(columns=SUMMARY_COLUMNS)
 
@@ -50,7 +61,7 @@ def _standing(good: pd.DataFrame) -> pd.DataFrame:
     grouped = good.groupby(SERIES_KEY, observed=True, sort=True)
     table = grouped.agg(
         unit=("unit", "last"), since=("date", "first"), until=("date", "last"), commit=("commit", "last"),
-        latest=("value", "last"),
+        latest=("value", "last"), at=("at", "last"),
     )  # fmt: skip
     best = good.sort_values("value", kind="stable").drop_duplicates(SERIES_KEY).set_index(SERIES_KEY)
     directed = table["unit"].isin(_DIRECTED)

@@ -1,58 +1,49 @@
-"""When a course of values changed: steps and slow trends, single outliers ignored.
+"""When a course of values changed: steps and slow trends; single outliers and modes of the noise are no change.
 
-Everything happens on the log scale, where noise adds. In this order:
+Everything happens on the log scale, where noise adds; zero has a place of its own on it. In this order:
 
-1. Steps are placed by asv's own detection, `asv.step_detect.detect_steps`: a least-absolute-deviation fit of levels
-   with a penalty for each jump (the Potts functional; Friedrich et al. (2008), "Complexity penalized M-estimation",
-   J. Comput. Graph. Stat. 17). A level that one value alone holds is an outlier: it is taken out, the fit repeated.
-   asv takes a step for a slow wandering where neighbouring values resemble each other, so every level is also split
-   once more where its two parts fit best (binary segmentation: Scott and Knott (1974), "A cluster analysis method for
-   grouping means in the analysis of variance", Biometrics 30), for the test of 2. to keep or to drop.
+1. Steps are placed by asv's own detection, `asv.step_detect`: a least-absolute-deviation fit of levels with a penalty
+   for each jump (the Potts functional; Friedrich et al. (2008), "Complexity penalized M-estimation", J. Comput. Graph.
+   Stat. 17). A level that one value alone holds is an outlier: it is taken out, the fit repeated (`levels.py`, where
+   courses in which no step is possible are told before). asv takes a step for a slow wandering where neighbouring
+   values resemble each other, so every level is also split once more where its two parts fit best (binary
+   segmentation: Scott and Knott (1974), "A cluster analysis method for grouping means in the analysis of variance",
+   Biometrics 30), for the test of 2. to keep or to drop.
 2. asv reports every jump. Here a jump stays only if a t test finds its two levels further apart than the margin, paid
-   for having looked at every place (Bonferroni); the least sure jump goes first, until all that remain hold.
+   for having looked at every place (Bonferroni); the least sure jump goes first, until all that remain hold
+   (`jumps.py`).
 3. A straight line is fitted beside the steps. Where it explains the course better (Schwarz (1978), "Estimating the
    dimension of a model", Annals of Statistics 6) and the course rises or falls steadily (Mann (1945), "Nonparametric
    tests against trend", Econometrica 13), the finding is a trend, its slope the median of all slopes (Sen (1968), JASA
-   63) and its whole rise beyond the margin: eight small rises that no comparison of neighbours would show.
+   63) and its whole rise beyond the margin: eight small rises that no comparison of neighbours would show (`trend.py`).
 4. Values of neighbouring nights resemble each other, which makes both tests too sure: their errors grow by what the
    correlation of neighbours costs, (1 + r) / (1 - r) (Bayley and Hammersley (1946), J. R. Stat. Soc. Suppl. 8), and as
    many degrees of freedom go. A trend that begins after a step pays for all places where it could have begun.
-5. All courses together: Benjamini-Hochberg.
+5. Noise that has modes makes levels of its own, which both tests take for true: each change is held against a course
+   that comes and goes, and against what the other courses show (`modes.py`).
+6. All courses together: Benjamini-Hochberg.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from asv.step_detect import detect_steps
 from numpy.typing import NDArray
-from scipy import stats
 
 from harness.verdict.course import Change, Course, Shape
 from harness.verdict.hypotheses import false_discovery_q
-from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, correlation_cost, steady_trend
+from harness.verdict.jumps import jumps
+from harness.verdict.levels import FEWEST_FOR_STEPS, Floats, levels, may_have_steps, without_outliers
+from harness.verdict.margins import least_change
+from harness.verdict.modes import ODDS, Accounts, Chain, accounts, crossing, odds_of_changes, two_modes
+from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, steady_trend
 
 MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
-
-FEWEST_FOR_STEPS = 5
-"""Values of a course: fewer show no change, whatever they are."""
-_SHORT = 24
-"""One value alone is an outlier until a second one agrees with it; in a course longer than this, until a third does."""
-_FEWEST_IN_SPLIT = 5
-"""Values on either side of a split that asv did not see: among fewer, two outliers would pass for a level."""
-_MOST_PASSES = 8
-_OUTLIERS = 0.1  # of a course, at most
-_MOST_AT_ONCE = 1000
-_RECENT = 400
-"""The newest values of a long course are never condensed: a change of last week must be seen."""
-_MAD_TO_DEVIATION = 1.4826  # of a normal distribution
-
-_Floats = NDArray[np.float64]
 
 
 def find_changes(
@@ -62,6 +53,7 @@ def find_changes(
     q_level: float = 0.05,
     trends: bool = True,
     splits: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> tuple[Change, ...]:
     """Return the changes of all courses that hold when all are looked at together.
 
@@ -71,40 +63,129 @@ def find_changes(
         q_level: accepted false discovery rate.
         trends: whether to look for slow trends beside steps.
         splits: whether to try steps where asv sees none; docs/trust.md has what that gains.
+        progress: is told how many courses were looked at, after each.
     """
+    looked = []
+    for done, course in enumerate(courses, start=1):
+        if is_long_enough(course):
+            looked.append(_look(course, margin, trends, splits))
+        if progress is not None:
+            progress(done)
     candidates: list[Change] = []
     p_values: list[float] = []
-    for course in filter(is_long_enough, courses):
-        found = course_changes(course, margin=margin, trends=trends, splits=splits)
-        candidates += found
+    for kept in _without_modes(looked):
+        candidates += kept
         # A course without a candidate was looked at as well.
-        p_values += [change.p for change in found] or [1.0]
+        p_values += [change.p for change in kept] or [1.0]
     adjusted = iter(q for p, q in zip(p_values, false_discovery_q(p_values), strict=True) if p < 1.0)
     judged = [replace(change, q=next(adjusted)) for change in candidates]
     return tuple(change for change in judged if change.q <= q_level)
 
 
+def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
+    """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
+    return _without_modes([_look(course, margin, trends, splits)])[0] if is_long_enough(course) else []
+
+
 def is_long_enough(course: Course) -> bool:
-    """Return whether a course has as many usable values (finite and above zero) as it takes to show a change."""
+    """Return whether a course has as many usable values (finite and not negative) as it takes to show a change."""
     return sum(map(_usable, course.values)) >= FEWEST_FOR_STEPS
 
 
-def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
-    """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
-    if not is_long_enough(course):
-        return []
-    usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
-    places = np.array([place for place, _ in usable])
-    logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
-    places, logs, bounds = _levels(places, logs)
-    bounds, p_values = _significant(logs, bounds, margin)
-    if splits:
-        bounds, p_values = _split_further(logs, bounds, p_values, margin)
-    reach = math.log1p(margin)
+def _usable(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What one course shows by itself: changes, each with the accounts of it, and its modes where it has some."""
+
+    axis: tuple[str, ...]
+    changes: tuple[tuple[Change, Accounts], ...] = ()
+    modes: Chain | None = None
+
+
+def _without_modes(looked: Sequence[_Looked]) -> list[list[Change]]:
+    """Return the changes of each course that are no modes, by what the other courses on its axis show."""
+    kept: list[list[Change]] = [[] for _ in looked]
+    axes: dict[tuple[str, ...], list[int]] = {}
+    for place, one in enumerate(looked):
+        axes.setdefault(one.axis, []).append(place)
+    for places in axes.values():
+        of_axis = [looked[place] for place in places]
+        odds = odds_of_changes([[found for _, found in one.changes] for one in of_axis], [one.modes for one in of_axis])
+        for place, one, likely in zip(places, of_axis, odds, strict=True):
+            kept[place] = [
+                change
+                for (change, _), against in zip(one.changes, likely, strict=True)
+                if against >= ODDS and not (change.shape is Shape.TREND and one.modes)
+            ]
+    return kept
+
+
+def _look(course: Course, margin: float, trends: bool, splits: bool) -> _Looked:
+    values = np.array(course.values, dtype=np.float64)
+    usable = np.isfinite(values) & (values >= 0)
+    places, values = np.array(course.places)[usable], values[usable]
+    axis, reach = course.group[:-1], math.log1p(margin)
+    if float(values.max()) <= float(values.min()) * (1 + margin):
+        return _Looked(axis)
+    scale = _Scale.of(values)
+    logs = scale.logs(values)
+    told = []
+    for change in _changes(course, places, logs, scale, reach, trends, splits):
+        if _is_trifle(change):
+            continue
+        sides = logs > (scale.height(change.before) + scale.height(change.after)) / 2
+        at = int(np.searchsorted(places, change.since))
+        told.append((change, accounts(sides, at if change.shape is Shape.STEP else crossing(sides))))
+    return _Looked(axis, tuple(told), two_modes(logs, reach))
+
+
+def _is_trifle(change: Change) -> bool:
+    """Return whether a change from or to zero, which is beyond any margin, is of no interest all the same."""
+    least = least_change(None, change.course.unit)
+    return min(change.before, change.after) == 0 and abs(change.after - change.before) < least
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """The log scale of a course, on which zero has a place of its own: well below all that is positive."""
+
+    zero: float
+
+    @staticmethod
+    def of(values: Floats) -> _Scale:
+        """Return the scale of a course: leaving zero is as large a step as all the rest, and e-fold at least."""
+        positive = np.log(values[values > 0])
+        return _Scale(float(positive.min()) - max(1.0, float(np.ptp(positive))) if len(positive) else 0.0)
+
+    def logs(self, values: Floats) -> Floats:
+        """Return where values lie."""
+        return np.log(values, where=values > 0, out=np.full(len(values), self.zero))
+
+    def height(self, value: float) -> float:
+        """Return where one value lies."""
+        return math.log(value) if value > 0 else self.zero
+
+    def value(self, log: float) -> float:
+        """Return the value that lies there, zero for what is nearer to zero than to the least positive one."""
+        return math.exp(log) if log > self.zero + 0.5 else 0.0
+
+
+def _changes(
+    course: Course, places: NDArray[np.int64], logs: Floats, scale: _Scale, reach: float, trends: bool, splits: bool
+) -> list[Change]:
+    if may_have_steps(logs, reach):
+        places, logs, bounds = levels(places, logs)
+        bounds, p_values = jumps(logs, bounds, reach, splits)
+    else:
+        places, logs = without_outliers(places, logs)
+        bounds, p_values = [0, len(logs)], []
     if trends:
         whole = steady_trend(logs, reach)
         if whole is not None and _line_is_better(logs, bounds, whole):
-            return [_as_trend(course, places, whole, 0)]
+            return [_as_trend(course, places, scale, whole, 0)]
     changes = []
     for at in range(1, len(bounds) - 1):
         left, here, right = bounds[at - 1], bounds[at], bounds[at + 1]
@@ -115,15 +196,15 @@ def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = Tru
                 since=int(places[here]),
                 previous=int(places[here - 1]),
                 until=int(places[right - 1]),
-                before=math.exp(float(np.median(logs[left:here]))),
-                after=math.exp(float(np.median(logs[here:right]))),
+                before=scale.value(float(np.median(logs[left:here]))),
+                after=scale.value(float(np.median(logs[here:right]))),
                 p=p_values[at - 1],
             )
         )
     if trends and len(bounds) > 2:
         since_last = _paid(steady_trend(logs[bounds[-2] :], reach), len(logs) - FEWEST_FOR_TREND)
         if since_last is not None and _line_is_better(logs[bounds[-2] :], [0, len(logs) - bounds[-2]], since_last):
-            changes.append(_as_trend(course, places, since_last, bounds[-2]))
+            changes.append(_as_trend(course, places, scale, since_last, bounds[-2]))
     return changes
 
 
@@ -134,141 +215,7 @@ def _paid(line: Line | None, places: int) -> Line | None:
     return replace(line, p=line.p * max(1, places))
 
 
-def _usable(value: float) -> bool:
-    return math.isfinite(value) and value > 0
-
-
-def _levels(places: NDArray[np.int64], logs: _Floats) -> tuple[NDArray[np.int64], _Floats, list[int]]:
-    """Return the course without outliers, and the bounds of its levels: [0, …, length]."""
-    bounds = _jumps(logs)
-    whole = len(logs)
-    for _ in range(_MOST_PASSES):
-        alone = _outliers(logs, bounds)
-        # Where every other value stands alone these are no outliers, but noise or a slope.
-        left = len(logs) - len(alone)
-        if not alone or whole - left > max(1, _OUTLIERS * whole) or left < FEWEST_FOR_STEPS:
-            break
-        places, logs = np.delete(places, alone), np.delete(logs, alone)
-        bounds = _jumps(logs)
-    return places, logs, bounds
-
-
-def _outliers(logs: _Floats, bounds: Sequence[int]) -> list[int]:
-    """Return the places of levels too short to be one; of neighbours, only the one that is furthest from all around."""
-    spans = itertools.pairwise(bounds)
-    short = [at for left, right in spans if right - left < _fewest(logs) for at in range(left, right)]
-    groups: list[list[int]] = []
-    for at in short:
-        if groups and groups[-1][-1] == at - 1:
-            groups[-1].append(at)
-        else:
-            groups.append([at])
-    return [max(group, key=lambda at: abs(logs[at] - np.median(logs[max(0, at - 3) : at + 4]))) for group in groups]
-
-
-def _fewest(logs: _Floats) -> int:
-    """Return how many values a level needs."""
-    return 2 if len(logs) <= _SHORT else 3
-
-
-def _jumps(logs: _Floats) -> list[int]:
-    """Return the bounds of asv's levels: [0, …, length].
-
-    Its cost grows faster than the length, so the older part of a long course is condensed to medians of short
-    stretches, and each bound then moved, within its stretch, to where the two levels fit best.
-    """
-    older = max(0, len(logs) - _RECENT)
-    stretch = 1 if len(logs) <= _MOST_AT_ONCE else math.ceil(older / (_MOST_AT_ONCE - _RECENT))
-    edges = [*range(0, older, stretch), *range(older, len(logs) + 1)]
-    condensed = [float(np.median(logs[left:right])) for left, right in itertools.pairwise(edges)]
-    bounds = [0, *(edges[int(step[1])] for step in detect_steps(condensed))]
-    if stretch == 1:
-        return bounds
-    triples = zip(bounds, bounds[1:], bounds[2:], strict=False)
-    return [0, *(_best_place(logs, *triple, stretch) for triple in triples), len(logs)]
-
-
-def _best_place(logs: _Floats, left: int, bound: int, right: int, stretch: int) -> int:
-    """Return the place near `bound` at which the absolute deviations from both levels are least."""
-    low, high = max(left + 1, bound - stretch), min(right - 1, bound + stretch)
-    window = logs[low:high]
-    before = np.abs(window - np.median(logs[left:bound]))
-    after = np.abs(window - np.median(logs[bound:right]))
-    costs = np.concatenate([[0.0], np.cumsum(before - after)])
-    return low + int(np.argmin(costs))
-
-
-def _significant(logs: _Floats, bounds: list[int], margin: float) -> tuple[list[int], list[float]]:
-    """Take out the least sure jump until every jump that is left holds by itself; return them with their p-values.
-
-    Jumps beside a level that is too short go first.
-    """
-    while len(bounds) > 2:
-        p_values, sizes = _jumps_judged(logs, bounds, math.log1p(margin))
-        lengths_hold = [right - left >= _fewest(logs) for left, right in itertools.pairwise(bounds)]
-        beside_short = [at for at in range(len(p_values)) if not (lengths_hold[at] and lengths_hold[at + 1])]
-        weakest = max(beside_short or range(len(p_values)), key=lambda at: (p_values[at], -sizes[at]))
-        if not beside_short and p_values[weakest] <= CANDIDATE_LEVEL:
-            return bounds, p_values
-        bounds = [*bounds[: weakest + 1], *bounds[weakest + 2 :]]
-    return bounds, []
-
-
-def _split_further(
-    logs: _Floats, bounds: list[int], p_values: list[float], margin: float
-) -> tuple[list[int], list[float]]:
-    """Split levels where they fall into two best, as long as the test keeps a split; return bounds and p-values."""
-    for _ in range(_MOST_PASSES):
-        splits = [_best_split(logs, left, right) for left, right in itertools.pairwise(bounds)]
-        tried = sorted({*bounds, *(split for split in splits if split is not None)})
-        kept, kept_p = _significant(logs, tried, margin)
-        if len(kept) <= len(bounds):
-            break
-        bounds, p_values = kept, kept_p
-    return bounds, p_values
-
-
-def _best_split(logs: _Floats, left: int, right: int) -> int | None:
-    """Return the place that leaves the least squares around two means, tails pulled in; None in too short a level."""
-    fewest, length = _FEWEST_IN_SPLIT, right - left
-    if length < 2 * fewest:
-        return None
-    level = logs[left:right]
-    level = _without_tails(level, _MAD_TO_DEVIATION * float(np.median(np.abs(level - np.median(level)))))
-    sums = np.cumsum(level)
-    counts = np.arange(fewest, length - fewest + 1)
-    before, after = sums[counts - 1], sums[-1] - sums[counts - 1]
-    gained = before**2 / counts + after**2 / (length - counts)
-    return left + int(counts[int(np.argmax(gained))])
-
-
-def _jumps_judged(logs: _Floats, bounds: Sequence[int], reach: float) -> tuple[list[float], list[float]]:
-    """Return p of "these levels are no further apart than `reach`", two-sided, and the size, for each inner bound."""
-    spans = list(itertools.pairwise(bounds))
-    # Levels that were placed to fit make their residuals small; differences of neighbours know of no levels.
-    known = _MAD_TO_DEVIATION * float(np.median(np.abs(np.diff(logs)))) / math.sqrt(2)
-    pulled = [_without_tails(logs[left:right], known) for left, right in spans]
-    means = [float(values.mean()) for values in pulled]
-    residuals = np.concatenate([values - mean for values, mean in zip(pulled, means, strict=True)])
-    freedom = max(1.0, len(logs) - len(spans))
-    cost = correlation_cost(residuals)
-    spread = max(known, math.sqrt(float(residuals @ residuals) / freedom)) * math.sqrt(cost)
-    # What resembles its neighbour tells less of the spread as well.
-    freedom = max(1.0, len(logs) / cost - len(spans))
-    p_values, sizes = [], []
-    for at in range(1, len(spans)):
-        (left, here), (_, right) = spans[at - 1], spans[at]
-        sizes.append(abs(means[at] - means[at - 1]))
-        apart = sizes[-1] - reach
-        if spread <= 1e-12:  # a quantity that never varies between its jumps: sizes, counts
-            p_values.append(0.0 if apart > 0 else 1.0)
-            continue
-        error = spread * math.sqrt(1 / (here - left) + 1 / (right - here))
-        p_values.append(min(1.0, 2 * (len(logs) - 1) * float(stats.t.sf(apart / error, freedom))))
-    return p_values, sizes
-
-
-def _line_is_better(logs: _Floats, bounds: Sequence[int], line: Line) -> bool:
+def _line_is_better(logs: Floats, bounds: Sequence[int], line: Line) -> bool:
     """Tell whether a line explains the stretch better than its levels, a parameter costing log(n) (BIC)."""
     pairs = itertools.pairwise(bounds)
     squares = sum(float(((logs[left:right] - logs[left:right].mean()) ** 2).sum()) for left, right in pairs)
@@ -280,26 +227,14 @@ def _line_is_better(logs: _Floats, bounds: Sequence[int], line: Line) -> bool:
     return cost(line.squares, 2) < cost(squares, 2 * levels - 1)
 
 
-def _without_tails(values: _Floats, deviation: float) -> _Floats:
-    """Return a level's values, those beyond four deviations of its median pulled in to there (Winsor's way).
-
-    Outliers to which no level of their own was fitted would hide a step in their spread. Tukey (1962), "The future of
-    data analysis", Annals of Mathematical Statistics 33.
-    """
-    if deviation <= 0:  # a quantity that hardly ever varies has no tails
-        return values
-    centre = float(np.median(values))
-    return np.clip(values, centre - 4 * deviation, centre + 4 * deviation)
-
-
-def _as_trend(course: Course, places: NDArray[np.int64], line: Line, begin: int) -> Change:
+def _as_trend(course: Course, places: NDArray[np.int64], scale: _Scale, line: Line, begin: int) -> Change:
     return Change(
         course=course,
         shape=Shape.TREND,
         since=int(places[begin]),
         previous=int(places[begin]),
         until=int(places[-1]),
-        before=math.exp(line.start),
-        after=math.exp(line.end),
+        before=scale.value(line.start),
+        after=scale.value(line.end),
         p=line.p,
     )

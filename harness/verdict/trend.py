@@ -35,17 +35,14 @@ def steady_trend(logs: NDArray[np.float64], reach: float) -> Line | None:
     """
     if len(logs) < FEWEST_FOR_TREND:
         return None
-    parts = [float(np.median(part)) for part in np.array_split(logs, min(len(logs), _MOST_POINTS))]
-    condensed = np.array(parts)
+    condensed = _condensed(logs)
     steps = np.arange(len(condensed), dtype=np.float64)
-    if np.ptp(condensed) <= reach:
+    if np.ptp(condensed) <= reach or _ends_apart(condensed) < reach / 2:
         return None
-    steady = float(stats.kendalltau(steps, condensed).pvalue)
     slope, intercept, *_ = stats.theilslopes(condensed, steps)
     residuals = condensed - (intercept + slope * steps)
     cost = correlation_cost(residuals)
     widened = math.sqrt(cost)
-    steady = 2 * float(stats.norm.sf(stats.norm.isf(steady / 2) / widened))
     rise = float(slope) * (len(condensed) - 1)
     # Steady is not enough: the rise as a whole must be beyond the margin, as a step must. Error of a fitted slope:
     # Draper and Smith (1998), "Applied regression analysis", section 1.4.
@@ -53,11 +50,30 @@ def steady_trend(logs: NDArray[np.float64], reach: float) -> Line | None:
     spread = math.sqrt(float(residuals @ residuals) / freedom) * widened
     error = spread / math.sqrt(float(((steps - steps.mean()) ** 2).sum())) * (len(condensed) - 1)
     beyond = 2 * float(stats.t.sf((abs(rise) - reach) / max(error, 1e-12), max(1.0, len(condensed) / cost - 2)))
-    p = max(steady, beyond)
+    if not beyond <= CANDIDATE_LEVEL:
+        return None
+    steady = float(stats.kendalltau(steps, condensed).pvalue)
+    p = max(beyond, 2 * float(stats.norm.sf(stats.norm.isf(steady / 2) / widened)))
     if not p <= CANDIDATE_LEVEL:
         return None
     line = float(intercept) + rise * np.linspace(0, 1, len(logs))
     return Line(float(intercept), float(intercept) + rise, p, float(((logs - line) ** 2).sum()))
+
+
+def _condensed(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the medians of at most _MOST_POINTS equal stretches, the first ones longer by one where they must be."""
+    if len(logs) <= _MOST_POINTS:
+        return logs
+    size, longer = divmod(len(logs), _MOST_POINTS)
+    first = logs[: longer * (size + 1)].reshape(longer, size + 1)
+    rest = logs[longer * (size + 1) :].reshape(_MOST_POINTS - longer, size)
+    return np.concatenate([np.median(first, axis=1), np.median(rest, axis=1)]) if longer else np.median(rest, axis=1)
+
+
+def _ends_apart(logs: NDArray[np.float64]) -> float:
+    """Return how far the first and the last quarter lie apart, three quarters of a steady rise: soon told."""
+    quarter = max(2, len(logs) // 4)
+    return abs(float(np.median(logs[-quarter:])) - float(np.median(logs[:quarter])))
 
 
 def correlation_cost(residuals: NDArray[np.float64]) -> float:
