@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from harness.machine.gpu_presence import Presence, gpu_presence
+from harness.machine.gpu.presence import Presence, gpu_presence
 from harness.metrics import METRICS, Kind, Metric, Scope
 from harness.worker import WORKER_VERSION
 
@@ -141,7 +141,7 @@ def measured(device: str, model: str | None) -> list[dict[str, Any]]:
 
 def measure(device: str, model: str | None) -> dict[str, Any]:
     """Measure once; a failure is kept like a result, so that the other metrics need not run into it again."""
-    from harness.measure.asv_bridge import measure_cell
+    from harness.asv.bridge import measure_cell
 
     python = os.environ.get("ASV_RELEASE_PYTHON")
     name = os.environ.get("ASV_RELEASE_NAME")

@@ -1,4 +1,10 @@
-"""The exceptions that a user is meant to see."""
+"""The exceptions that a user is meant to see, and how one names a field of a file that is wrong."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
 
 
 class UsageError(Exception):
@@ -10,3 +16,39 @@ class UsageError(Exception):
 
 class ReleaseError(UsageError):
     """A release cannot be had here; one sentence that says why and what to do."""
+
+
+_PLACE = re.compile(r" - at `\$\.?(.+)`$")
+_EXPECTED = re.compile(r"Expected `([^`]+)`(?: (>=|<=|>|<) (\S+))?")
+_STEP = re.compile(r"(\w+)|\[(\d+)\]")
+_TYPES = {
+    "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list",
+    "object": "a table",
+}  # fmt: skip
+_BOUNDS = {">=": "of {:g} or more", "<=": "of {:g} or less", ">": "above {:g}", "<": "under {:g}"}
+
+
+def field_error(error: Exception, data: Any) -> str:
+    """Return what msgspec says of a field of `data`: "`groups[0].batches[1]` = 0 is not a whole number of 1 or more".
+
+    Args:
+        error: what `msgspec.convert` raised.
+        data: what it was to convert.
+    """
+    text = str(error)
+    place = _PLACE.search(text)
+    said = text if place is None else text[: place.start()]
+    expected = _EXPECTED.match(said)
+    if place is None or expected is None:
+        said = said.replace("Object missing required field", "misses the field")
+        said = said.replace("Object contains unknown", "unknown")
+        return said if place is None else f"`{place[1]}`: {said}"
+    for key, index in _STEP.findall(place[1]):
+        data = data[key] if key else data[int(index)]
+    kinds, sign, bound = expected.groups()
+    wanted = " or ".join(_TYPES.get(kind, kind) for kind in kinds.split(" | ") if kind != "null")
+    if bound is not None and float(bound) == sys.float_info.max:
+        wanted = "a finite number"
+    elif sign is not None:
+        wanted += f" {_BOUNDS[sign].format(float(bound))}"
+    return f"`{place[1]}` = {data!r} is not {wanted}"

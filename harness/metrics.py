@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a metric's noise is like, hence how it is judged (docs/architecture.md, "Statistics")."""
+    """What a metric's noise is like, hence how it is judged (docs/internals.md, "Statistics")."""
 
     TIME = "time"
     HOST_MEMORY = "host-memory"
@@ -48,7 +48,7 @@ def _time(name: str, scope: Scope, operation: str, title: str, judged: bool = Tr
     """Return a wall-clock metric `<name>_s` and its CPU-seconds companion `<name>_cpu_s` (shown, not judged)."""
     return (
         Metric(f"{name}_s", "seconds", Kind.TIME, scope, operation, judged, title),
-        Metric(f"{name}_cpu_s", "CPU seconds", Kind.TIME, scope, operation, False, f"{title}, CPU"),
+        Metric(f"{name}_cpu_s", "CPU seconds", Kind.TIME, scope, operation, False, f"{title}, CPU time"),
     )
 
 
@@ -57,12 +57,12 @@ def _exact(name: str, unit: str, title: str, judged: bool = True) -> Metric:
 
 
 def _device_need(operation: str, scope: Scope) -> Metric:
-    title = f"device need of {operation}"
+    title = f"peak GPU memory of {operation} (allocator)"
     return Metric(f"{operation}_device_need_bytes", "bytes", Kind.ALLOCATOR, scope, operation, True, title)
 
 
 def _host_peak(operation: str, scope: Scope) -> Metric:
-    title = f"host peak of {operation} above its baseline"
+    title = f"peak host memory of {operation} (increase)"
     return Metric(f"{operation}_host_peak_bytes", "bytes", Kind.HOST_MEMORY, scope, operation, True, title)
 
 
@@ -78,10 +78,10 @@ def _steady(name: str, operation: str, what: str) -> tuple[Metric, ...]:
         shown("p99_s", "99th percentile"),
         shown("min_s", "fastest"),
         shown("mad_s", "median absolute deviation"),
-        shown("item_s", "seconds an item"),
-        shown("cpu_s", "mean CPU", "CPU seconds"),
-        shown("barrier_s", "barrier with nothing to wait for"),
-        shown("settled_call", "call from which on it is steady", "calls"),
+        shown("item_s", "time per item"),
+        shown("cpu_s", "mean CPU time", "CPU seconds"),
+        shown("barrier_s", "synchronization overhead (idle device)"),
+        shown("settled_call", "calls until latency is stable", "calls"),
     )
 
 
@@ -91,13 +91,23 @@ def _profile(part: str, unit: str, title: str) -> Metric:
 
 def _memory(where: str) -> tuple[Metric, ...]:
     """Return what harness/worker/memory.py reports of the host or the device. Growth may be negative: it is shown."""
-    size, scope, growth = Kind.HOST_MEMORY, Scope.READER, f"{where} growth a load and release"
+    size, scope, growth = Kind.HOST_MEMORY, Scope.READER, f"{where} memory growth per load/unload cycle"
     return (
-        Metric(f"{where}_retained_bytes", "bytes", size, scope, "memory", False, f"{where} memory retained"),
+        Metric(
+            f"{where}_retained_bytes",
+            "bytes",
+            size,
+            scope,
+            "memory",
+            False,
+            f"{where} memory still held after unloading",
+        ),
         Metric(f"{where}_growth_bytes", "bytes", size, scope, "memory", False, growth),
         Metric(f"{where}_growth_low_bytes", "bytes", size, scope, "memory", False, f"{growth}, 95 % interval from"),
         Metric(f"{where}_growth_high_bytes", "bytes", size, scope, "memory", False, f"{growth}, 95 % interval to"),
-        Metric(f"{where}_leaks", "leaks", Kind.EXACT, scope, "memory", True, f"{where} memory leaks a cycle"),
+        Metric(
+            f"{where}_leaks", "leaks", Kind.EXACT, scope, "memory", True, f"{where} memory leak per load/unload cycle"
+        ),
     )
 
 
@@ -105,38 +115,52 @@ _ALL = (
     *_time("import", Scope.SUBJECT, "import", "import TensorFlow"),
     *_time("device_init", Scope.DEVICE, "save", "device initialisation"),
     *_time("build", Scope.MODEL, "save", "build the model"),
-    *_time("save_first", Scope.WRITER, "save", "save, first in the process"),
-    *_time("save_later", Scope.WRITER, "save", "save, later ones"),
-    *_time("save_durable", Scope.WRITER, "save", "save, files and directories on the disk"),
+    *_time("save_first", Scope.WRITER, "save", "first save (with tracing)"),
+    *_time("save_later", Scope.WRITER, "save", "repeated save"),
+    *_time("save_durable", Scope.WRITER, "save", "save with fsync"),
     _host_peak("save", Scope.WRITER),
-    _exact("artifact_bytes", "bytes", "artifact without fingerprint.pb"),
+    _exact("artifact_bytes", "bytes", "SavedModel size (without fingerprint.pb)"),
     _exact("artifact_graph_bytes", "bytes", "saved_model.pb"),
     _exact("artifact_variables_bytes", "bytes", "variables/"),
     _exact("artifact_other_bytes", "bytes", "assets and other files"),
     # Shown: it moves with artifact_bytes alone, and one change must not count as two.
-    _exact("artifact_bytes_per_parameter_byte", "ratio", "artifact bytes per parameter byte", judged=False),
-    _exact("artifact_files", "files", "files in the artifact"),
-    _exact("graph_nodes", "nodes", "graph nodes, library functions included"),
-    _exact("graph_functions", "functions", "functions in the graph's library"),
+    _exact("artifact_bytes_per_parameter_byte", "ratio", "SavedModel bytes per parameter byte", judged=False),
+    _exact("artifact_files", "files", "files in the SavedModel"),
+    _exact("graph_nodes", "nodes", "graph nodes (with library functions)"),
+    _exact("graph_functions", "functions", "library functions"),
     _device_need("save", Scope.WRITER),
-    *_time("load_cold", Scope.READER, "load", "load, artifact's pages evicted"),
-    *_time("load_warm", Scope.READER, "load", "load, page cache warm"),
-    *_time("load_again", Scope.READER, "load", "load, second in the process"),
-    *_time("load_tenth", Scope.READER, "reload", "load, tenth in the process"),
-    *_time("first_call", Scope.READER, "load", "first call after load"),
-    Metric("outputs_not_bit_equal", "outputs", Kind.EXACT, Scope.READER, "load", True, "outputs not bit for bit kept"),
+    *_time("load_cold", Scope.READER, "load", "load, cold page cache"),
+    *_time("load_warm", Scope.READER, "load", "load, warm page cache"),
+    *_time("load_again", Scope.READER, "load", "second load in the same process"),
+    *_time("load_tenth", Scope.READER, "reload", "tenth load in the same process"),
+    *_time("first_call", Scope.READER, "load", "first inference after load"),
     Metric(
-        "first_call_device_need_bytes", "bytes", Kind.ALLOCATOR, Scope.READER, "load", True, "device need, first call"
+        "outputs_not_bit_equal",
+        "outputs",
+        Kind.EXACT,
+        Scope.READER,
+        "load",
+        True,
+        "outputs not bit-identical to the original model",
     ),
-    *_time("early_calls", Scope.READER, "load", "calls 2 to 10, mean"),
-    *_time("first_result", Scope.READER, "first-result", "start of the process to its first result"),
+    Metric(
+        "first_call_device_need_bytes",
+        "bytes",
+        Kind.ALLOCATOR,
+        Scope.READER,
+        "load",
+        True,
+        "peak GPU memory of the first inference (allocator)",
+    ),
+    *_time("early_calls", Scope.READER, "load", "inference 2 to 10 after load, mean"),
+    *_time("first_result", Scope.READER, "first-result", "process start to first result"),
     _host_peak("load", Scope.READER),
     _device_need("load", Scope.READER),
-    *_steady("call", "calls", "steady call"),
-    *_time("call_first", Scope.READER, "calls", "first call, tracing and compiling included"),
-    *_time("call_new_shape", Scope.READER, "calls", "call of a new shape"),
-    Metric("call_failed", "calls", Kind.EXACT, Scope.READER, "calls", True, "way to call that failed"),
-    Metric("call_traces", "traces", Kind.EXACT, Scope.READER, "calls", True, "traces after all calls"),
+    *_steady("call", "calls", "inference latency"),
+    *_time("call_first", Scope.READER, "calls", "first inference (with tracing and compiling)"),
+    *_time("call_new_shape", Scope.READER, "calls", "inference with a new input shape"),
+    Metric("call_failed", "calls", Kind.EXACT, Scope.READER, "calls", True, "call method that failed"),
+    Metric("call_traces", "traces", Kind.EXACT, Scope.READER, "calls", True, "traces after all inferences"),
     *_memory("host"),
     *_memory("device"),
     Metric(
@@ -146,15 +170,23 @@ _ALL = (
         Scope.READER,
         "memory",
         False,
-        "peak device footprint over cycles (NVML, sampled)",
+        "peak GPU memory of the process over cycles (NVML, sampled)",
     ),
-    _profile("wall_s", "seconds", "steady call under the profiler"),
-    _profile("kernel_s", "seconds", "kernel time of a call"),
-    _profile("kernels", "kernels", "kernels of a call"),
-    _profile("busy_share", "ratio", "share of the wall in which a kernel runs"),
-    Metric("infer_energy_j", "joules", Kind.TIME, Scope.CALL, "memory", False, "energy of a call, whole GPU"),
-    Metric("resume_broken_promises", "promises", Kind.EXACT, Scope.WRITER, "resume", True, "resume: promises not kept"),
-    *_time("resume_first_step", Scope.WRITER, "resume", "resume: restore and first step"),
+    _profile("wall_s", "seconds", "inference latency under the profiler"),
+    _profile("kernel_s", "seconds", "kernel time per inference"),
+    _profile("kernels", "kernels", "kernels per inference"),
+    _profile("busy_share", "ratio", "share of the latency in which a kernel runs"),
+    Metric("infer_energy_j", "joules", Kind.TIME, Scope.CALL, "memory", False, "energy per inference (whole GPU)"),
+    Metric(
+        "resume_broken_promises",
+        "promises",
+        Kind.EXACT,
+        Scope.WRITER,
+        "resume",
+        True,
+        "resuming training: checks that failed",
+    ),
+    *_time("resume_first_step", Scope.WRITER, "resume", "resuming training: restore and first step"),
     Metric(
         "custom_code_broken_promises",
         "promises",
@@ -162,18 +194,34 @@ _ALL = (
         Scope.WRITER,
         "custom-code",
         True,
-        "loading without the original code: promises not kept",
+        "loading without the original code: checks that failed",
     ),
-    Metric("device_copy_floor_s", "seconds", Kind.TIME, Scope.WRITER, "floor", False, "raw copy to the device"),
-    Metric("device_footprint_bytes", "bytes", Kind.HOST_MEMORY, Scope.READER, "load", False, "device footprint (NVML)"),
-    *_steady("infer", "infer", "steady signature call"),
-    Metric("matrix_floor_s", "seconds", Kind.TIME, Scope.DEVICE, "infer", False, "matrix product by the release"),
+    Metric("device_copy_floor_s", "seconds", Kind.TIME, Scope.WRITER, "floor", False, "raw copy to the GPU"),
+    Metric(
+        "device_footprint_bytes",
+        "bytes",
+        Kind.HOST_MEMORY,
+        Scope.READER,
+        "load",
+        False,
+        "GPU memory of the process (NVML)",
+    ),
+    *_steady("infer", "infer", "inference latency (signature)"),
+    Metric(
+        "matrix_floor_s",
+        "seconds",
+        Kind.TIME,
+        Scope.DEVICE,
+        "infer",
+        False,
+        "matrix multiplication (peak rate of this release)",
+    ),
     _device_need("infer", Scope.CALL),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
-CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", True, "failed, although retried")
+CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", True, "failed (retried once)")
 """Not reported by a worker: the store counts it per block and cell, and it becomes a row where any side is not 0."""
 
 FAILURES = (CELL_FAILED.name, "call_failed")

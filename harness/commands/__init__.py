@@ -1,1 +1,1 @@
-"""The commands: each ties measuring, results, verdicts and reports together for one question."""
+"""The commands: each module is one, named as it is typed, with `HELP`, `configure(parser)` and `run(options)`."""

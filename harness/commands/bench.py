@@ -7,33 +7,52 @@ import sys
 import time
 from dataclasses import replace
 
-from harness.commands import compare, judging, measuring
-from harness.commands.forecast import describe_plan
+from harness.answers.judging import compare_in_run
+from harness.answers.notes import BlocksAdded
+from harness.commands.shared.output import add_output, command_name, output_of, say_all
+from harness.commands.shared.plan import add_plan, everything_judged, request_of
+from harness.commands.shared.session import INTERRUPTED, measure_request
 from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.measure.sitting import Outcome
-from harness.releases.commands import find_root
+from harness.planning.forecast import forecast
+from harness.planning.plans import gpu_of_workers
 from harness.releases.environments import installable, obstacle
-from harness.releases.manifest import read_manifest
-from harness.report.narrative import render_narrative
-from harness.shortfall import EXIT_CODE
+from harness.releases.manifest import find_root, read_manifest
+from harness.report.comparison import report_bench
+from harness.report.document import Command
+from harness.report.forecast import report_forecast
+from harness.report.numbers import count
 
-_ADDED = (
-    "This comparison was judged before, after {blocks} blocks. Adding blocks until something shows finds more than "
-    "there is: what is called now and was not then deserves a run of its own (`compare --budget` pays for its looks)."
-)
+HELP = "compare the two newest stable releases within ten minutes; running it again adds measurements"
 REPORT_S = 10.0
 """Kept free at the end for judging, projecting and printing."""
 
 
-def bench(options: argparse.Namespace) -> int:
-    """Measure and tell. Ends with 0 whenever it measured, whatever the verdict, and with 3 where too little was.
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_plan(parser)
+    add_output(parser)
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=10.0,
+        metavar="M",
+        help="time limit in minutes, installation included (default: 10)",
+    )
+    parser.add_argument(
+        "--since", type=float, metavar="EPOCH", help="start of the time limit, in seconds since 1970 (default: now)"
+    )
 
-    A GPU that does not answer is told first and last: whoever looks at either end of the output sees it.
+
+def run(options: argparse.Namespace) -> int:
+    """Measure and say what was found. Ends with 0 whenever it measured, whatever the verdict, and with 3 if too little.
+
+    A GPU that does not answer is reported first and last: whoever looks at either end of the output sees it.
     """
-    gpu = measuring.gpu_of_workers()
+    gpu = gpu_of_workers()
     unmeasured = None
-    if gpu.is_broken and measuring.measures_cpu_alone(options):
+    if gpu.is_broken and options.device is None:
         unmeasured = f"The GPU is NOT measured, the CPU alone is: {gpu.text}. {gpu.remedy}"
         print(unmeasured, file=sys.stderr)
     code = _bench(options)
@@ -43,10 +62,9 @@ def bench(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    root = find_root()
     spent_s = max(0.0, time.time() - options.since) if options.since else 0.0
     deadline = time.monotonic() + options.minutes * 60 - spent_s - REPORT_S
-    manifest = read_manifest(root / "releases.toml")
+    manifest = read_manifest(find_root() / "releases.toml")
     stable = tuple(release for release in manifest.releases if release.is_stable)
     usable = installable(stable, python=options.python)
     if len(usable) < 2:
@@ -57,29 +75,29 @@ def _bench(options: argparse.Namespace) -> int:
         if release not in usable and release.date >= usable[-2].date:
             print(f"Left out: {obstacle(release, python=options.python)}", file=sys.stderr)
     old, new = (release.name for release in usable[-2:])
-    print(f"Comparing {old} with {new}, at most {_minutes(options.minutes)} in all.", file=sys.stderr)
-    if options.dry_run:
-        return describe_plan(root, options, [old, new])
-    limits = Limits(budget_s=options.budget, deadline=deadline, extend=True)
-    outcome = compare.measure_subjects(root, options, "bench", [old, new], limits)
-    if outcome.interrupted and not outcome.blocks:
-        return compare.INTERRUPTED
-    _say_blocks(outcome)
-    comparison = judging.compare_in_run(outcome.run, old, new)
-    if outcome.blocks_before:
-        comparison = replace(comparison, notes=(_ADDED.format(blocks=outcome.blocks_before), *comparison.notes))
-    text = render_narrative(
-        comparison,
-        settle_command=f"{judging.command_name()} compare {old} {new} --preset {comparison.preset}",
-        next_commands=_next_commands(old, new, [release.name for release in usable]),
-        width=judging.terminal_width(),
-        colour=sys.stdout.isatty(),
+    print(
+        f"Comparing TensorFlow {old} with {new} (time limit: {_minutes(options.minutes)}, with installation).",
+        file=sys.stderr,
     )
-    print(text.rstrip("\n"))
-    code = judging.concluded(comparison)
-    if outcome.interrupted:
-        return compare.INTERRUPTED
-    return code if code == EXIT_CODE else 0
+    request = replace(request_of(options, (old, new)), may_leave_out_gpu=True)
+    if options.dry_run:
+        return output_of(options).put(report_forecast(forecast(request)))
+    limits = Limits(budget_s=request.budget_s, deadline=deadline, extend=True)
+    outcome = measure_request(request, "bench", limits)
+    if outcome.interrupted and not outcome.blocks:
+        return INTERRUPTED
+    _say_blocks(outcome)
+    comparison = compare_in_run(outcome.run, old, new)
+    say_all(comparison.problems)
+    if outcome.blocks_before:
+        comparison = replace(comparison, notes=(BlocksAdded(outcome.blocks_before), *comparison.notes))
+    report = report_bench(
+        comparison,
+        settle_command=[command_name(), "compare", old, new, "--preset", comparison.preset],
+        next_commands=_next_commands(old, new, [release.name for release in usable]),
+    )
+    code = output_of(options).put(replace(report, everything=everything_judged(comparison, request)))
+    return INTERRUPTED if outcome.interrupted else code
 
 
 def _minutes(number: float) -> str:
@@ -88,18 +106,19 @@ def _minutes(number: float) -> str:
 
 def _say_blocks(outcome: Outcome) -> None:
     measured = outcome.blocks - outcome.blocks_before
-    added = f" to the {outcome.blocks_before} of before" if outcome.blocks_before else ""
-    print(f"{measured} block{'' if measured == 1 else 's'} measured{added}.", file=sys.stderr)
+    added = f", in addition to {outcome.blocks_before} earlier ones" if outcome.blocks_before else ""
+    print(f"{count(measured, 'block')} measured{added}.", file=sys.stderr)
     if outcome.stopped_by:
-        print(f"No further block was started: {outcome.stopped_by}.", file=sys.stderr)
+        print(f"No more blocks were measured: {outcome.stopped_by}.", file=sys.stderr)
 
 
-def _next_commands(old: str, new: str, usable: list[str]) -> list[tuple[str, str]]:
-    command = judging.command_name()
-    commands = [("make bench", "adds blocks to this comparison")]
+def _next_commands(old: str, new: str, usable: list[str]) -> list[Command]:
+    command = command_name()
+    commands = [Command("make bench", "run more blocks for this comparison")]
     if len(usable) > 2:
         earlier = usable[-3]
-        commands.append((f"{command} compare {earlier} {new}", "another pair of releases"))
-    commands.append((f"{command} compare {old} {new} --preset nightly --budget 1h", "more models, finer margin"))
-    commands.append((f"{command} summary", "all numbers so far, as a table"))
+        commands.append(Command(f"{command} compare {earlier} {new}", "compare another pair of releases"))
+    finer = f"{command} compare {old} {new} --preset nightly --budget 1h"
+    commands.append(Command(finer, "test more models, with a margin of 5 %"))
+    commands.append(Command(f"{command} summary", "print all numbers so far"))
     return commands

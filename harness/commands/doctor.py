@@ -1,31 +1,40 @@
-"""`savedmodel-bench doctor`: is this machine fit for measuring, and what would make it fitter? Changes nothing."""
+"""`savedmodel-bench doctor`: is this machine suitable for benchmarking, and what would help? Changes nothing."""
 
 from __future__ import annotations
 
 import argparse
 import os
 
-from harness.commands.judging import put_out, terminal_width
+from harness.commands.shared.output import add_output, output_of
 from harness.errors import UsageError
-from harness.machine.findings import Finding, Severity
+from harness.machine.findings import Finding
 from harness.machine.floors import Floor, measure_floors
-from harness.machine.gpu_fitness import gpu_findings
+from harness.machine.gpu.fitness import gpu_findings
 from harness.machine.host_fitness import host_findings
 from harness.machine.storage_fitness import existing, storage_findings
 from harness.measure.pinning import worker_environment
-from harness.releases.commands import find_root
 from harness.releases.environments import BYTES_NEEDED, FOLDER, choose_wheel
 from harness.releases.fitness import release_findings
-from harness.report.fitness import render_fitness_json, render_fitness_table
+from harness.releases.manifest import find_root
+from harness.report.doctor import report_doctor
 from harness.store.runs import results_path
 
+HELP = "check whether this machine is suitable for benchmarking, with advice"
 RESULTS_BYTES = 4 << 30
 """Wanted where artifacts are written: the largest preset's artifacts of one cell, twice a subject."""
 
-IMPOSSIBLE = 3
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_output(parser)
+    parser.add_argument(
+        "--floors",
+        action="store_true",
+        help="also measure how fast this machine writes, reads, copies and multiplies matrices",
+    )
 
 
-def doctor(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Look at the machine and print findings, and the floors where they are asked for.
 
     Returns:
@@ -52,10 +61,7 @@ def doctor(options: argparse.Namespace) -> int:
             floors = measure_floors(existing(results))
         except OSError as error:
             where = existing(results)
-            raise UsageError(f"Floors cannot be measured in {where} ({error.strerror}): free space there.") from error
-    if options.format == "json":
-        put_out(render_fitness_json(findings, floors), options)
-    else:
-        put_out(render_fitness_table(findings, floors, width=terminal_width()), options)
-    impossible = any(finding.severity is Severity.PROBLEM for finding in findings)
-    return IMPOSSIBLE if impossible else 0
+            raise UsageError(
+                f"The hardware lower bounds cannot be measured in {where} ({error.strerror}): free space there."
+            ) from error
+    return output_of(options).put(report_doctor(findings, floors))

@@ -6,112 +6,83 @@ import argparse
 import sys
 from pathlib import Path
 
-import pandas as pd
-
-from harness.commands import asv_project, confirming, judging
-from harness.comparison import exact_only_cells
+from harness.answers.confirmation import BUDGET_S, SAME_RELEASE, Confirmations
+from harness.answers.history import Check, HistorySection
+from harness.answers.records_history import ask_history, judged_samples
+from harness.asv.history import history_of_commits
+from harness.commands.shared.arguments import duration_s, fraction
+from harness.commands.shared.asv_directory import read_results
+from harness.commands.shared.confirm import measure_again
+from harness.commands.shared.cores import each_on_all_cores
+from harness.commands.shared.output import add_output, command_name, output_of, say_all
+from harness.commands.shared.source import add_machine, add_results
 from harness.errors import UsageError
-from harness.history import failed_cells, find_history, machine_names, points_of_nights, points_of_releases
-from harness.metrics import METRICS, Kind
-from harness.releases.commands import find_root
-from harness.releases.manifest import read_manifest
-from harness.report.history import Check, HistorySection, render_history
-from harness.report.searching import SearchProgress
-from harness.shortfall import EXIT_CODE
-from harness.store.export import record_samples
-from harness.store.python_changes import python_changes, releases_by_python
-from harness.store.records import Problem
-from harness.store.runs import runs_of
-from harness.store.worker_versions import OlderRuns, of_newest_worker
+from harness.releases.manifest import find_root
+from harness.report.history import MOST_FINDINGS, report_history
+from harness.report.numbers import count
 from harness.verdict.confirmation import Standing
 
-
-def _only_exact(root: Path, samples: pd.DataFrame) -> pd.Series[bool]:
-    """Return which samples are times of cells that their run judges by exact rows only: nothing could confirm them."""
-    known = {
-        f"{run.run} {model} {writer}"
-        for reference in (False, True)
-        for run in runs_of(root, reference=reference)[0]
-        for model, writer in exact_only_cells(run.facts.get("preset", {}))
-    }
-    writer = samples["variant"].astype(str).str.extract(r"^([^/ ]+)")[0].fillna("")
-    places = samples["run"].astype(str) + " " + samples["model"].astype(str) + " " + writer
-    exact = [name for name, metric in METRICS.items() if metric.kind is Kind.EXACT]
-    return places.isin(known) & ~samples["metric"].isin(exact)
+HELP = "what changed over releases and nights: since when, by how much, in which rows"
 
 
-def history(options: argparse.Namespace) -> int:
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    add_output(parser)
+    add_results(parser, "look over the commits of any asv project")
+    add_machine(parser)
+    parser.add_argument(
+        "--margin", type=fraction, default=0.05, metavar="F", help="the largest change to ignore (default: 0.05)"
+    )
+    parser.add_argument("--all", action="store_true", help="list all changes (default: the 20 largest)")
+    parser.add_argument(
+        "--repo",
+        type=Path,
+        metavar="DIR",
+        help="with --results: the repository whose log orders the commits (default: the one of asv.conf.json, "
+        "else dates)",
+    )
+    parser.add_argument(
+        "--confirm",
+        type=duration_s,
+        nargs="?",
+        const=BUDGET_S,
+        metavar="TIME",
+        help="measure both releases of each finding again, TIME for each pair of releases (default: 20m); exits with 1 "
+        "if something got worse for sure",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
     """Print findings and what is known of each.
 
     Returns:
-        0 whatever is found; 1 only if a paired re-run (`--confirm`) confirmed that something got worse, and 3 if it
-        did not and any re-run measured too little to tell.
+        0 whatever is found; after measuring again (`--confirm`) 1 if something got worse for sure, else 3 if a finding
+        could not be measured.
     """
     if options.results is not None and options.confirm is not None:
         raise UsageError("The commits of another project are not measured from here: leave out --confirm.")
-    if options.results is None and options.repo is not None:
-        raise UsageError("Releases are ordered by their dates: --repo belongs to --results DIR.")
-    problems: list[Problem] = []
-    older: list[OlderRuns] = []
+    most = sys.maxsize if options.all else MOST_FINDINGS
     if options.results is not None:
-        sections = asv_project.sections(options)
-    else:
-        _, sections, older = of_records(options, problems)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    command = judging.everything(options)
-    judging.put_out(render_history(sections, options.format, older, command, in_full=options.all), options)
-    if options.confirm is None:
-        return 0
-    shortfalls = dict.fromkeys(check.shortfall for section in sections for check in section.checks if check.shortfall)
-    for shortfall in shortfalls:
-        print(f"savedmodel-bench: {shortfall}", file=sys.stderr)
-    if any(section.is_worse for section in sections):
-        return 1
-    return EXIT_CODE if shortfalls else 0
-
-
-def of_records(
-    options: argparse.Namespace, problems: list[Problem], search: bool = True
-) -> tuple[pd.DataFrame, list[HistorySection], list[OlderRuns]]:
-    """Return the points over releases, the sections, and the runs of older worker versions, which are in neither.
-
-    A number that means something else since the next worker version would look like a change of what was measured.
-    What could not be read is appended to `problems`. Without `search` there are no sections. Failed
-    cells are in the sections only.
-    """
+        results = read_results(options.results)
+        print(f"Looking for changes in {count(results.series, 'series', 'series')} …", file=sys.stderr)
+        section = history_of_commits(
+            results, options.machine, options.margin, command_name(), options.repo, each_on_all_cores
+        )
+        return output_of(options).put(report_history([section], most=most))
+    if options.repo is not None:
+        raise UsageError("--repo orders the commits of another project: give --results, too.")
     root = find_root()
-    # What confirms or refutes a finding must not be part of it.
-    samples = record_samples(root, problems, without=("speed", "calibrate", confirming.KIND))
-    if options.machine is not None:
-        samples = samples[samples["machine"] == options.machine]
-    samples = samples[samples["value"].notna()]
-    samples, older = of_newest_worker(samples, machine_names(samples))
-    if samples.empty:
-        raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
-    order = [release.name for release in read_manifest(root / "releases.toml").releases]
-    names = [name for name, metric in METRICS.items() if metric.judged]
-    judged = samples[samples["metric"].isin(names)]
-    judged = judged[~_only_exact(root, judged)]
-    points = points_of_releases(judged, order)
-    if not search:
-        return points, [], older
-    judged = pd.concat([judged, failed_cells(samples)], ignore_index=True)
-    progress = SearchProgress()
-    releases = find_history(
-        points_of_releases(judged, order), axis=("machine", "environment"), measured="metric", margin=options.margin,
-        progress=progress,
-    )  # fmt: skip
-    nights = find_history(
-        points_of_nights(judged), axis=("machine", "environment", "subject"), measured="metric", margin=options.margin,
-        progress=progress,
-    )  # fmt: skip
-    of_nights = tuple(Check(Standing.UNCONFIRMED, reason=confirming.SAME_RELEASE) for _ in nights.findings)
-    of_releases = tuple(confirming.checks(root, releases, judged, options))
-    machines = machine_names(judged)
-    by_python, changes = releases_by_python(judged, machines, order), python_changes(judged, machines)
+    judged = judged_samples(root, options.machine)
+    say_all(judged.problems)
+    found = ask_history(judged, options.margin)
+    budget_s = options.confirm or BUDGET_S
+    confirmations = Confirmations(root, found.releases, judged.samples, options.margin, command_name(), budget_s)
+    checks = confirmations.checks() if options.confirm is None else measure_again(confirmations)
+    same = tuple(Check(Standing.UNCONFIRMED, reason=SAME_RELEASE) for _ in found.nights.findings)
     sections = [
-        HistorySection("releases", releases, of_releases, pythons=tuple(by_python)),
-        HistorySection("nights", nights, of_nights, pythons=tuple(changes)),
+        HistorySection("releases", found.releases, checks, found.releases_of_pythons),
+        HistorySection("nights", found.nights, same, found.python_changes),
     ]
-    return points, sections, older
+    return output_of(options).put(
+        report_history(sections, judged.older, is_confirmed=options.confirm is not None, most=most)
+    )

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import argparse
 
+from harness.commands.shared.arguments import positive
 from harness.errors import UsageError
-from harness.releases.commands import find_root
+from harness.releases.manifest import find_root
 from harness.report.numbers import count
 from harness.store.pruning import pack, prunable
 from harness.store.runs import ResultsLock
 
+HELP = "compress the records of old runs; nothing is lost, all commands still read them"
 
-def prune(options: argparse.Namespace) -> int:
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument(
+        "--older-than", type=positive, default=90, metavar="DAYS", help="only runs older than this (default: 90)"
+    )
+    parser.add_argument("--apply", action="store_true", help="do it (default: print what would be done)")
+
+
+def run(options: argparse.Namespace) -> int:
     """Say which runs would be packed, or pack them where `--apply` was given."""
     root = find_root()
     runs = prunable(root, options.older_than)
-    before = sum(run.records_path.stat().st_size for run in runs)
+    before = sum(one.records_path.stat().st_size for one in runs)
     if not options.apply:
-        for run in runs:
-            print(f"{run.path.relative_to(root)}: {run.records_path.stat().st_size / 2**20:.1f} MiB")
+        for one in runs:
+            print(f"{one.path.relative_to(root)}: {one.records_path.stat().st_size / 2**20:.1f} MiB")
         print(
             f"{count(len(runs), 'run')} of more than {options.older_than:g} days, {before / 2**20:.1f} MiB of records: "
             "--apply packs them, to about an eighth; every record stays and everything reads them as before."
@@ -26,10 +37,10 @@ def prune(options: argparse.Namespace) -> int:
         return 0
     after = 0
     with ResultsLock(root):
-        for run in runs:
+        for one in runs:
             try:
-                after += pack(run)[1]
+                after += pack(one)[1]
             except OSError as error:
-                raise UsageError(f"{run.path} could not be packed ({error}); it is as it was.") from error
+                raise UsageError(f"{one.path} could not be packed ({error}); it is as it was.") from error
     print(f"{count(len(runs), 'run')} packed: {before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB.")
     return 0

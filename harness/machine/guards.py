@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import Any
 
 from harness.machine.frequency import governors
-from harness.machine.gpu_state import GpuState, gpu_taints, read_state
-from harness.machine.kernel_cache import cache_folder, cached_bytes
+from harness.machine.gpu.kernel_cache import cache_folder, cached_bytes
+from harness.machine.gpu.nvml import Nvml
+from harness.machine.gpu.state import GpuState, gpu_taints, read_state
 from harness.machine.load import HostSample, far_enough, sample_host, taints_between
-from harness.machine.nvml import Nvml
 
 LOW_SPACE_BYTES = {"low-disk": 512 << 20, "low-shm": 16 << 20}
 """Less free space than this where artifacts are written, or in /dev/shm, and an operation may wait or fail for lack

@@ -84,7 +84,7 @@ def load(before: HostSample, after: HostSample) -> Iterator[Finding]:
     foreign, idle = (100 * max(0.0, share) for share in (shares.foreign, shares.idle))
     text = f"other processes take {foreign:.0f} % of {after.cpus} CPUs, {idle:.0f} % are idle"
     if shares.beside(1 / after.cpus).others_disturb:
-        yield advice("cpu-load", text, "Wait until the machine is calm: repeats beside such a load are tainted.")
+        yield advice("cpu-load", text, "Wait until the machine is idle: measurements beside such a load are discarded.")
     else:
         yield ok("cpu-load", text)
     text = f"the hypervisor took {max(0.0, shares.steal) * 100:.0f} % of the CPU time"
@@ -101,7 +101,7 @@ def swap(total_bytes: int, free_bytes: int) -> Finding:
         return ok("swap", "there is no swap")
     text = f"{_gib(used)} of {_gib(total_bytes)} swap in use"
     if used > total_bytes / 10:
-        return advice("swap", text, "Free memory first: what is swapped in during a repeat taints it.")
+        return advice("swap", text, "Free memory first: measurements during which memory is swapped in are discarded.")
     return ok("swap", text)
 
 

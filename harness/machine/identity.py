@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.machine.gpu import Gpu
-from harness.machine.gpu_presence import GpuModel, gpu_presence
+from harness.machine.gpu.devices import Gpu
+from harness.machine.gpu.presence import GpuModel, gpu_presence
 from harness.machine.naming import Hardware, KnownMachine, hardware_name, is_same
 
 NAME_VARIABLE = "SAVEDMODEL_BENCH_MACHINE"

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.machine.gpu_presence import GpuModel
+from harness.machine.gpu.presence import GpuModel
 
 MEMORY_TOLERANCE = 0.03
 """Share by which the memory that a kernel shows may differ on one machine: what firmware, crash kernels and integrated

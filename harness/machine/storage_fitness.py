@@ -53,7 +53,7 @@ def shared_memory(folder: Path = SHARED_MEMORY) -> Finding:
     free = found.f_bavail * found.f_frsize
     text = f"{free / 2**20:.0f} MiB free in {folder}"
     if free < LOW_SPACE_BYTES["low-shm"]:
-        return advice("shared-memory", text, "Remove what others left there: repeats are tainted meanwhile.")
+        return advice("shared-memory", text, "Remove what others left there: until then measurements are discarded.")
     return ok("shared-memory", text)
 
 
@@ -74,7 +74,7 @@ def page_cache(folder: Path) -> Finding:
     return advice("page-cache", f"{resident:.0%} of evicted pages stay resident on {kind}: {why}", _NOT_COLD)
 
 
-_NOT_COLD = "Cold loads will be tainted; put the project on a disk's own file system (ext4, xfs) for them."
+_NOT_COLD = "Cold loads will be discarded; put the project on a disk's own file system (ext4, xfs) for them."
 
 
 def existing(folder: Path) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.machine import gpu_memory
-from harness.machine.nvml import Reading
+from harness.machine.gpu import memory
+from harness.machine.gpu.nvml import Reading
 from harness.measure.worker_process import Message
 
 
@@ -13,7 +13,7 @@ class Footprint:
     def __init__(self, uuid: str | None, missing: str | None = None) -> None:
         """Take the baseline before the process touches the device; `missing` says why there is no UUID."""
         self._uuid = uuid
-        self._baseline = gpu_memory.baseline(uuid).value if uuid else None
+        self._baseline = memory.baseline(uuid).value if uuid else None
         self._missing = missing or "no-gpu"
         self._value: Reading[int] | None = None
         self._accounted: Reading[int] = Reading(None)
@@ -21,8 +21,8 @@ class Footprint:
     def read(self, message: Message) -> None:
         """Read the footprint of the process that sent a `hold`, and the driver's own peak where it keeps one."""
         if self._uuid:
-            self._value = gpu_memory.footprint({message["pid"]}, self._uuid, baseline=self._baseline)
-            self._accounted = gpu_memory.accounted_peak(message["pid"], self._uuid)
+            self._value = memory.footprint({message["pid"]}, self._uuid, baseline=self._baseline)
+            self._accounted = memory.accounted_peak(message["pid"], self._uuid)
         else:
             self._value = Reading(None, self._missing)
 

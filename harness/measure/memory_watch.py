@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness.machine import gpu_memory
-from harness.machine.gpu_energy import EnergyMark, EnergyPerCall, energy_per_call, mark_energy
-from harness.machine.gpu_state import GpuState, read_state
-from harness.machine.gpu_tracker import MemoryTrack, MemoryTracker
-from harness.machine.nvml import Nvml, Reading
+from harness.machine.gpu import memory
+from harness.machine.gpu.energy import EnergyMark, EnergyPerCall, energy_per_call, mark_energy
+from harness.machine.gpu.nvml import Nvml, Reading
+from harness.machine.gpu.state import GpuState, read_state
+from harness.machine.gpu.tracker import MemoryTrack, MemoryTracker
 from harness.measure.worker_process import Message
 
 
@@ -20,7 +20,7 @@ class MemoryWatch:
         """Watch the GPU with this UUID, which nothing uses yet; without one, `missing` says why values are absent."""
         self._uuid = uuid
         self._missing = missing or "no-gpu"
-        self._baseline = gpu_memory.baseline(uuid).value if uuid else None
+        self._baseline = memory.baseline(uuid).value if uuid else None
         self._asked = False
         self._tracker: MemoryTracker | None = None
         self._track: MemoryTrack | None = None

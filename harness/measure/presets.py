@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from harness.errors import UsageError
+import msgspec
+
+from harness.errors import UsageError, field_error
 from harness.formats.registry import READERS, WRITERS
 from harness.measure.passes import PASSES
-from harness.zoo.families import names as model_names
+from harness.models.families import names as model_names
 
 SHIPPED = Path(__file__).parent.parent / "presets.toml"
 DEVICES = ("cpu", "gpu")
@@ -185,9 +187,42 @@ def _models(preset: Preset) -> str:
 
 
 _REPEATS = {f"{name}_repeats": name for name in PASSES}
-_CELL_FIELDS = ("devices", "models", "writer", "reader")
-_COUNTS = ("later_saves", "durable_saves", "batches", "window_s", "blocks", "exact_only")
-_GROUP_FIELDS = (*_CELL_FIELDS, *_REPEATS, *_COUNTS)
+
+_Names = str | list[str]  # globs
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Positive = Annotated[int, msgspec.Meta(ge=1)]
+_Seconds = Annotated[float, msgspec.Meta(gt=0, le=sys.float_info.max)]
+_Fraction = Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+_GroupTable = msgspec.defstruct(
+    "_GroupTable",
+    [
+        ("devices", _Names),
+        ("models", _Names),
+        ("writer", _Names),
+        ("reader", _Names),
+        *((field, _Count, 0) for field in _REPEATS),
+        ("later_saves", _Count, 0),
+        ("durable_saves", _Count, 0),
+        ("batches", tuple[_Positive, ...], (1, 32)),
+        ("window_s", _Seconds, 0.8),
+        ("blocks", _Positive | None, None),
+        ("exact_only", bool, False),
+    ],
+    forbid_unknown_fields=True,
+)
+
+
+class _PresetTable(msgspec.Struct, forbid_unknown_fields=True):
+    """One table of a file of presets, as it is written there."""
+
+    time_margin: _Fraction
+    blocks: _Positive
+    timeout_s: _Seconds
+    groups: list[_GroupTable]  # type: ignore[valid-type]
+    title: str | None = None
+    memory_limit_gib: _Seconds | None = None
+    margins: dict[str, float] = {}  # `margin_table` refuses one that is no fraction
 
 
 def _operations(groups: Iterable[Group]) -> set[str]:
@@ -233,67 +268,40 @@ def _parse(file: Path) -> dict[str, Any]:
 def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
     where = f"{file.name}: preset {name!r}"
     try:
-        return Preset(
-            name=name,
-            title=str(table.get("title", name)),
-            time_margin=_fraction(table["time_margin"], "time_margin"),
-            blocks=_whole(table["blocks"], "blocks"),
-            timeout_s=_above_zero(table["timeout_s"], "timeout_s"),
-            memory_limit_gib=(
-                _above_zero(table["memory_limit_gib"], "memory_limit_gib") if "memory_limit_gib" in table else None
-            ),
-            groups=tuple(_group(entry, where) for entry in table["groups"]),
-            margins={
-                str(pattern): _fraction(margin, f"margins: {pattern}")
-                for pattern, margin in dict(table.get("margins", {})).items()
-            },
-        )
-    except KeyError as error:
-        raise UsageError(f"{where} lacks the field {error}; harness/presets.toml explains the fields.") from error
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{where} has a field of the wrong kind: {error}.") from error
+        read = msgspec.convert(table, _PresetTable)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{where}: {field_error(error, table)}; harness/presets.toml explains the fields.") from error
+    return Preset(
+        name=name,
+        title=read.title or name,
+        time_margin=read.time_margin,
+        blocks=read.blocks,
+        timeout_s=read.timeout_s,
+        memory_limit_gib=read.memory_limit_gib,
+        groups=tuple(_group(group, where) for group in read.groups),
+        margins=read.margins,
+    )
 
 
-def _group(entry: dict[str, Any], where: str) -> Group:
-    for name in entry:
-        if name not in _GROUP_FIELDS:
-            raise UsageError(f"{where} has an unknown field {name!r}: known are {', '.join(_GROUP_FIELDS)}.")
+def _group(table: Any, where: str) -> Group:
     cells = tuple(
         Cell(device, model, writer, reader)
-        for device in _chosen(entry["devices"], DEVICES, f"{where}: devices")
-        for model in _chosen(entry["models"], model_names(), f"{where}: models")
-        for writer in _chosen(entry["writer"], WRITERS, f"{where}: writer")
-        for reader in _chosen(entry["reader"], READERS, f"{where}: reader")
+        for device in _chosen(table.devices, DEVICES, f"{where}: devices")
+        for model in _chosen(table.models, model_names(), f"{where}: models")
+        for writer in _chosen(table.writer, WRITERS, f"{where}: writer")
+        for reader in _chosen(table.reader, READERS, f"{where}: reader")
     )
-    counts = {name: _whole(entry.get(field, 0), field, least=0) for field, name in _REPEATS.items()}
+    counts = {name: getattr(table, field) for field, name in _REPEATS.items()}
     return Group(
         cells=cells,
         repeats={"save": 1} | {name: count for name, count in counts.items() if count},
-        later_saves=_whole(entry.get("later_saves", 0), "later_saves", least=0),
-        durable_saves=_whole(entry.get("durable_saves", 0), "durable_saves", least=0),
-        batches=tuple(_whole(batch, "batches") for batch in entry.get("batches", (1, 32))),
-        window_s=_above_zero(entry.get("window_s", 0.8), "window_s"),
-        blocks=_whole(entry["blocks"], "blocks") if "blocks" in entry else None,
-        exact_only=bool(entry.get("exact_only", False)),
+        later_saves=table.later_saves,
+        durable_saves=table.durable_saves,
+        batches=table.batches,
+        window_s=table.window_s,
+        blocks=table.blocks,
+        exact_only=table.exact_only,
     )
-
-
-def _whole(value: Any, field: str, *, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{field} = {value!r} is not a whole number of {least} or more")
-    return value
-
-
-def _above_zero(value: Any, field: str) -> float:
-    if not 0 < float(value) < math.inf:
-        raise ValueError(f"{field} = {value!r} is not a number above 0")
-    return float(value)
-
-
-def _fraction(value: Any, field: str) -> float:
-    if not 0 <= float(value) < 1:
-        raise ValueError(f"{field} = {value!r} is no fraction from 0 to under 1 (0.05 is 5 %)")
-    return float(value)
 
 
 def _chosen(patterns: str | Sequence[str], known: Iterable[str], where: str) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.measure.presets import Cell
-from harness.zoo import families
+from harness.models import families
 
 TOO_LARGE = "too-large"
 """How the reason of a cell begins that was not tried for want of room."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.machine.gpu_selection import tensorflow_gpu
-from harness.machine.nvml import Reading
+from harness.machine.gpu.nvml import Reading
+from harness.machine.gpu.selection import tensorflow_gpu
 from harness.measure.limits import Limits
 from harness.measure.pinning import PINNED, worker_environment
 from harness.measure.plan import Plan

@@ -6,8 +6,8 @@ import math
 import time
 from dataclasses import asdict, dataclass
 
-from harness.machine.gpu_memory import baseline
-from harness.machine.nvml import Reading
+from harness.machine.gpu.memory import baseline
+from harness.machine.gpu.nvml import Reading
 from harness.measure.block import Block
 from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
@@ -138,7 +138,7 @@ class Sitting:
             number = self._free_number()
             why = self._spoilt[original]
             lacking = "1 operation has" if why.places == 1 else f"{why.places} operations have"
-            said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no calm repeat there"
+            said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no undisturbed measurement there"
             again = self._preset.with_cells(why.cells)
             if self._cannot_end_in_time(original, again) or self._over_budget(original, again):
                 self._progress.say(f"{said}; no time is left to measure it once more.")

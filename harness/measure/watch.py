@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.machine.gpu_presence import gpu_presence
+from harness.machine.gpu.presence import gpu_presence
 from harness.machine.guards import Guards, gpu_evidence, taints
 from harness.machine.load import far_enough
 from harness.measure.host_phases import host_phase

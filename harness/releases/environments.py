@@ -89,7 +89,7 @@ def choose_wheel(wheel: str = "auto", root: Path | None = None) -> str:
     if wheel == "auto":
         wheel = os.environ.get(WHEEL_VARIABLE) or "auto"
     if wheel == "auto":
-        gpu = importlib.import_module("harness.machine.gpu_presence").gpu_presence()
+        gpu = importlib.import_module("harness.machine.gpu.presence").gpu_presence()
         has_cuda = gpu.is_there and (not gpu.is_broken or _has_cuda_environments(root))
         return "cuda" if has_cuda else "cpu"
     if wheel not in ("cpu", "cuda"):

@@ -268,3 +268,16 @@ def complaint_about_name(name: str) -> str | None:
     if ".." in name or name in _WORDS_OF_ASV:
         return f"means something else to asv, as two dots do, {', '.join(_WORDS_OF_ASV)}"
     return None
+
+
+def find_root() -> Path:
+    """Return the project's root: the nearest folder upward that holds `releases.toml`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "releases.toml").is_file():
+            return folder
+    raise UsageError("There is no releases.toml here or above: run this in a checkout of savedmodel-bench.")

@@ -1,1 +1,1 @@
-"""Reports: a `Comparison` in, text out. Nothing else of the project formats a verdict."""
+"""Reports: one module a question turns its answer into a document; `formats/` renders any document."""

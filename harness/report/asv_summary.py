@@ -1,68 +1,49 @@
-"""The summary of an asv project's results as text."""
+"""Where each series of an asv project stands."""
 
 from __future__ import annotations
 
-import io
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from harness.report.history import age
-from harness.report.markdown_writer import MarkdownWriter
+from harness.answers.history import HistorySection
+from harness.report.document import Column, Document, Paragraph, Report, Row, Table
+from harness.report.history import history_data, history_parts
 from harness.report.names import CUT, CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import change, count, quantity
-from harness.report.table import add_row
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_ROWS = 60
 """Rows of a table for people; the other formats hold all."""
 _LONGEST_NAME = 16
 
-_HEADINGS = ("benchmark", "where", "results", "latest", "best", "latest / best", "course")
+_HEADINGS = ("benchmark", "where", "results", "latest", "best", "latest / best", "latest values")
 
 
-def render_asv_summary(table: pd.DataFrame, form: str, *, title: str, width: int = 100) -> str:
-    """Return the table of `store.asv_summary` as text.
+def report_asv_summary(summary: pd.DataFrame, title: str, changes: Sequence[HistorySection] = ()) -> Report:
+    """Return where each series stands.
 
     Args:
-        table: the summary.
-        form: "table", "json" (times in ISO 8601, missing values null) or "csv"; `write_asv_summary` has Markdown.
-        title: stands above the table.
-        width: of a table, in columns.
+        summary: `asv.summary.asv_summary`.
+        title: what was read.
+        changes: what changed over the commits, where that was asked for.
     """
-    if form == "csv":
-        return table.assign(course=[" ".join(map(repr, _numbers(course))) for course in table["course"]]).to_csv(
-            index=False
-        )
-    if form == "json":
-        rows = [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
-        return json.dumps({"schema": 1, "title": title, "rows": rows}, indent=1)
-    title, lines, more = _told(table, title)
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for place, heading in enumerate(_HEADINGS):
-        shown.add_column(heading, justify="right" if 2 <= place <= 5 else "left", overflow="fold")
-    for line in lines:
-        add_row(shown, *line)
-    stream = io.StringIO()
-    console = Console(file=stream, width=width, color_system=None, highlight=False, markup=False, _environ={})
-    for part in (Text(title), Text(), shown, *map(Text, more)):
-        console.print(part)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())
+    told, lines, more = _told(summary, title)
+    rows = [{name: _plain(value) for name, value in row.items()} for row in summary.to_dict("records")]
+    data = {"title": title, "rows": rows, "history": history_data(changes)["sections"]}
+    shown = [at for at, name in enumerate(_HEADINGS) if name != "where" or any(line[at] for line in lines)]
+    columns = tuple(Column(_HEADINGS[at], 2 <= at <= 5) for at in shown)
+    table = Table(columns, tuple(Row(tuple(line[at] for at in shown)) for line in lines))
+    parts = (Paragraph(told), table, *map(Paragraph, more), *history_parts(changes))
+    return Report("summary", Document(None, parts), data)
 
 
-def write_asv_summary(report: MarkdownWriter, table: pd.DataFrame, *, title: str) -> None:
-    """Add the same table to a report in Markdown."""
-    title, lines, more = _told(table, title)
-    report.paragraph(title)
-    report.table(_HEADINGS, lines, numbers=range(2, 6), noun=("series", "series"))
-    for sentence in more:
-        report.paragraph(sentence)
+def asv_summary_csv(summary: pd.DataFrame) -> str:
+    """Return the whole table as CSV."""
+    courses = [" ".join(map(repr, _numbers(course))) for course in summary["course"]]
+    return summary.assign(course=courses).to_csv(index=False)
 
 
 def _told(table: pd.DataFrame, title: str) -> tuple[str, list[tuple[str, ...]], list[str]]:
@@ -98,11 +79,9 @@ def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[s
         unit = "" if _missing(row["unit"]) else str(row["unit"])
         best = "" if _missing(row["best"]) else f"{quantity(row['best'], unit)} at {str(row['best_commit'])[:8]}"
         ratio = "" if _missing(row["latest_to_best"]) else change(row["latest_to_best"])
-        latest = (
-            "n/a"
-            if _missing(row["latest"])
-            else quantity(row["latest"], unit) + age(int(row["commits_since"]), "commit")
-        )
+        latest = "n/a" if _missing(row["latest"]) else quantity(row["latest"], unit)
+        if not _missing(row["commits_since"]) and row["commits_since"] > 0:
+            latest += f" ({count(int(row['commits_since']), 'commit')} ago)"
         yield (named + state, where, f"{row['results']}{failed}", latest, best, ratio, bars(_numbers(row["course"])))
 
 
@@ -126,7 +105,7 @@ def _numbers(course: Any) -> tuple[float, ...]:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
 def _plain(value: Any) -> Any:

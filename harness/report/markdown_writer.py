@@ -23,7 +23,7 @@ _ROOM_FOR_COUNTS = 400
 _FIRST_OF_EACH = 10
 """Rows and items that every part gets before any part gets more: the last part can be what failed."""
 
-_FINDING = ("finding", "findings")
+_FINDING = ("change", "changes")
 """What is found comes before the numbers that it was found in."""
 
 _ALWAYS = str.maketrans({character: f"\\{character}" for character in "\\|`*[]~$"})

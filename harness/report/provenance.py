@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.provenance import Provenance
+from harness.answers.provenance import Provenance
 from harness.report.numbers import count
 
 _MOST_NAMED = 3
 
 
 def provenance_line(found: Provenance) -> str:
-    """Return a line of one to three sentences.
+    """Return a line of one to five sentences.
 
     Example: "From 10 blocks of run 20261126T020132-9382 on amd-epyc-2cpu-24gib."
     """
@@ -28,20 +28,21 @@ def provenance_line(found: Provenance) -> str:
         kind = ", a committed reference run" if len(names) == 1 else ", committed reference runs"
         if found.asked is not None:
             kind += f" (results/runs/{found.asked} has nothing of this kind)"
-    spawned = ", spawned (--isolation spawn)" if found.is_spawned else ""
+    spawned = ", measured with --isolation spawn" if found.is_spawned else ""
     worker = ""
     if found.is_older:
-        version = (
-            "an unknown worker version" if found.worker_version is None else f"worker version {found.worker_version}"
-        )
-        worker = f", of {version} (runs of newer ones have nothing of this kind)"
+        version = "an unknown version" if found.worker_version is None else f"version {found.worker_version}"
+        worker = f", with {version} of the measurement method (runs with a newer one have nothing of this kind)"
     left = ""
     if found.left_out:
-        left = f" Left out, since spawned: {count(len(found.left_out), 'run')} (--run DIR)."
+        left = (
+            f" Left out, because they are not comparable with forked ones: {count(len(found.left_out), 'run')} with "
+            "--isolation spawn (--run DIR reads one)."
+        )
     if found.older:
         left += (
-            f" Left out, since some numbers mean something else before worker version {found.worker_version}: "
-            f"{count(len(found.older), 'run')} (--run DIR)."
+            f" Left out, because not all of their numbers are comparable: {count(len(found.older), 'run')} with a "
+            f"measurement method before version {found.worker_version} (--run DIR reads one)."
         )
     return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}{spawned}{worker}.{left}{others}"
 
@@ -49,7 +50,8 @@ def provenance_line(found: Provenance) -> str:
 def disturbed_lines(found: Provenance) -> list[str]:
     """Return a sentence for each run that the machine disturbed.
 
-    Example: "Run 20261126T023045-1a8e: 1 block was disturbed so much that some rows have no calm repeat there (steal)."
+    Example: "Run 20261126T023045-1a8e: 1 block was disturbed so much that some rows have no undisturbed measurement
+    there (steal)."
     """
     return [f"Run {run}: {note}." for run, note in found.disturbed]
 

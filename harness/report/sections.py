@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.comparison import Comparison
+from harness.answers.comparison import Comparison
+from harness.answers.measured import Failure
 from harness.metrics import METRICS
-from harness.remarks import Failure
 from harness.report.numbers import count, percent
 from harness.report.wording import Places, left_out_text
 from harness.verdict.findings import Finding, findings
@@ -93,43 +93,44 @@ def gained(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the answer: "2 regressions (1 exact), 1 improvement, 60 the same, 23 undecided (86 rows judged).".
+    """Return the result: "of 90 comparisons, 2 regressed (1 in size or count), 1 improved, 64 are unchanged and …".
 
     Where too little was measured for an answer, that is said first.
     """
     judged = [row for row in comparison.rows if row.judged]
     verdicts = [row.verdict for row in judged]
     exact = [row.verdict for row in _with(judged, Reason.CHANGED)]
-    parts = (
-        *(
-            count(verdicts.count(verdict), verdict.value)
-            + (f" ({exact.count(verdict)} exact)" if verdict in exact else "")
-            for verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT)
-        ),
-        f"{verdicts.count(Verdict.SAME)} the same",
-        f"{verdicts.count(Verdict.INCONCLUSIVE)} undecided",
-    )
+    changed = [
+        f"{verdicts.count(verdict)} {verb}"
+        + (f" ({exact.count(verdict)} in size or count)" if verdict in exact else "")
+        for verdict, verb in ((Verdict.REGRESSION, "regressed"), (Verdict.IMPROVEMENT, "improved"))
+    ]
     groups = failure_groups(failure for failure in comparison.failures if failure.status == "failed")
     failed = sum(len(group.cells) for group in groups)
-    failures = f" {count(failed, 'operation')} failed, as told below." if failed else ""
-    counted = f"{', '.join(parts)} ({count(len(verdicts), 'row')} judged).{failures}"
+    failures = f" {count(failed, 'operation')} failed; see Failed below." if failed else ""
+    same, inconclusive = verdicts.count(Verdict.SAME), verdicts.count(Verdict.INCONCLUSIVE)
+    counted = (
+        f"of {count(len(verdicts), 'comparison')}, {', '.join(changed)}, {same} {'is' if same == 1 else 'are'} "
+        f"unchanged and {inconclusive} {'is' if inconclusive == 1 else 'are'} inconclusive.{failures}"
+    )
     if comparison.shortfall is None:
         return counted
     # A regression stands whatever else could not be measured; of nothing else it can be said.
-    regressed = Verdict.REGRESSION in verdicts
-    return " ".join((counted, comparison.shortfall) if regressed else (comparison.shortfall, counted))
+    is_regression = Verdict.REGRESSION in verdicts
+    return " ".join((counted, comparison.shortfall) if is_regression else (comparison.shortfall, counted))
 
 
 def origin(comparison: Comparison) -> str:
-    """Return how it was measured: "preset quick (margin 10 % for times), 5 paired blocks, machine desk"."""
-    blocks = count(comparison.blocks, "paired block" if comparison.paired else "unpaired block")
-    further = f" ({comparison.further} with what was disturbed in another)" if comparison.further else ""
-    tainted = f", {left_out_text(comparison.tainted, comparison.taint_kinds)}" if comparison.tainted else ""
+    """Return how it was measured: test plan, margin, blocks, machine, and what was discarded."""
+    both = ", each with both releases" if comparison.paired else ", not paired"
+    blocks = f"{count(comparison.blocks, 'block')}{both}"
+    further = f" ({count(comparison.further, 'replacement block')} included)" if comparison.further else ""
+    tainted = f" {left_out_text(comparison.tainted, comparison.taint_kinds)}." if comparison.tainted else ""
     common = comparison.old.python if comparison.old.python == comparison.new.python else None
-    python = f", Python {common}" if common else ""
+    python = f"; Python {common}" if common else ""
     return (
-        f"preset {comparison.preset} (margin {percent(comparison.margin)} for times), "
-        f"{blocks}{further}, machine {comparison.machine.get('name', 'unknown')}{python}{tainted}"
+        f"Test plan {comparison.preset}; changes in time up to {percent(comparison.margin)} are ignored; "
+        f"{blocks}{further}; machine {comparison.machine.get('name', 'unknown')}{python}.{tainted}"
     )
 
 

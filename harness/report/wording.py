@@ -62,7 +62,8 @@ class Places:
         rows = list(rows)
         parts = [_variant_parts(row.variant) for row in rows]
         devices = dict.fromkeys(row.device for row in rows)
-        named = (devices, (row.model for row in rows), (title(row.metric) for row in rows))
+        others = (row.metric for row in rows if row.metric not in _TITLES)
+        named = (devices, (row.model for row in rows), others)
         return cls(
             devices=tuple(device for device in devices if device != "-"),
             writer=_most_common(writer for writer, *_ in parts),
@@ -81,10 +82,10 @@ class Places:
     @property
     def legend(self) -> str:
         """Return what the places leave out: device, writer and reader; and that names are cut, where they are."""
-        told = [f"On the {_device(self.devices[0])}."] if len(self.devices) == 1 else []
+        told = [f"All rows: {_device(self.devices[0])}."] if len(self.devices) == 1 else []
         if self.writer is not None:
-            read = f" and read by {self.reader}" if self.reader else ""
-            told.append(f"Artifacts written by {self.writer}{read}, unless a row names another way.")
+            read = f", loaded with {self.reader}" if self.reader else ""
+            told.append(f"Saved with {self.writer}{read}, unless a row says otherwise.")
         if any(len(short) < len(name) for name, short in self.names.items()):
             told.append(CUT_NOTE)
         return " ".join(told)
@@ -129,52 +130,52 @@ def reason_text(row: Row) -> str:
     margin = percent(row.margin)
     match row.reason:
         case Reason.BEYOND_MARGIN:
-            return f"changed by more than {margin}, all rows of the run considered"
+            return f"changed by more than {margin}, corrected for multiple testing"
         case Reason.CHANGED:
-            return "an exact quantity changed"
+            return "a size or count changed"
         case Reason.APPEARED:
             return "now above every earlier value, in every block"
         case Reason.VANISHED:
             return "now below every earlier value, in every block"
         case Reason.WITHIN_MARGIN:
-            return f"shown to be the same within {margin}"
+            return f"shown to have changed by less than {margin}"
         case Reason.EQUAL:
             return "equal"
         case Reason.CHANGED_WITHIN_MARGIN:
-            return "an exact quantity changed by too little to matter"
+            return "a size or count changed by too little to count"
         case Reason.MULTIPLICITY:
-            return "clear as a single row, not among so many"
+            return "significant on its own, not after correction for multiple testing"
         case Reason.NEAR_MARGIN:
-            return f"moved, but whether by more than {margin} is open"
+            return f"changed, but possibly by less than the {margin} margin"
         case Reason.TOO_NOISY:
-            return f"noise leaves open whether it is the same within {margin}"
+            return f"too noisy to tell whether the change is within {margin}"
         case Reason.TOO_FEW_BLOCKS:
-            return f"too few blocks ({row.blocks}) to judge"
+            return f"too few blocks ({row.blocks}) for a verdict"
         case Reason.ZERO_VARIANCE:
             return "readings never vary: the clock or counter is too coarse, or stuck"
         case Reason.NON_POSITIVE:
             return "0 or less among the values: no ratio can be formed"
         case Reason.NO_COMMON_BLOCKS:
-            return "no block holds both sides: repeat the comparison"
+            return "no block has both releases: repeat the comparison"
         case Reason.ALL_TAINTED:
-            return "the machine was disturbed in every repeat of a side: repeat the comparison when it is calm"
+            return "other load disturbed every measurement of one of the two: repeat this on an idle machine"
         case Reason.NOT_MEASURED:
             side = "neither side" if row.old is None and row.new is None else "old" if row.new is None else "new"
             return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"
         case Reason.NOT_JUDGED:
-            return "shown, not judged"
+            return "informational, not tested for change"
         case Reason.NO_SAMPLES:
             return "only asv's summary was kept: run asv with --record-samples"
         case Reason.SINGLE_VALUE:
-            return "asv keeps one value of such a benchmark: its noise is not known; `history` judges its course"
+            return "asv keeps one value of such a benchmark, so its noise is not known; see `history`"
         case Reason.TOO_FEW_SAMPLES:
-            return f"too few samples ({row.blocks}) to judge"
+            return f"too few samples ({row.blocks}) for a verdict"
         case Reason.OTHER_VERSION:
-            return "the benchmark's version changed: the two sides measure different things"
+            return "the benchmark's version changed: the two results measure different things"
         case Reason.FAILED:
             return f"failed on {'both sides' if row.old == row.new else 'one side'}"
         case Reason.UNKNOWN_DIRECTION:
-            return "shown, not judged: nothing says whether less of this unit is better"
+            return "informational: asv does not say whether less of this unit is better"
 
 
 def shared_reason_text(rows: Sequence[Row]) -> str:
@@ -184,10 +185,10 @@ def shared_reason_text(rows: Sequence[Row]) -> str:
 
 
 _WITHOUT_NUMBERS = {
-    Reason.NEAR_MARGIN: "moved, but whether by more than their margins is open",
-    Reason.TOO_NOISY: "noise leaves open whether they are the same within their margins",
-    Reason.TOO_FEW_BLOCKS: "too few blocks to judge",
-    Reason.TOO_FEW_SAMPLES: "too few samples to judge",
+    Reason.NEAR_MARGIN: "changed, but possibly by less than the margin",
+    Reason.TOO_NOISY: "too noisy to tell whether the change is within the margin",
+    Reason.TOO_FEW_BLOCKS: "too few blocks for a verdict",
+    Reason.TOO_FEW_SAMPLES: "too few samples for a verdict",
     Reason.FAILED: "failed on one side or on both",
 }
 
@@ -240,9 +241,27 @@ def direction(finding: Finding) -> str:
 
 
 def left_out_text(repeats: int, kinds: Mapping[str, int]) -> str:
-    """Return how many repeats do not count and why: "7 tainted repeats left out (cold-import 5, steal 2)"."""
-    each = ", ".join(f"{kind} {number}" for kind, number in kinds.items())
-    return f"{count(repeats, 'tainted repeat')} left out" + (f" ({each})" if each else "")
+    """Return how many measurements do not count and why: "7 measurements were discarded: …"."""
+    each = ", ".join(f"{_TAINTS.get(kind, kind)} ({number})" for kind, number in kinds.items())
+    were = "was" if repeats == 1 else "were"
+    return f"{count(repeats, 'measurement')} {were} discarded" + (f": {each}" if each else "")
+
+
+_TAINTS = {
+    "foreign-load": "other programs used the CPU",
+    "steal": "the hypervisor took the CPU away",
+    "swap-in": "memory was swapped in",
+    "governor": "the CPU frequency governor changed",
+    "not-cold": "the page cache was not cold",
+    "not-warm": "the page cache was not warm",
+    "cold-import": "the import was read from disk",
+    "throttle": "the GPU was throttled",
+    "foreign-gpu": "other programs used the GPU",
+    "jit-compiled": "the driver compiled GPU kernels",
+    "retried": "only a second try worked",
+    "low-disk": "the disk was nearly full",
+    "low-shm": "shared memory was nearly full",
+}
 
 
 def would_have_shown(row: Row) -> str:
@@ -250,18 +269,16 @@ def would_have_shown(row: Row) -> str:
     if row.spread is None:
         return ""
     if row.detectable_ratio is None:
-        return "over x10"
-    if row.detectable_ratio >= 2:
-        return f">= {change(row.detectable_ratio)}"
-    return f">= {percent(row.detectable_ratio - 1)}"
+        return "> +900 %"
+    return f">= +{percent(row.detectable_ratio - 1)}"
 
 
 def blocks_text(row: Row) -> str:
     """Return what would settle an open row: "12 blocks", "calm repeats" where all that a side has were disturbed."""
     if row.reason is Reason.ALL_TAINTED:
-        return "calm repeats"
+        return "idle machine"
     if row.blocks_needed is not None:
-        return f"{row.blocks_needed} blocks"
+        return str(row.blocks_needed)
     return "over 200" if row.spread is not None else ""
 
 

@@ -1,1 +1,1 @@
-"""What was measured, on disk: records (the truth), run directories, tables of them, and asv's projection."""
+"""What was measured, on disk: records (the truth), run directories, and tables of them."""

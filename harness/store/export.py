@@ -8,14 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pandas as pd
 
 from harness.errors import UsageError
 from harness.metrics import CELL_FAILED, METRICS
-from harness.output_encoding import ERRORS
-from harness.store.asv_directory import AsvHistory
 from harness.store.frame import blocks_frame, repeats_of_run
+from harness.store.output_encoding import ERRORS
 from harness.store.records import Problem, Record, versions_said
 from harness.store.runs import RunDirectory, runs_of
 
@@ -55,23 +53,6 @@ SAMPLE_COLUMNS = {
 }
 """Columns of `record_samples`, in order, with what they hold."""
 
-ASV_COLUMNS = {
-    "machine": "the machine's name",
-    "environment": "asv's environment",
-    "python": "version of Python",
-    "commit": "whole hash",
-    "date": "the commit's date, UTC",
-    "benchmark": "name of the benchmark",
-    "version": "asv's version of the benchmark; values of two versions measure different things",
-    "parameters": "values of the parameters in order, as asv writes them or as a JSON list; empty where it has none",
-    "unit": "of value: seconds, bytes, or what a track_ benchmark says",
-    "status": "ok, failed (asv has null), n/a (NaN) or unusable",
-    "kind": "sample, or result where asv kept only its summary",
-    "number": "number of the sample, from 0",
-    "value": "in unit; empty unless status is ok",
-}
-"""Columns of `asv_samples`, in order, with what they hold."""
-
 
 def record_samples(
     root: Path, problems: list[Problem] | None = None, *, without: Collection[str] = ("speed",)
@@ -102,27 +83,6 @@ def record_samples(
     return table.astype({"worker_version": "Int64", "driver": "string", "gpu_uuid": "string"})
 
 
-def asv_samples(history: AsvHistory, machine: str | None = None) -> pd.DataFrame:
-    """Return every sample of a result directory (columns: ASV_COLUMNS).
-
-    A result whose samples asv did not keep is one row of kind "result". A failed one or one that is n/a has such a row
-    without a value.
-    """
-    rows = history.of_machine(machine)
-    counts = rows["count"].to_numpy()
-    repeated = rows.loc[rows.index.repeat(np.maximum(counts, 1))]
-    places = _places(rows["first"].to_numpy(), np.maximum(counts, 1))
-    is_sample = np.repeat(counts > 0, np.maximum(counts, 1))
-    values = repeated["value"].to_numpy(copy=True)
-    values[is_sample] = history.samples[places[is_sample]]
-    table = repeated.assign(
-        kind=pd.Categorical.from_codes(is_sample.astype(np.int64), categories=pd.Index(["result", "sample"])),
-        number=places - repeated["first"].to_numpy(),
-        value=values,
-    )
-    return table[list(ASV_COLUMNS)].reset_index(drop=True)
-
-
 def write_samples(table: pd.DataFrame, form: str, output: Path | None) -> None:
     """Write a table as one of FORMATS, to a file or to standard output.
 
@@ -143,7 +103,7 @@ def write_samples(table: pd.DataFrame, form: str, output: Path | None) -> None:
         print(end="" if form == "csv" else "\n")
         return
     try:
-        with output.open("w", encoding="utf-8", errors=ERRORS, newline="") as file:
+        with output.open("w", encoding="utf-8", newline="", errors=ERRORS) as file:
             writers[form](file)
     except OSError as error:
         raise UsageError(f"{output} cannot be written ({error.strerror}): give another --output.") from error
@@ -162,12 +122,6 @@ def _write_parquet(table: pd.DataFrame, output: Path | None) -> None:
         table.to_parquet(output, engine="pyarrow", index=False)
     except OSError as error:
         raise UsageError(f"{output} cannot be written ({error.strerror}): give another --output.") from error
-
-
-def _places(first: Sequence[int] | np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return first[0], first[0] + 1, … (counts[0] of them), then the same of the next row, in one array."""
-    starts = np.cumsum(counts) - counts
-    return np.repeat(np.asarray(first) - starts, counts) + np.arange(int(counts.sum()))
 
 
 def _of_run(run: RunDirectory) -> dict[str, Any]:

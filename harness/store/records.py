@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import os
 import zlib
 from collections.abc import Iterable, Mapping
@@ -13,15 +12,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
+from harness.errors import field_error
+
 Record = dict[str, Any]
 
-_REPEAT_FIELDS: dict[str, type | tuple[type, ...]] = {
-    "block": int,
-    "subject": str,
-    "operation": str,
-    "status": str,
-}
-_BLOCK_FIELDS: dict[str, type | tuple[type, ...]] = {"block": int, "complete": bool}
+
+class _Named(msgspec.Struct):
+    metric: str
+
+
+class _Measured(_Named):
+    value: float
+
+
+class _Repeat(msgspec.Struct, tag="repeat"):
+    """The fields of a repeat that everybody reads; others may be there."""
+
+    block: int
+    subject: str
+    operation: str
+    status: str
+    attempt: int = 0
+    cell: dict[str, Any] | None = None
+    metrics: list[_Measured] | None = None
+    absent: list[_Named] | None = None
+    taints: list[str] | None = None
+
+
+class _Block(msgspec.Struct, tag="block"):
+    """The fields that close a block."""
+
+    block: int
+    complete: bool
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +132,15 @@ def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = msgspec.json.decode(line)
+            msgspec.convert(record, _Repeat | _Block)
+        except msgspec.ValidationError as error:
+            problems.append(Problem(path, number, f"not a record: {field_error(error, record)}"))
+        except (msgspec.DecodeError, UnicodeDecodeError):
             what = "the last line is cut off" if number == len(lines) else "not a JSON line"
             problems.append(Problem(path, number, what))
-            continue
-        flaw = _flaw(record)
-        if flaw is None:
-            records.append(record)
         else:
-            problems.append(Problem(path, number, flaw))
+            records.append(record)
     return records, problems
 
 
@@ -163,40 +187,3 @@ def records_of_complete_blocks(records: Iterable[Record]) -> list[Record]:
         for record in kept
         if record["type"] == "repeat" and completed.get(record["block"]) == record.get("attempt", 0)
     ]
-
-
-def _flaw(record: Any) -> str | None:
-    """Return what keeps a parsed line from being a record of this layout, None if nothing does."""
-    if not isinstance(record, dict):
-        return "not a record"
-    kind = record.get("type")
-    if kind not in ("repeat", "block"):
-        return f"a record of unknown type {kind!r}"
-    for field, wanted in (_REPEAT_FIELDS if kind == "repeat" else _BLOCK_FIELDS).items():
-        if not isinstance(record.get(field), wanted):
-            return f"a {kind} record whose {field!r} is missing or of the wrong type"
-    if not isinstance(record.get("attempt", 0), int):
-        return f"a {kind} record whose 'attempt' is not a whole number"
-    if kind == "repeat":
-        return _repeat_flaw(record)
-    return None
-
-
-def _repeat_flaw(record: Record) -> str | None:
-    cell = record.get("cell")
-    if cell is not None and not isinstance(cell, dict):
-        return "a repeat record whose 'cell' is neither null nor an object"
-    for field in ("metrics", "absent"):
-        entries = record.get(field) or []
-        if not isinstance(entries, list) or not all(
-            isinstance(entry, dict) and isinstance(entry.get("metric"), str) for entry in entries
-        ):
-            return f"a repeat record whose {field!r} is not a list of named metrics"
-    for entry in record.get("metrics") or []:
-        value = entry.get("value")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"a repeat record whose metric {entry['metric']!r} has no finite number"
-    taints = record.get("taints") or []
-    if not isinstance(taints, list) or not all(isinstance(taint, str) for taint in taints):
-        return "a repeat record whose 'taints' is not a list of texts"
-    return None

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from harness.errors import UsageError
-from harness.machine.gpu import is_fake_driver
+from harness.machine.gpu.devices import is_fake_driver
 from harness.store.records import Problem, Record, RecordWriter, read_records
 
 SCHEMA = 1
@@ -151,7 +151,7 @@ def create_run(root: Path, machine: str, facts: Mapping[str, Any]) -> RunDirecto
     Args:
         root: the project root.
         machine: the machine's name.
-        facts: all that run.json holds (docs/architecture.md) except `schema`, `run`, `created_at`, `state` and
+        facts: all that run.json holds (docs/internals.md) except `schema`, `run`, `created_at`, `state` and
             `fingerprint`, which are added; the fingerprint is that of `facts["fingerprint_parts"]`.
 
     Raises:
@@ -199,6 +199,18 @@ def load_run(path: Path) -> RunDirectory | Problem:
         if not isinstance(subject, dict) or not isinstance(subject.get("name"), str):
             return Problem(file, None, "has a subject without a name")
     return RunDirectory(path, facts, path.parent.parent.name == "reference")
+
+
+def open_run(path: Path) -> RunDirectory:
+    """Return the run in a directory that a user named.
+
+    Raises:
+        UsageError: there is none.
+    """
+    run = load_run(path)
+    if isinstance(run, Problem):
+        raise UsageError(f"{path} holds no run that can be read: {run.path.name} {run.text}.")
+    return run
 
 
 def runs_of(

@@ -18,8 +18,8 @@ class OlderRuns:
     def __str__(self) -> str:
         runs = f"{len(self.runs)} run{'' if len(self.runs) == 1 else 's'}"
         return (
-            f"{self.machine}: {runs} of workers before version {self.version_read} left out, since some numbers mean "
-            "something else there; `savedmodel-bench export` has all."
+            f"{self.machine}: {runs} with a measurement method before version {self.version_read} left out, because "
+            "not all of their numbers are comparable; `savedmodel-bench export` has all."
         )
 
 

@@ -1,35 +1,33 @@
-"""When a course of values changed: steps and slow trends; single outliers and modes of the noise are no change.
+"""When a course of values changed: steps and slow trends, single outliers ignored.
 
-Everything happens on the log scale, where noise adds; zero has a place of its own on it. In this order:
+Everything happens on the log scale, where noise adds. In this order:
 
-1. Steps are placed by asv's own detection, `asv.step_detect`: a least-absolute-deviation fit of levels with a penalty
-   for each jump (the Potts functional; Friedrich et al. (2008), "Complexity penalized M-estimation", J. Comput. Graph.
-   Stat. 17). A level that one value alone holds is an outlier: it is taken out, the fit repeated (`levels.py`, where
-   courses in which no step is possible are told before). asv takes a step for a slow wandering where neighbouring
-   values resemble each other, so every level is also split once more where its two parts fit best (binary
-   segmentation: Scott and Knott (1974), "A cluster analysis method for grouping means in the analysis of variance",
-   Biometrics 30), for the test of 2. to keep or to drop.
+1. Steps are placed by asv's own detection, `asv.step_detect.detect_steps`: a least-absolute-deviation fit of levels
+   with a penalty for each jump (the Potts functional; Friedrich et al. (2008), "Complexity penalized M-estimation",
+   J. Comput. Graph. Stat. 17). A level that one value alone holds is an outlier: it is taken out, the fit repeated.
+   asv takes a step for a slow wandering where neighbouring values resemble each other, so every level is also split
+   once more where its two parts fit best (binary segmentation: Scott and Knott (1974), "A cluster analysis method for
+   grouping means in the analysis of variance", Biometrics 30), for the test of 2. to keep or to drop.
 2. asv reports every jump. Here a jump stays only if a t test finds its two levels further apart than the margin, paid
-   for having looked at every place (Bonferroni); the least sure jump goes first, until all that remain hold
-   (`jumps.py`).
+   for having looked at every place (Bonferroni); the least sure jump goes first, until all that remain hold.
 3. A straight line is fitted beside the steps. Where it explains the course better (Schwarz (1978), "Estimating the
    dimension of a model", Annals of Statistics 6) and the course rises or falls steadily (Mann (1945), "Nonparametric
    tests against trend", Econometrica 13), the finding is a trend, its slope the median of all slopes (Sen (1968), JASA
-   63) and its whole rise beyond the margin: eight small rises that no comparison of neighbours would show (`trend.py`).
+   63) and its whole rise beyond the margin: eight small rises that no comparison of neighbours would show.
 4. Values of neighbouring nights resemble each other, which makes both tests too sure: their errors grow by what the
    correlation of neighbours costs, (1 + r) / (1 - r) (Bayley and Hammersley (1946), J. R. Stat. Soc. Suppl. 8), and as
    many degrees of freedom go. A trend that begins after a step pays for all places where it could have begun.
-5. Noise that has modes makes levels of its own, which both tests take for true: each change is held against a course
-   that comes and goes, and against what the other courses show (`modes.py`).
-6. All courses together: Benjamini-Hochberg.
+5. All courses together: Benjamini-Hochberg.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +36,10 @@ from harness.verdict.course import Change, Course, Shape
 from harness.verdict.hypotheses import false_discovery_q
 from harness.verdict.jumps import jumps
 from harness.verdict.levels import FEWEST_FOR_STEPS, Floats, levels, may_have_steps, without_outliers
-from harness.verdict.margins import least_change
 from harness.verdict.modes import ODDS, Accounts, Chain, accounts, crossing, odds_of_changes, two_modes
 from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, steady_trend
+
+Each = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
@@ -53,7 +52,7 @@ def find_changes(
     q_level: float = 0.05,
     trends: bool = True,
     splits: bool = True,
-    progress: Callable[[int], None] | None = None,
+    each: Each = map,
 ) -> tuple[Change, ...]:
     """Return the changes of all courses that hold when all are looked at together.
 
@@ -63,14 +62,10 @@ def find_changes(
         q_level: accepted false discovery rate.
         trends: whether to look for slow trends beside steps.
         splits: whether to try steps where asv sees none; docs/trust.md has what that gains.
-        progress: is told how many courses were looked at, after each.
+        each: maps a function over the courses, in their order; one that uses several processes saves time.
     """
-    looked = []
-    for done, course in enumerate(courses, start=1):
-        if is_long_enough(course):
-            looked.append(_look(course, margin, trends, splits))
-        if progress is not None:
-            progress(done)
+    look = functools.partial(_look, margin=margin, trends=trends, splits=splits)
+    looked = list(each(look, [course for course in courses if is_long_enough(course)]))
     candidates: list[Change] = []
     p_values: list[float] = []
     for kept in _without_modes(looked):
@@ -88,12 +83,12 @@ def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = Tru
 
 
 def is_long_enough(course: Course) -> bool:
-    """Return whether a course has as many usable values (finite and not negative) as it takes to show a change."""
+    """Return whether a course has as many usable values (finite and above zero) as it takes to show a change."""
     return sum(map(_usable, course.values)) >= FEWEST_FOR_STEPS
 
 
 def _usable(value: float) -> bool:
-    return math.isfinite(value) and value >= 0
+    return math.isfinite(value) and value > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,57 +119,24 @@ def _without_modes(looked: Sequence[_Looked]) -> list[list[Change]]:
 
 
 def _look(course: Course, margin: float, trends: bool, splits: bool) -> _Looked:
-    values = np.array(course.values, dtype=np.float64)
-    usable = np.isfinite(values) & (values >= 0)
-    places, values = np.array(course.places)[usable], values[usable]
+    usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
+    places = np.array([place for place, _ in usable])
+    logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
     axis, reach = course.group[:-1], math.log1p(margin)
-    if float(values.max()) <= float(values.min()) * (1 + margin):
+    if float(np.ptp(logs)) <= reach:
         return _Looked(axis)
-    scale = _Scale.of(values)
-    logs = scale.logs(values)
+    found = _changes(course, places, logs, reach, trends, splits)
     told = []
-    for change in _changes(course, places, logs, scale, reach, trends, splits):
-        if _is_trifle(change):
-            continue
-        sides = logs > (scale.height(change.before) + scale.height(change.after)) / 2
+    for change in found:
+        middle = (math.log(change.before) + math.log(change.after)) / 2
+        sides = logs > middle
         at = int(np.searchsorted(places, change.since))
         told.append((change, accounts(sides, at if change.shape is Shape.STEP else crossing(sides))))
     return _Looked(axis, tuple(told), two_modes(logs, reach))
 
 
-def _is_trifle(change: Change) -> bool:
-    """Return whether a change from or to zero, which is beyond any margin, is of no interest all the same."""
-    least = least_change(None, change.course.unit)
-    return min(change.before, change.after) == 0 and abs(change.after - change.before) < least
-
-
-@dataclass(frozen=True, slots=True)
-class _Scale:
-    """The log scale of a course, on which zero has a place of its own: well below all that is positive."""
-
-    zero: float
-
-    @staticmethod
-    def of(values: Floats) -> _Scale:
-        """Return the scale of a course: leaving zero is as large a step as all the rest, and e-fold at least."""
-        positive = np.log(values[values > 0])
-        return _Scale(float(positive.min()) - max(1.0, float(np.ptp(positive))) if len(positive) else 0.0)
-
-    def logs(self, values: Floats) -> Floats:
-        """Return where values lie."""
-        return np.log(values, where=values > 0, out=np.full(len(values), self.zero))
-
-    def height(self, value: float) -> float:
-        """Return where one value lies."""
-        return math.log(value) if value > 0 else self.zero
-
-    def value(self, log: float) -> float:
-        """Return the value that lies there, zero for what is nearer to zero than to the least positive one."""
-        return math.exp(log) if log > self.zero + 0.5 else 0.0
-
-
 def _changes(
-    course: Course, places: NDArray[np.int64], logs: Floats, scale: _Scale, reach: float, trends: bool, splits: bool
+    course: Course, places: NDArray[np.int64], logs: Floats, reach: float, trends: bool, splits: bool
 ) -> list[Change]:
     if may_have_steps(logs, reach):
         places, logs, bounds = levels(places, logs)
@@ -185,7 +147,7 @@ def _changes(
     if trends:
         whole = steady_trend(logs, reach)
         if whole is not None and _line_is_better(logs, bounds, whole):
-            return [_as_trend(course, places, scale, whole, 0)]
+            return [_as_trend(course, places, whole, 0)]
     changes = []
     for at in range(1, len(bounds) - 1):
         left, here, right = bounds[at - 1], bounds[at], bounds[at + 1]
@@ -196,15 +158,15 @@ def _changes(
                 since=int(places[here]),
                 previous=int(places[here - 1]),
                 until=int(places[right - 1]),
-                before=scale.value(float(np.median(logs[left:here]))),
-                after=scale.value(float(np.median(logs[here:right]))),
+                before=math.exp(float(np.median(logs[left:here]))),
+                after=math.exp(float(np.median(logs[here:right]))),
                 p=p_values[at - 1],
             )
         )
     if trends and len(bounds) > 2:
         since_last = _paid(steady_trend(logs[bounds[-2] :], reach), len(logs) - FEWEST_FOR_TREND)
         if since_last is not None and _line_is_better(logs[bounds[-2] :], [0, len(logs) - bounds[-2]], since_last):
-            changes.append(_as_trend(course, places, scale, since_last, bounds[-2]))
+            changes.append(_as_trend(course, places, since_last, bounds[-2]))
     return changes
 
 
@@ -227,14 +189,14 @@ def _line_is_better(logs: Floats, bounds: Sequence[int], line: Line) -> bool:
     return cost(line.squares, 2) < cost(squares, 2 * levels - 1)
 
 
-def _as_trend(course: Course, places: NDArray[np.int64], scale: _Scale, line: Line, begin: int) -> Change:
+def _as_trend(course: Course, places: NDArray[np.int64], line: Line, begin: int) -> Change:
     return Change(
         course=course,
         shape=Shape.TREND,
         since=int(places[begin]),
         previous=int(places[begin]),
         until=int(places[-1]),
-        before=scale.value(line.start),
-        after=scale.value(line.end),
+        before=math.exp(line.start),
+        after=math.exp(line.end),
         p=line.p,
     )

@@ -116,10 +116,18 @@ def _jumps(logs: Floats) -> list[int]:
     older = len(logs) - _RECENT
     stretch = math.ceil(older / (_MOST_AT_ONCE - _RECENT))
     edges = [*range(0, older, stretch), *range(older, len(logs) + 1)]
-    condensed = [float(np.median(logs[left:right])) for left, right in itertools.pairwise(edges)]
-    bounds = [0, *(edges[right] for right in _detected(np.array(condensed)))]
+    bounds = [0, *(edges[right] for right in _detected(_condensed(logs, older, stretch)))]
     triples = zip(bounds, bounds[1:], bounds[2:], strict=False)
     return [0, *(_best_place(logs, *triple, stretch) for triple in triples), len(logs)]
+
+
+def _condensed(logs: Floats, older: int, stretch: int) -> Floats:
+    """Return the medians of the stretches of the older part, the last of which may be short, then the newer values."""
+    whole = older - older % stretch
+    medians = [np.median(logs[:whole].reshape(-1, stretch), axis=1)]
+    if whole < older:
+        medians.append(np.median(logs[whole:older], keepdims=True))
+    return np.concatenate([*medians, logs[older:]])
 
 
 def _detected(logs: Floats) -> list[int]:

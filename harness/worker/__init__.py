@@ -5,4 +5,4 @@ Standard library, numpy and TensorFlow only, Python 3.9 and later; nothing is ev
 
 WORKER_VERSION = 5
 """Raised whenever a number's meaning changes: runs of different versions are never pooled or compared
-(docs/architecture.md). It is the version of asv's benchmarks, too."""
+(docs/internals.md). It is the version of asv's benchmarks, too."""

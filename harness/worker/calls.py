@@ -9,10 +9,10 @@ from typing import Any, Callable, Dict, Tuple
 import numpy as np
 
 from harness.formats import tf_load, tf_module, tfsm_layer, v1_session
+from harness.models import families
 from harness.worker import apart, device, outputs, steady
 from harness.worker.recorder import Recorder, WrongOutput
 from harness.worker.save import expected_path
-from harness.zoo import families
 
 NEW_BATCH = 3
 """A batch size that nothing was called with before."""

@@ -9,10 +9,10 @@ from typing import Any, Callable, Dict
 import numpy as np
 
 from harness.formats import registry, tf_load
+from harness.models import families
 from harness.worker import absence, apart, device
 from harness.worker.outputs import RELATIVE_TOLERANCE, require_plausible
 from harness.worker.recorder import Recorder, WrongOutput, shown
-from harness.zoo import families
 
 KINDS = ("layer", "model")
 METRIC = "custom_code_broken_promises"

@@ -7,10 +7,10 @@ from typing import Any, Dict
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import device, outputs, page_cache
 from harness.worker.recorder import Recorder
 from harness.worker.save import expected_path
-from harness.zoo import families
 
 
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:

@@ -9,10 +9,10 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import absence, device, floor, host_memory, outputs, page_cache, steady
 from harness.worker.recorder import Recorder
 from harness.worker.save import bits_path, expected_path
-from harness.zoo import families
 
 RESIDENT_ALLOWED = 0.01
 READ_ALLOWED = (0.9, 1.5, 1 << 20)

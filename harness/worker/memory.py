@@ -11,10 +11,10 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import device, outputs
 from harness.worker.recorder import Recorder
 from harness.worker.save import expected_path
-from harness.zoo import families
 
 WARM_CYCLES = 8
 """Not counted: caches, thread arenas and Python's tables fill, the last of them late. In clean releases (2.15.1 and

@@ -14,10 +14,10 @@ from typing import Any, Callable, Dict, List, NamedTuple
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import device, outputs, page_cache, steady, trace
 from harness.worker.recorder import Recorder, one_line
 from harness.worker.save import expected_path
-from harness.zoo import families
 
 PROFILED_S = 0.2
 """Seconds of calls under the profiler."""

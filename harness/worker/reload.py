@@ -8,10 +8,10 @@ from typing import Any, Dict
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import device, outputs, page_cache
 from harness.worker.recorder import Recorder
 from harness.worker.save import expected_path
-from harness.zoo import families
 
 LOADS = 10
 LAST = 3

@@ -10,10 +10,10 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import absence, apart, device, ways
 from harness.worker.outputs import RELATIVE_TOLERANCE
 from harness.worker.recorder import Recorder, shown
-from harness.zoo import families
 
 STEPS_BEFORE = 5
 STEPS_AFTER = 3

@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict
 import numpy as np
 
 from harness.formats import registry
+from harness.models import families
 from harness.worker import absence, artifact, device, host_memory, outputs, page_cache
 from harness.worker.recorder import Recorder
-from harness.zoo import families
 
 
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy as np
 
 from harness.formats import tf_load
-from harness.zoo import families
+from harness.models import families
 
 LEARNING_RATE = 1e-3
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UsageError
-from harness.machine.gpu_presence import Presence, gpu_presence
+from harness.machine.gpu.presence import Presence, gpu_presence
 from harness.machine.identity import describe_machine
 from harness.releases.environments import Environment, prepare
 from harness.releases.manifest import read_manifest

@@ -37,21 +37,21 @@ _COLUMNS = [
     "stats_q_75", "stats_number", "stats_repeat", "samples", "profile",
 ]  # fmt: skip
 
-_READ = "from harness.store.asv_directory import read_asv_directory as read; history = read(path)\n"
+_READ = "from harness.asv.directory import read_asv_directory as read; history = read(path)\n"
 _JOBS = {
     FIRST: _READ + "note = f'{len(history.values)} values'",
     SECOND: _READ + "note = 'nothing is new'",
     "reading, 1 % new files": _READ + "note = ''",
     CHANGES: _READ
     + (
-        "from harness.history import find_history, points_of_commits\n"
-        "from harness.store.asv_summary import present_versions\n"
+        "from harness.answers.history import find_history, points_of_commits\n"
+        "from harness.asv.summary import present_versions\n"
         "points = points_of_commits(present_versions(history, history.values))\n"
         "found = find_history(points, axis=('machine', 'environment'), measured='benchmark')\n"
         "note = f'{found.courses} courses, {len(found.findings)} findings'"
     ),
     "summary": (
-        "from harness.store.asv_summary import asv_summary\n" + _READ + "note = f'{len(asv_summary(history))} series'"
+        "from harness.asv.summary import asv_summary\n" + _READ + "note = f'{len(asv_summary(history))} series'"
     ),
 }
 _FRAME = (

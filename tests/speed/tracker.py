@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import tests.fake_nvml as fake_nvml
-from harness.machine.gpu import gpus
+from harness.machine.gpu.devices import gpus
+from tests.builders import fake_nvml
 
 CALLS_A_SAMPLE = 2
 """Device memory, and the list of processes."""
@@ -20,7 +20,7 @@ SECONDS = 5.0
 
 _TRACK = """
 import json, os, time
-from harness.machine.gpu_tracker import MemoryTracker
+from harness.machine.gpu.tracker import MemoryTracker
 with MemoryTracker({uuid!r}, root=os.getpid()) as tracker:
     time.sleep({seconds})
 print(json.dumps(tracker.track.as_record()))

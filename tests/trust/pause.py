@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import numpy as np
     import scipy.stats
 
-    from tests.faulty_releases import tensorflow_python
+    from tests.builders.faulty_releases import tensorflow_python
 
     inside = [str(tensorflow_python(options.release)), __file__, options.model, str(options.blocks)]
     done = subprocess.run(inside, stdout=subprocess.PIPE, text=True, check=True)
@@ -57,7 +57,7 @@ def inside(model: str, blocks: int) -> None:
     import tensorflow as tf
 
     from harness.formats import registry
-    from harness.zoo import families
+    from harness.models import families
 
     writer, reader = registry.WRITERS["tf-module"], registry.READERS["tf-load"]
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.measure.presets import read_preset
 from harness.store.records import Problem
 from harness.store.runs import load_run, runs_of
-from tests.faulty_releases import PROJECT, add_release, make_project
+from tests.builders.faulty_releases import PROJECT, add_release, make_project
 
 from .plants import PLANTS, Plant
 from .scores import RunScore, score_run

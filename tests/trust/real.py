@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.machine.gpu import gpu_present
+from harness.machine.gpu.devices import gpu_present
 from harness.measure.presets import read_preset
 from tests.speed.report import table, write_docs
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.commands.judging import compare_in_run
+from harness.answers.judging import compare_in_run
 from harness.metrics import Kind
 from harness.store.frame import ROW_KEY, repeats_frame
 from harness.store.runs import RunDirectory

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.append(os.environ.get("SAVEDMODEL_BENCH_ROOT", str(Path(__file__).resolve().parents[4])))
 
 from harness.formats import tf_load, tf_module
-from harness.zoo import families
+from harness.models import families
 
 MODELS = os.environ.get("PLAIN_MODELS", "mlp-s,transformer-s").split(",")
 BATCHES = [1, 32]

@@ -1,0 +1,204 @@
+"""`savedmodel-bench releases list | add | lock | check`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.errors import UsageError
+from harness.releases.environments import describe, obstacle
+from harness.releases.interpreters import add_interpreter
+from harness.releases.locks import WHEELS, lock_path, lock_title, locked_pythons, make_lock, read_lock
+from harness.releases.manifest import POLICIES, Manifest, Release, find_root, read_manifest
+from harness.releases.pythons import running_python_minor
+
+HELP = "list, add, lock or check TensorFlow releases"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's actions, each with its options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    listing = actions.add_parser("list", help="list all releases and their environments")
+    listing.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
+    listing.add_argument("--wheel", choices=("auto", *WHEELS), default="auto", help="default: by what the machine has")
+    listing.add_argument("--policy", choices=POLICIES, help="default: what releases.toml says")
+
+    adding = actions.add_parser("add", help="add a TensorFlow that is already installed")
+    adding.add_argument("--python", type=Path, required=True, help="its Python interpreter; nothing is installed there")
+    adding.add_argument("--name", required=True, help="name of the release")
+    adding.add_argument("--date", type=_date, help="its place in the history (default: the date of its version)")
+
+    locking = actions.add_parser("lock", help="resolve the locks again")
+    locking.add_argument("names", nargs="*", metavar="RELEASE", help="default: all")
+    locking.add_argument("--policy", choices=POLICIES, action="append", help="default: both")
+    locking.add_argument("--wheel", choices=WHEELS, action="append", help="default: both")
+
+    actions.add_parser("check", help="say which locks are missing or stale")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for and return its exit code."""
+    root = find_root()
+    match options.action:
+        case "list":
+            return list_releases(root, style=options.format, wheel=options.wheel, policy=options.policy)
+        case "add":
+            return add_release(root, python=options.python, name=options.name, date=options.date)
+        case "lock":
+            return lock_releases(root, options.names, policies=options.policy, wheels=options.wheel)
+        case _:
+            return check_locks(root)
+
+
+def list_releases(root: Path, *, style: str = "table", wheel: str = "auto", policy: str | None = None) -> int:
+    """Print all releases with their environments, as a table or as JSON; return the exit code."""
+    manifest = read_manifest(root / "releases.toml")
+    rows = [_described(release, root, wheel, policy) for release in manifest.releases]
+    if style == "json":
+        document = {
+            "schema": 1,
+            "policy": policy or manifest.policy,
+            "python": running_python_minor(),
+            "releases": rows,
+        }
+        print(json.dumps(document, indent=2))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for title in ("release", "date", "keras", "python", "environment", "state"):
+        table.add_column(title, no_wrap=title != "state")
+    for row in rows:
+        table.add_row(
+            row["name"], row["date"], row["keras"] or "-", row["python"] or "-", row["environment"], _state(row)
+        )
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(table)
+    for reason in (row["obstacle"] for row in rows if row["obstacle"]):
+        console.print(reason, soft_wrap=True)
+    return 0
+
+
+def _described(release: Release, root: Path, wheel: str, policy: str | None) -> dict[str, Any]:
+    reason = obstacle(release)
+    # A name and a lock can be told of a release that no Python is here for: those of the newest that it has wheels for.
+    python = release.newest_python or running_python_minor() if reason and release.python is None else None
+    environment = describe(release, root, wheel=wheel, policy=policy, python=python)
+    return {
+        "name": release.name,
+        "version": release.version,
+        "date": str(release.date),
+        "id": release.ident,
+        "environment": environment.name,
+        "interpreter": str(environment.python),
+        "installed": environment.installed,
+        "locked": environment.lock_digest is not None if release.python is None else None,
+        "wheel": environment.wheel,
+        "policy": environment.policy,
+        "python": environment.python_minor,
+        "newest_python": release.newest_python,
+        "keras": environment.keras,
+        "lock_digest": environment.lock_digest,
+        "obstacle": reason,
+    }
+
+
+def _state(row: dict[str, Any]) -> str:
+    if row["obstacle"]:
+        return "cannot be installed here"
+    if row["installed"]:
+        return "installed"
+    return "not installed, its lock is made first" if row["locked"] is False else "not installed"
+
+
+def add_release(root: Path, *, python: Path, name: str, date: datetime.date | None = None) -> int:
+    """Bind a release to an interpreter that has TensorFlow already; return the exit code."""
+    manifest = read_manifest(root / "releases.toml")
+    found = add_interpreter(manifest, python, name, date)
+    keras = f" with Keras {found.keras}" if found.keras else ""
+    print(f"Added {name}: TensorFlow {found.tensorflow}{keras}, Python {found.python_minor}.")
+    for sentence in found.warnings:
+        print(f"Warning: {name}: {sentence}", file=sys.stderr)
+    return 0
+
+
+def lock_releases(
+    root: Path, names: list[str], *, policies: list[str] | None = None, wheels: list[str] | None = None
+) -> int:
+    """Resolve the locks of the named releases, or of all; return the exit code.
+
+    A set of versions that cannot exist is recorded in its lock and reported, and does not stop the others.
+    """
+    manifest = read_manifest(root / "releases.toml")
+    impossible = 0
+    for release in _selected(manifest, names):
+        for policy in policies or POLICIES:
+            for wheel in wheels or WHEELS:
+                for minor in locked_pythons(root, release, wheel, policy):
+                    lock, changed = make_lock(root, release, wheel, policy, minor)
+                    state = "changed" if changed else "unchanged"
+                    if lock.unresolvable is not None:
+                        impossible += 1
+                        state = f"cannot be resolved: {lock.unresolvable}"
+                    print(f"{lock.path.relative_to(root)}: {state}", flush=True)
+    if impossible:
+        print(f"{impossible} of these locks hold the reason why they cannot be resolved; the others are usable.")
+    return 0
+
+
+def check_locks(root: Path) -> int:
+    """Say which locks are missing, stale, malformed or left over; return 0 if none is, else 1."""
+    manifest = read_manifest(root / "releases.toml")
+    complaints: list[str] = []
+    notes: list[str] = []
+    expected: set[Path] = set()
+    for release in _selected(manifest, []):
+        for policy in POLICIES:
+            for wheel in WHEELS:
+                for minor in locked_pythons(root, release, wheel, policy):
+                    path = lock_path(root, release, wheel, policy, minor)
+                    expected.add(path)
+                    shown = path.relative_to(root)
+                    repair = f"run `savedmodel-bench releases lock {release.plain_name}`"
+                    if not path.exists():
+                        complaints.append(f"{shown} is missing: {repair}.")
+                        continue
+                    try:
+                        lock = read_lock(path)
+                    except UsageError as error:
+                        complaints.append(str(error))
+                        continue
+                    if lock.title != lock_title(release, wheel, policy, minor):
+                        complaints.append(f"{shown} was made for {lock.title!r}: {repair}.")
+                    elif lock.unresolvable is not None:
+                        notes.append(f"{shown} cannot be resolved: {lock.unresolvable}")
+    for path in sorted((root / "locks").glob("*/*.txt")):
+        if path not in expected:
+            complaints.append(f"{path.relative_to(root)} belongs to no release of {manifest.path.name}: delete it.")
+    for line in (*notes, *complaints):
+        print(line)
+    print(f"{len(expected)} locks expected, {len(notes)} cannot exist, {len(complaints)} to be repaired.")
+    return 1 if complaints else 0
+
+
+def _selected(manifest: Manifest, names: list[str]) -> list[Release]:
+    if not names:
+        return [release for release in manifest.releases if release.python is None]
+    releases = [manifest.find(name) for name in names]
+    for release in releases:
+        if release.python is not None:
+            raise UsageError(f"{release.name} is bound to an interpreter and has no lock: name other releases.")
+    return releases
+
+
+def _date(text: str) -> datetime.date:
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date: write it as 2026-03-06") from None

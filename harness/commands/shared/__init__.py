@@ -1,0 +1,1 @@
+"""What several commands share: kinds of arguments, groups of options, where an answer goes, and measuring itself."""

@@ -1,0 +1,146 @@
+"""From a request to a plan: releases found and installed, preset narrowed, machine described, room checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.answers.shortfall import places_without_room, shortfall_of_places
+from harness.errors import UsageError
+from harness.machine.gpu.presence import GpuPresence, Presence, gpu_presence
+from harness.measure.memory_limit import memory_limit_bytes
+from harness.measure.pinning import worker_environment
+from harness.measure.plan import Plan, name_subjects
+from harness.measure.presets import Preset, narrow, read_preset
+from harness.measure.progress import Progress
+from harness.measure.room import without_room
+from harness.planning.pythons import chosen_python, python_sentence
+from harness.planning.request import Request
+from harness.releases.environments import Environment, describe_obtainable, prepare
+from harness.releases.locks import make_usable_lock
+from harness.releases.profiles import with_profile
+from harness.releases.python_choice import Choice
+from harness.releases.subjects import chosen_subjects, full_name
+from harness.store.machines import this_machine
+from harness.store.runs import results_path
+from harness.verdict.margins import margin_table, require_known
+
+NO_GPU = "GPU tests are skipped: no NVIDIA GPU was found on this machine"
+
+
+def chosen_preset(request: Request) -> tuple[Preset, tuple[str, ...]]:
+    """Return the preset as the request narrows it, and what it would have measured on another machine.
+
+    Raises:
+        UsageError: nothing is left to measure, a GPU is there that should be measured and does not answer, or both a
+            budget and a number of blocks are given.
+    """
+    if request.budget_s is not None and request.blocks is not None:
+        raise UsageError(
+            "--budget and --blocks cannot be used together: with a time limit, the number of blocks is chosen "
+            "automatically."
+        )
+    preset = read_preset(request.preset)
+    for pattern in preset.margins:
+        require_known(pattern)
+    margin_table(preset.time_margin, preset.margins)  # a margin that makes no sense must not be found after an hour
+    presence = gpu_of_workers()
+    narrowed = _narrowed(preset, request, request.devices)
+    if presence.state is Presence.ANSWERING or not any(cell.device == "gpu" for cell in narrowed.cells):
+        return narrowed, ()
+    if presence.is_broken and not (request.may_leave_out_gpu and request.devices is None):
+        raise UsageError(
+            f"The GPU cannot be measured: {presence.text}. {presence.remedy} `--device cpu` measures the CPU alone."
+        )
+    if request.devices == ("gpu",):
+        raise UsageError(f"{_absent(presence)}: run with --device cpu, or where a GPU can be used.")
+    return _narrowed(preset, request, ("cpu",)), (_absent(presence),)
+
+
+def gpu_of_workers() -> GpuPresence:
+    """Return what there is of GPUs for the workers, whose variables come from this process."""
+    return gpu_presence(worker_environment(os.environ, Path()))
+
+
+def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, ...] = ()) -> Plan:
+    """Install what has to be installed and return the plan of a run; `looks` are those of a run that may stop early.
+
+    Raises:
+        UsageError: an option or a release's name is wrong, or most of the plan has no room on this machine.
+        ReleaseError: a release cannot be had here.
+    """
+    preset, absent = chosen_preset(request)
+    machine = this_machine(request.root, request.machine)
+    require_room(request, preset)
+    chosen = chosen_subjects(request.root, request.subjects)
+    choice = chosen_python([release for release, _ in chosen], request.python)
+    if choice is not None:
+        progress.say(f"{python_sentence(choice, len(chosen))}.")
+    for reason in absent:
+        progress.say(f"{reason}.")
+    root, wheel, policy, python = request.root, request.wheel, request.policy, None if choice is None else choice.minor
+    for release, _ in chosen:  # whatever cannot be had of any of them is said before the first is installed
+        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
+        if described.is_unlocked:
+            make_usable_lock(root, release, *described.locked_for, progress.say)
+    environments = []
+    for release, profile in chosen:
+        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=progress.say)
+        if profile is not None:
+            environment = with_profile(environment, profile, request.root, progress.say)
+        environments.append(environment)
+    return Plan(
+        kind=kind,
+        preset=preset,
+        absent=absent,
+        subjects=name_subjects(environments),
+        machine=machine,
+        seed=request.seed,
+        isolation=request.isolation,
+        looks=looks,
+    )
+
+
+def require_room(request: Request, preset: Preset) -> None:
+    """Refuse a plan most of which would end without a value for want of memory or disk.
+
+    Raises:
+        UsageError: it says what is needed, what there is, and where.
+    """
+    folder = results_path(request.root) / "runs" / this_machine(request.root, request.machine).name
+    lacking = without_room(preset.cells, memory_limit_bytes(preset), folder)
+    shortfall = shortfall_of_places(places_without_room(preset.as_dict()["groups"], lacking))
+    if shortfall is not None:
+        raise UsageError(shortfall)
+
+
+def described_subjects(request: Request) -> tuple[Choice | None, list[tuple[str, Environment]]]:
+    """Return the Python, and each subject's full name and the environment of its release, installing nothing.
+
+    Raises:
+        UsageError: an option or a release's name is wrong.
+        ReleaseError: a release cannot be had here, as `plan_of` would say.
+    """
+    chosen = chosen_subjects(request.root, request.subjects)
+    choice = chosen_python([release for release, _ in chosen], request.python)
+    root, wheel, policy, python = request.root, request.wheel, request.policy, None if choice is None else choice.minor
+    return choice, [
+        (full_name(release, profile), describe_obtainable(release, root, wheel=wheel, policy=policy, python=python))
+        for release, profile in chosen
+    ]
+
+
+def _absent(presence: GpuPresence) -> str:
+    return NO_GPU if presence.state is Presence.NONE else f"GPU tests are skipped: {presence.text}"
+
+
+def _narrowed(preset: Preset, request: Request, devices: Sequence[str] | None) -> Preset:
+    return narrow(
+        preset,
+        devices=devices,
+        models=request.models,
+        operations=request.operations,
+        blocks=request.blocks,
+        repeats=request.repeats,
+    )

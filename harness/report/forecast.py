@@ -1,0 +1,150 @@
+"""What `--dry-run` says of a plan: its cells, its blocks, the time it takes and the change that it could show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from harness.measure.passes import PASSES
+from harness.measure.presets import Cell, Group
+from harness.planning.forecast import ASSUMED_SPREAD, FEWEST_TIMED_BLOCKS, Basis, Detectable, Forecast, Known
+from harness.planning.pythons import python_sentence
+from harness.releases.environments import Environment
+from harness.report.calibration import split_text
+from harness.report.document import Document, Item, Items, Paragraph, Part, Report
+from harness.report.numbers import count, percent
+
+
+def report_forecast(found: Forecast) -> Report:
+    """Return the plan in words."""
+    return Report("dry-run", Document(None, tuple(_parts(found))), _data(found), notes=found.absent)
+
+
+def _data(found: Forecast) -> dict[str, Any]:
+    """Return the plan as plain data; seconds, and changes as ratios new / old."""
+    return {
+        "preset": found.preset.as_dict(),
+        "subjects": [
+            {
+                "name": name,
+                "wheel": one.wheel,
+                "policy": one.policy,
+                "python": str(one.python),
+                "installed": one.installed,
+            }
+            for name, one in found.subjects
+        ],
+        "python": None if found.python is None else found.python.minor,
+        "locks_to_make": found.locks,
+        "releases_to_install": found.installs,
+        "blocks": found.blocks,
+        "block_s": found.block_s,
+        "block_s_known_by": _known(found.known),
+        "looks": found.looks,
+        "split": None if found.split is None else asdict(found.split),
+        "detectable": None
+        if found.detectable is None
+        else {**asdict(found.detectable), "known": _known(found.detectable.known)},
+        "problem": None if found.problem is None else str(found.problem),
+    }
+
+
+def _known(known: Known) -> dict[str, Any]:
+    return {**asdict(known), "basis": known.basis.value}
+
+
+def split_sentence(found: Forecast) -> str:
+    """Return what the budget buys, and how that is known."""
+    return f"Within the budget {split_text(found.split)}, by the calibration of run {found.calibration_run}."
+
+
+def _parts(found: Forecast) -> Iterator[Part]:
+    if found.problem is not None:
+        yield Paragraph(f"{found.problem}.")
+    names = ", ".join(name for name, _ in found.subjects)
+    sources = (f"{name}: {_had_from(environment)}" for name, environment in dict(found.subjects).items())
+    yield Items((Item(f"Subjects: {names}; test plan {found.preset.name}: {found.preset.title}.", tuple(sources)),))
+    if found.python is not None:
+        yield Paragraph(f"{python_sentence(found.python, len(found.subjects))}.")
+    if found.locks:
+        yield Paragraph(f"Makes {count(found.locks, 'lock')} first, which the package index is asked for.")
+    if found.installs:
+        yield Paragraph(f"Installs {count(found.installs, 'release')} first, about a minute each.")
+    for group in found.preset.groups:
+        yield Items((Item(_group(group), tuple(str(cell) for cell in map(_cell, group.cells))),))
+    for reason in found.absent:
+        yield Paragraph(f"{reason}.")
+    in_all = "" if found.blocks == 1 else f" each, {_time(found.blocks * found.block_s)} in all"
+    yield Paragraph(f"Blocks: {found.blocks}, about {_time(found.block_s)}{in_all} ({_known_seconds(found.known)}).")
+    if found.looks is not None:
+        after = ", ".join(map(str, found.looks)) or "none"
+        yield Paragraph(
+            f"Results are tested after these blocks: {after}. What is decided then is not measured any "
+            "longer; its time goes to the rest."
+        )
+    if found.split is not None:
+        yield Paragraph(split_sentence(found))
+    yield Paragraph(_detectable_text(found.detectable, found.blocks))
+
+
+def _had_from(environment: Environment) -> str:
+    """Return where a subject's TensorFlow comes from: "cpu wheel, policy today"."""
+    if environment.wheel is None:
+        return f"the interpreter {environment.python}, whose dependencies are not locked"
+    return f"{environment.wheel} wheel, policy {environment.policy}"
+
+
+def _group(group: Group) -> str:
+    first = "the first block" if group.blocks == 1 else f"the first {group.blocks} blocks"
+    of = "every block" if group.blocks is None else first
+    judged = " (times are not compared)" if group.exact_only else ""
+    repeats = ((group.repeats.get(name, 0), each) for name, each in PASSES.items())
+    counts = (count(number, each.title, each.titles or each.title) for number, each in repeats if number)
+    return f"In {of}{judged}: {', '.join(counts)}, of"
+
+
+def _cell(cell: Cell) -> str:
+    return f"{cell.model} on {cell.device}, saved with {cell.writer}, loaded with {cell.reader}"
+
+
+def _known_seconds(known: Known) -> str:
+    """Return from what expected seconds come."""
+    match known.basis:
+        case Basis.CALIBRATION:
+            return f"by the calibration of run {known.run}"
+        case Basis.RUN:
+            return f"as in run {known.run}"
+        case Basis.REPEATS:
+            measured = f"as measurements took in {count(known.runs, 'earlier run')} on this machine"
+            return f"{measured}; a rough estimate for {', '.join(known.unknown)}" if known.unknown else measured
+        case Basis.GUESS:
+            return "a rough estimate: nothing like it has been measured on this machine yet"
+
+
+def _detectable_text(found: Detectable | None, blocks: int) -> str:
+    """Return the smallest change in time that the plan would call."""
+    if found is None:
+        return (
+            f"No change in time can be detected: a verdict takes {FEWEST_TIMED_BLOCKS} blocks, this plan has {blocks}."
+        )
+    many = f", {_change(found.among)} for the only change among {found.rows}" if found.rows > 1 else ""
+    noise = {
+        Basis.CALIBRATION: f"noise from the calibration of run {found.known.run}",
+        Basis.RUN: f"noise from the spread between blocks of run {found.known.run}",
+    }.get(found.known.basis, f"assuming a spread of {percent(ASSUMED_SPREAD)}")
+    return (
+        f"Smallest change in time that this would detect: {_change(found.alone)} for a single comparison{many} (with "
+        f"80 % power, beyond the margin of {percent(found.margin)}; {noise})."
+    )
+
+
+def _change(ratio: float | None) -> str:
+    return "more than tenfold" if ratio is None else f"{ratio - 1:.0%}".replace("%", " %")
+
+
+def _time(seconds: float) -> str:
+    """Return seconds as a person says them: "24 s", "4.2 min", "3.1 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

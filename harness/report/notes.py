@@ -1,0 +1,89 @@
+"""The words for the facts that qualify an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness.answers.notes import (
+    BlocksAdded,
+    CostlyBarrier,
+    DisturbedFloors,
+    Looked,
+    Note,
+    OwnInterpreters,
+    Said,
+    SidesDiffer,
+    Unpaired,
+    UnsettledCalls,
+)
+from harness.report.numbers import count, percent
+
+_CAUSES = {
+    "Keras": "so Keras may be the cause of a change",
+    "lock policy": "so any dependency may be the cause of a change",
+    "wheel": "so the builds differ, not only the release",
+    "Python": "so Python may be the cause of a change",
+    "profile": "so its settings may be the cause of a change",
+}
+
+
+def notes_text(notes: Iterable[Note]) -> tuple[str, ...]:
+    """Return a sentence or two for each fact."""
+    return tuple(map(note_text, notes))
+
+
+def note_text(note: Note) -> str:
+    """Return the words for one fact."""
+    match note:
+        case Said():
+            return note.text
+        case Unpaired():
+            return (
+                "The two releases were not measured in the same blocks, so a change of the machine in between looks "
+                "like a change of TensorFlow. `savedmodel-bench compare` interleaves them in one run."
+            )
+        case OwnInterpreters():
+            return _own_interpreters(note.names)
+        case SidesDiffer():
+            old, new = (value or "not recorded" for value in (note.old, note.new))
+            return f"The two sides also differ in {note.what} ({old} and {new}), {_CAUSES[note.what]}."
+        case Looked():
+            after = " and ".join(filter(None, (", ".join(map(str, note.blocks[:-1])), str(note.blocks[-1]))))
+            return (
+                f"Results were tested after {after} blocks, and test cases with a verdict were not measured further. "
+                "P-values, intervals and blocks needed are corrected for up to four interim analyses."
+            )
+        case BlocksAdded():
+            return (
+                f"This comparison was already tested after {note.before} blocks. Repeating a test until it finds "
+                "something produces false alarms: confirm any change that is new in this result with a separate run "
+                "(`compare --budget`)."
+            )
+        case UnsettledCalls():
+            worst = ", ".join(f"{place}, {count(seen, 'time')}" for place, seen in note.places)
+            return (
+                f"Latency was still changing at the end of {note.unsettled} of {note.windows} measurements (most often "
+                f"{worst}). These measurements are included."
+            )
+        case CostlyBarrier():
+            return (
+                "Every latency includes the cost of one device synchronization. It is at most "
+                f"{percent(note.share)} ({note.barrier_s * 1e6:.1f} us of {note.place})."
+            )
+        case DisturbedFloors():
+            return (
+                f"The hardware lower bounds were measured while other programs were running ({note.taint}): the "
+                "hardware may be faster than they say."
+            )
+
+
+def _own_interpreters(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return (
+            f"{names[0]} uses your own TensorFlow installation. Its build and its dependencies are not pinned, so "
+            "either may be the cause of a change."
+        )
+    return (
+        f"{' and '.join(names)} use your own TensorFlow installations. Their builds and their dependencies are not "
+        "pinned, so either may be the cause of a change."
+    )
