@@ -117,7 +117,7 @@ class Confirmations:
             sides = sides_of(self.history, finding)
             reason = failed.get(sides)
             if sides.machine != here:
-                reason = f"it was found on {sides.machine}, not on this machine ({here})"
+                reason = f"it was found in the results of {sides.machine}; this machine is {here}"
             check = self._check(finding, rechecks.get(sides), reason)
             if check.standing not in _SETTLED:
                 shortfall = failed.get(sides) or _shortfall(finding, measured.get(sides))

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     adding.add_argument("--name", required=True, help="name of the release")
     adding.add_argument("--date", type=_date, help="its place in the history (default: the date of its version)")
 
-    locking = actions.add_parser("lock", help="resolve the locks again")
+    locking = actions.add_parser("lock", help="pin the dependencies of releases again")
     locking.add_argument("names", nargs="*", metavar="RELEASE", help="default: all")
     locking.add_argument("--policy", choices=POLICIES, action="append", help="default: both")
     locking.add_argument("--wheel", choices=WHEELS, action="append", help="default: both")

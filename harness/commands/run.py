@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "subjects",
         nargs="+",
         metavar="SUBJECT",
-        help=f"releases: {SUBJECT}; ALL alone is every one that can be had here",
+        help=f"releases: {SUBJECT}; ALL, given alone, means every release that can be installed here",
     )
     add_plan(parser)
     add_output(parser)

@@ -33,7 +33,9 @@ HELP = "print all numbers in the results: metric, device and model by release"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_output(parser, (*FORMATS, "csv"))
-    add_results(parser, "of any asv project: each benchmark's latest value, its best and its values over time")
+    add_results(
+        parser, "summarise any asv project instead: each benchmark's latest value, its best and its values over time"
+    )
     add_machine(parser)
     parser.add_argument("--changes", action="store_true", help="also look for changes, as `history` does")
 

@@ -125,7 +125,7 @@ def peak_counter(path: Path) -> Finding:
     except OSError as error:
         what = "Host peaks will be missing; allow writing to /proc/self/clear_refs, or use another container runtime."
         return advice("host-peak", f"{path} cannot be written ({error.strerror})", what)
-    return ok("host-peak", "host peaks can be measured (/proc/self/clear_refs)")
+    return ok("host-peak", "peak host memory can be measured (/proc/self/clear_refs)")
 
 
 def _fields(path: Path) -> dict[str, int]:

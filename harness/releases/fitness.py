@@ -34,7 +34,7 @@ def release_findings(root: Path) -> Iterator[Finding]:
     else:
         yield ok("releases", text)
     by_itself = ", ".join(f"{release.name} {_python_text(release)}" for release in releases)
-    yield ok("release-pythons", f"the Python of each release measured by itself: {by_itself}")
+    yield ok("release-pythons", f"Python of each release if it is measured alone: {by_itself}")
     yield from _interpreters(releases)
     yield from _dates(releases)
     yield ok(

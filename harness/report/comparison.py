@@ -138,7 +138,7 @@ def _top(comparison: Comparison) -> Iterator[Part]:
         yield Paragraph(parts.places.legend, Tone.QUIET)
     if parts.findings:
         texts = (f"{finding_text(finding, parts.places)}." for finding in parts.findings)
-        heading = "Changes (rows of one metric that changed in the same direction are one change)"
+        heading = "Changes (one line for each metric and direction)"
         yield Section(heading, (items(texts, "change"),))
 
 
@@ -160,7 +160,7 @@ def _body(comparison: Comparison) -> Iterator[Part]:
         heading = f"Inconclusive ({open_rows[0].reason}): {shared_reason_text(open_rows)}"
         yield Section(heading, (_open(open_rows, places),), True)
     if parts.one_sided:
-        heading = f"Measured for only one of the two: {len(parts.one_sided)}"
+        heading = f"Measured in only one of the two releases: {len(parts.one_sided)}"
         yield Section(heading, (_one_sided(parts.one_sided, comparison),), True)
     if parts.shown:
         names = "; ".join(dict.fromkeys(places.title(row.metric) for row in parts.shown))
@@ -223,7 +223,7 @@ def _exact(parts: Sections) -> Iterator[Section]:
         found.append(_changes(parts.changed_exactly, parts.places))
     for metric, rows in by_metric(parts.changed_within).items():
         each = ", ".join(f"{parts.places.place(row)} {change_text(row)}" for row in rows)
-        found.append(Paragraph(f"Changed by too little to count: {parts.places.title(metric)}: {each}."))
+        found.append(Paragraph(f"Changed by less than the threshold: {parts.places.title(metric)}: {each}."))
     if parts.equal:
         others = "other " if parts.changed_exactly or parts.changed_within else ""
         found.append(Paragraph(f"No difference in {count(len(parts.equal), others + 'value')}."))

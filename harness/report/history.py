@@ -22,7 +22,7 @@ from harness.verdict.rows import Row, Verdict
 _JUDGING_TWO = {
     "releases": "`savedmodel-bench compare` compares two releases",
     "commits": "`savedmodel-bench compare --results` compares two commits",
-    "nights": "each complete run is one value",
+    "nights": "each complete run adds one value",
 }
 MOST_FINDINGS = 20
 """Findings that are shown of each axis unless all are asked for; JSON has all."""

@@ -15,7 +15,10 @@ _Way = tuple[str, str, str, str, str]  # device, model, promise, writer, way
 _Places = dict[str, dict[str, None]]  # by writer and way: the subjects, in order
 
 _NOTHING = "No record says anything about a promise: measure some with `savedmodel-bench run A B --preset promises`."
-_TIMES = "kept, TIME: from the start of restoring to the end of the first resumed step, median of undisturbed repeats."
+_TIMES = (
+    "kept, TIME: the guarantee holds; TIME is from the start of the restore to the end of the first training step "
+    "(median of the undisturbed measurements)."
+)
 _SIGNS = f"{State.ABSENT.value}: not supported by this release or this writer's artifact (tested). -: not measured."
 _LONGEST = 160
 """Characters of a reason where there is little room: Keras explains itself in paragraphs."""

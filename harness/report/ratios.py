@@ -12,15 +12,15 @@ from harness.report.provenance import provenance_document, provenance_line
 
 _NOTHING = "No ratio can be formed from the results: measure with `savedmodel-bench run 2.21 --preset calls`."
 _DIFFERENCE = (
-    "Difference: the mean difference of a call; for signature-host, what copying from and to the host's memory costs; "
-    "for the first call, what compiling by XLA costs."
+    "Difference: the mean extra time of a call. For signature-host it is the cost of copying to and from host memory; "
+    "for the compiled first call, the cost of compiling by XLA."
 )
 
 
 def report_ratios(telling: Telling[Ratio]) -> Report:
     """Return the ratios of each release, and where they come from."""
     parts: list[Paragraph] = [Paragraph(provenance_line(telling.provenance))]
-    texts, numbers = ("what over what", "subject", "model", "variant"), ("ratio", "95 % interval", "difference")
+    texts, numbers = ("ratio of", "subject", "model", "variant"), ("ratio", "95 % interval", "difference")
     rows = table(texts, numbers, map(_row, telling.told), is_listing=True)
     shown = (Paragraph(""), rows, Paragraph(_DIFFERENCE)) if telling.told else (Paragraph(_NOTHING),)
     listed = [{**asdict(one), "runs": len(one.runs)} for one in telling.told]

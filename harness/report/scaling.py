@@ -15,7 +15,8 @@ from harness.verdict.scaling import FEWEST_RUNGS
 _MEGABYTE = 1e6
 _NOTHING = f"No run has a ladder of {FEWEST_RUNGS} sizes: measure one with `savedmodel-bench run 2.21 --preset scale`."
 _EXPONENT = (
-    "Exponent: 0 is a fixed cost, 1 is proportional. One more costs: a layer, or a megabyte, between the largest two."
+    "Exponent: 0 means that the time does not depend on the size, 1 that it is proportional to it. One more costs: the "
+    "extra time of a layer, or of a megabyte, between the two largest models."
 )
 
 
@@ -32,7 +33,9 @@ def report_scaling(telling: Telling[Course]) -> Report:
             parts.append(Paragraph(f"Each exponent is of one run: the newest with {FEWEST_RUNGS} sizes of its models."))
         left = len(telling.told) - len(fitted)
         if left:
-            parts.append(Paragraph(f"{count(left, 'more course')} with under {FEWEST_RUNGS} sizes."))
+            parts.append(
+                Paragraph(f"Not shown: {count(left, 'series', 'series')} with fewer than {FEWEST_RUNGS} sizes.")
+            )
     else:
         parts.append(Paragraph(_NOTHING))
     data = {"provenance": provenance_document(telling.provenance), "courses": [asdict(one) for one in telling.told]}

@@ -146,7 +146,7 @@ def reason_text(row: Row) -> str:
         case Reason.MULTIPLICITY:
             return "significant on its own, not after correction for multiple testing"
         case Reason.NEAR_MARGIN:
-            return f"changed, but possibly by less than the {margin} margin"
+            return f"changed, but whether by more than the {margin} margin is uncertain"
         case Reason.TOO_NOISY:
             return f"too noisy to tell whether the change is within {margin}"
         case Reason.TOO_FEW_BLOCKS:
@@ -185,7 +185,7 @@ def shared_reason_text(rows: Sequence[Row]) -> str:
 
 
 _WITHOUT_NUMBERS = {
-    Reason.NEAR_MARGIN: "changed, but possibly by less than the margin",
+    Reason.NEAR_MARGIN: "changed, but whether by more than the margin is uncertain",
     Reason.TOO_NOISY: "too noisy to tell whether the change is within the margin",
     Reason.TOO_FEW_BLOCKS: "too few blocks for a verdict",
     Reason.TOO_FEW_SAMPLES: "too few samples for a verdict",

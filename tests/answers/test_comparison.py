@@ -110,7 +110,7 @@ def test_of_a_missing_way_only_what_is_judged_is_listed() -> None:
     shown = as_table(report_comparison(missing), 140)
     markdown = as_markdown(report_comparison(missing))
     for report in (shown, markdown):
-        assert "Measured for only one of the two: 2" in report
+        assert "Measured in only one of the two releases: 2" in report
         assert "inference latency, median" in report
         assert "novel_s" in report
         assert "90th percentile" not in report

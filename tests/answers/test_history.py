@@ -93,7 +93,7 @@ def test_courses_too_short_to_show_a_change_are_counted_apart(
     assert main(["history", "--format", "markdown"]) == 0
     shown = capsys.readouterr().out
     assert "## Over releases: no change (1 series, changes over 5 %).\n\n1 more series has fewer" in shown
-    assert "9 series have fewer than the 5 values that it takes to show a change; each complete run is one" in shown
+    assert "9 series have fewer than the 5 values that it takes to show a change; each complete run adds one" in shown
 
 
 def test_values_of_an_earlier_version_are_no_step(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +291,7 @@ def test_a_finding_of_another_machine_is_not_measured_here(
 ) -> None:
     monkeypatch.setenv("SAVEDMODEL_BENCH_MACHINE", "elsewhere")
     assert main(["history", "--confirm"]) == 0
-    assert f"unconfirmed: it was found on {CALM}" in capsys.readouterr().out
+    assert f"unconfirmed: it was found in the results of {CALM}" in capsys.readouterr().out
 
 
 def test_findings_of_another_project_say_how_its_owner_confirms_them(

@@ -66,7 +66,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="time limit, for example 15m or 1h30m (not with --blocks); `compare` tests the results after 5, 8, "
         "12 and 20 "
-        "blocks and stops measuring what is decided, other commands measure as many blocks as fit",
+        "blocks and stops measuring comparisons that have a verdict; other commands measure as many blocks as fit",
     )
     parser.add_argument(
         "--isolation",
