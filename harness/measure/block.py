@@ -15,8 +15,10 @@ from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
 from harness.measure.host_phases import host_phase
+from harness.measure.inputs import write_inputs
 from harness.measure.memory_watch import MemoryWatch
-from harness.measure.passes import PASSES
+from harness.measure.own_models import OwnModel
+from harness.measure.passes import ORIGINS, PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
@@ -28,6 +30,9 @@ from harness.store.records import RecordWriter
 
 IMPORT_TIMEOUT_S = 300.0
 """A first import from a cold disk has been seen to take 27 s; this is ten times that."""
+
+FURTHER_BATCHES = (3, 32)
+"""Batch sizes that the worker chooses by itself: of a new shape, and of the calls whose energy is counted."""
 
 _HAZARDS = ("timeout", "crashed")
 """Failures that forking itself could have caused: they are retried once in a process of their own."""
@@ -141,8 +146,10 @@ class Block:
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         # By subject and operation, "*" for all: status and reason of what keeps it from going on.
         blocked: dict[tuple[str, str], tuple[str, str]] = {}
+        expected: list[str | None] = []  # the file of the answer that the others are held against, once there is one
+        own = self._conditions.preset.own_model(cell)
         too_large = why_too_large(
-            cell, self._conditions.memory_limit_bytes, self._artifacts, self._conditions.device_memory_bytes
+            cell, self._conditions.memory_limit_bytes, self._artifacts, self._conditions.device_memory_bytes, own
         )
         if too_large is not None:
             for subject in self._conditions.subjects:
@@ -151,10 +158,11 @@ class Block:
             return
         for operation in self._rounds(group):
             subjects = list(self._conditions.subjects)
-            self._random.shuffle(subjects)
+            if operation.name != "answer":  # the first subject's answer is what the others' have to be
+                self._random.shuffle(subjects)
             for subject in subjects:
                 self._announce(subject, operation.name, cell)
-                self._measure_repeat(group, cell, operation, subject, blocked)
+                self._measure_repeat(group, cell, operation, subject, blocked, expected)
         with host_phase(self._phases, "remove artifacts"):
             for subject in self._conditions.subjects:
                 shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
@@ -178,6 +186,7 @@ class Block:
         operation: Operation,
         subject: Subject,
         blocked: dict[tuple[str, str], tuple[str, str]],
+        expected: list[str | None],
     ) -> None:
         started_at, clock = time.time(), time.monotonic()
         key = FailureCount.key(subject.name, dataclasses.asdict(cell), operation.name)
@@ -188,7 +197,7 @@ class Block:
         elif (subject.name, "*") in blocked:
             status, reason = blocked[subject.name, "*"]
             # Once for each operation. What a release does not have is said once, by what was tried first.
-            once = operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold"
+            once = operation.name not in ORIGINS and operation.repeat == 0 and operation.page_cache != "cold"
             if status == "failed" and once:
                 result = dict(failed(reason), status=status)
         elif (subject.name, operation.name) in blocked:
@@ -198,9 +207,11 @@ class Block:
             self._block(blocked, subject, operation, result)
         else:
             watch = Watch(self._guards, cell.device)
-            request = self._request(group, cell, operation, subject)
+            request = self._request(group, cell, operation, subject, expected)
             isolation, result = self._ask(subject, request, key, operation.spawned)
             result = watch.added_to(result)
+            if operation.name == "answer" and result["status"] == "ok" and not expected:
+                expected.append(request["answer"] if result["evidence"]["deterministic"] else None)
             if result["status"] != "ok":
                 self._block(blocked, subject, operation, result)
             if result["status"] == "failed":
@@ -213,17 +224,36 @@ class Block:
         blocked: dict[tuple[str, str], tuple[str, str]], subject: Subject, operation: Operation, result: Message
     ) -> None:
         """Keep a subject from what cannot work: all that reads where nothing was saved or no such API exists."""
-        everything = operation.name == "save" or result["status"] == "unsupported"
+        everything = operation.name in ORIGINS or result["status"] == "unsupported"
         reason = f"not-run: {operation.name}: {result['reason'].removeprefix('not-run: ')}"
         blocked[subject.name, "*" if everything else operation.name] = (result["status"], reason)
 
-    def _request(self, group: Group, cell: Cell, operation: Operation, subject: Subject) -> Message:
+    def _request(
+        self, group: Group, cell: Cell, operation: Operation, subject: Subject, expected: list[str | None]
+    ) -> Message:
+        own = self._conditions.preset.own_model(cell)
         artifact = self._artifact(subject, cell)
+        scratch = str(artifact)
         keep = operation.repeat == 0
+        if own is not None and not own.is_built:
+            of_source: Message = {
+                "artifact": own.path,
+                "expected": expected[0] if expected else None,
+                "answer": f"{scratch}.answer",
+            }
+        else:
+            kept = operation.name != "save" or keep
+            of_source = {
+                "artifact": scratch if kept else str(artifact.with_name("repeated")),
+                "expected": f"{scratch}.expected",
+            }
         return {
             "operation": operation.name,
             **dataclasses.asdict(cell),
-            "artifact": str(artifact if operation.name != "save" or keep else artifact.with_name("repeated")),
+            **of_source,
+            "source": None if own is None else self._source(own, group),
+            "tolerance": None if own is None else own.tolerance,
+            "scratch": scratch,
             "keep": keep,
             "later_saves": group.later_saves,
             "durable_saves": group.durable_saves,
@@ -231,8 +261,25 @@ class Block:
             "again": operation.name == "load" and operation.page_cache == "warm",
             "batches": list(group.batches) if operation.name in ("infer", "calls", "profile") else [],
             "window_s": group.window_s,
-            "timeout_s": self._conditions.preset.timeout_s,
+            "timeout_s": (own and own.timeout_s) or self._conditions.preset.timeout_s,
             "memory_limit_bytes": self._conditions.memory_limit_bytes,
+        }
+
+    def _source(self, own: OwnModel, group: Group) -> Message:
+        """Return what a worker needs to know of a model that is not of the zoo; its inputs are written."""
+        source: Message = {"kind": own.kind, "path": own.path, "size": own.size}
+        if own.is_built:
+            return source
+        free = () if own.fixed_batch is not None else FURTHER_BATCHES
+        batches = {own.base_batch, *own.batches(group.batches), *free}
+        folder = self._artifacts / "inputs"
+        return {
+            **source,
+            "signature": own.signature,
+            "tags": own.tags,
+            "base_batch": own.base_batch,
+            "fixed_batch": own.fixed_batch is not None,
+            "inputs": {str(batch): str(write_inputs(own, batch, folder)) for batch in sorted(batches)},
         }
 
     def _artifact(self, subject: Subject, cell: Cell) -> Path:

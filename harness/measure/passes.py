@@ -25,6 +25,7 @@ PASSES = {
     each.name: each
     for each in (
         Pass("save", "save", None, "save", "saves"),
+        Pass("answer", "answer", None, "answer to compare with", "answers to compare with"),
         Pass("cold", "load", "cold", "cold load", "cold loads"),
         Pass("warm", "load", "warm", "warm load", "warm loads"),
         Pass("reload", "reload", "warm", "with ten loads"),
@@ -40,6 +41,7 @@ PASSES = {
         Pass("calls", "calls", "warm", "with all ways to call"),
         Pass("memory", "memory", "warm", "pass over memory", "passes over memory"),
         Pass("profile", "profile", "warm", "under the profiler"),
+        Pass("resave", "resave", "warm", "save of what was loaded", "saves of what was loaded"),
         Pass("resume", "resume", "warm", "check that training goes on", "checks that training goes on"),
         Pass(
             "custom_code", "custom-code", "warm", "check without the original code", "checks without the original code"
@@ -47,7 +49,14 @@ PASSES = {
         Pass("floor", "floor", "warm", "floor of the device", "floors of the device"),
     )
 }
-"""By name, in the order of their first use in a cell: what saves comes before what reads."""
+"""By name, in the order of their first use in a cell: what saves comes before what reads.
+
+A model of the zoo is saved by the harness; of an artifact that somebody else wrote, the first subject's answer stands
+for what a model of the zoo gives before it is saved.
+"""
+
+ORIGINS = ("save", "answer")
+"""The passes of which a cell has one: without it there is nothing to read or to compare with."""
 
 OPERATIONS = tuple(dict.fromkeys(each.operation for each in PASSES.values()))
 """What `--operation` chooses from."""

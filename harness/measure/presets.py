@@ -16,7 +16,8 @@ import msgspec
 
 from harness.errors import UsageError, field_error
 from harness.formats.registry import READERS, WRITERS
-from harness.measure.passes import PASSES
+from harness.measure.own_models import AS_IS, KERAS_FILE, OwnModel
+from harness.measure.passes import ORIGINS, PASSES
 from harness.models.families import names as model_names
 
 SHIPPED = Path(__file__).parent.parent / "presets.toml"
@@ -78,6 +79,8 @@ class Preset:
     groups: tuple[Group, ...]
     margins: Mapping[str, float] = field(default_factory=dict)
     """Other margins, by pattern (harness/verdict/margins.py)."""
+    models: tuple[OwnModel, ...] = ()
+    """Those of its cells that are not of the zoo."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -93,12 +96,19 @@ class Preset:
         return replace(self, groups=tuple(groups))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the whole plan as plain data for run.json."""
-        return asdict(self)
+        """Return the whole plan as plain data for run.json; models only where it has some of its own."""
+        plan = asdict(self)
+        return plan if self.models else {name: value for name, value in plan.items() if name != "models"}
+
+    def own_model(self, cell: Cell) -> OwnModel | None:
+        """Return the model of a cell where it is not one of the zoo."""
+        return next((model for model in self.models if model.name == cell.model), None)
 
     def digest(self) -> str:
         """Return a hash of everything that must be equal for two runs' blocks to be pooled (not their number)."""
         plan = dict(self.as_dict(), blocks=None)
+        for model in plan.get("models", ()):
+            del model["path"]  # the same content elsewhere is the same model
         return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -174,8 +184,88 @@ def narrow(
 
 
 def matches(model: str, globs: str | None) -> bool:
-    """Return whether a model's name matches one of the globs with commas between; all do where None."""
-    return globs is None or any(fnmatchcase(model, glob) for glob in _globs(globs))
+    """Return whether a model's name matches one of the globs with commas between; all do where None.
+
+    What people call a model that is not of the zoo matches, too: `basic-pitch` is `basic-pitch@3fa91c2b`.
+    """
+    names = (model, model.partition("@")[0])
+    return globs is None or any(fnmatchcase(name, glob) for glob in _globs(globs) for name in names)
+
+
+def with_own_models(preset: Preset, models: Sequence[OwnModel], *, alone: bool) -> Preset:
+    """Return a preset that measures models of a user's own as it measures the zoo's, with what fits each.
+
+    What is saved as the harness saves it has the cells of the preset's writers and readers. An artifact is read by the
+    preset's readers; in place of each save, what was loaded is saved again.
+
+    Args:
+        preset: the plan.
+        models: the models.
+        alone: whether they take the place of the preset's own models.
+
+    Raises:
+        UsageError: nothing that the preset measures fits one of them.
+    """
+    groups: list[Group] = [] if alone else list(preset.groups)
+    for model in models:
+        found = [own for own in (_own_group(group, model) for group in preset.groups) if own is not None]
+        if not found:
+            raise UsageError(
+                f"Preset {preset.name!r} measures nothing that fits {model.called}, which is "
+                f"{'a file that Keras wrote' if model.kind == KERAS_FILE else 'not built by the harness'}: "
+                "it trains or saves; choose another preset, for example quick or full."
+            )
+        groups += _without_repetition(found)
+    return replace(preset, groups=tuple(groups), models=tuple(models))
+
+
+_OF_OWN = ("cold", "warm", "reload", "infer", "first_result", "calls", "memory", "profile", "floor")
+"""The passes that an artifact of somebody else fits."""
+_BY_SAVED_MODEL_ALONE = ("calls", "resave")
+
+
+def _own_group(group: Group, model: OwnModel) -> Group | None:
+    """Return what a group measures of a model that is not of the zoo; None where nothing of it fits."""
+    if model.is_built:
+        repeats = {name: count for name, count in group.repeats.items() if name != "custom_code"}
+        cells = _unique(replace(cell, model=model.name) for cell in group.cells)
+    else:
+        repeats = {name: count for name, count in group.repeats.items() if name in _OF_OWN and count}
+        readers = dict.fromkeys(("keras-load" if model.kind == KERAS_FILE else cell.reader) for cell in group.cells)
+        if "tf-load" in readers and group.repeats.get("save") and repeats:
+            repeats["resave"] = 1
+        if model.kind == KERAS_FILE:
+            repeats = {name: count for name, count in repeats.items() if name not in _BY_SAVED_MODEL_ALONE}
+        devices = dict.fromkeys(cell.device for cell in group.cells)
+        cells = tuple(Cell(device, model.name, AS_IS, reader) for device in devices for reader in readers)
+        if not repeats:
+            return None
+        repeats = {"answer": 1, **repeats}
+    later = (group.later_saves, group.durable_saves) if model.is_built else (0, 0)
+    return replace(
+        group,
+        cells=cells,
+        repeats=repeats,
+        later_saves=later[0],
+        durable_saves=later[1],
+        batches=model.batches(group.batches),
+    )
+
+
+def _unique(cells: Iterable[Cell]) -> tuple[Cell, ...]:
+    return tuple(dict.fromkeys(cells))
+
+
+def _without_repetition(groups: Sequence[Group]) -> list[Group]:
+    """Return groups in which each cell stands once, in the group that measures the most passes of it."""
+    kept: list[Group] = []
+    seen: set[Cell] = set()
+    for group in sorted(groups, key=lambda one: (-len(one.repeats), -one.repeats_in_all)):
+        cells = tuple(cell for cell in group.cells if cell not in seen)
+        if cells:
+            kept.append(replace(group, cells=cells))
+            seen.update(cells)
+    return kept
 
 
 def _globs(text: str | None) -> list[str]:
@@ -186,7 +276,7 @@ def _models(preset: Preset) -> str:
     return ", ".join(dict.fromkeys(cell.model for cell in preset.cells))
 
 
-_REPEATS = {f"{name}_repeats": name for name in PASSES}
+_REPEATS = {f"{name}_repeats": name for name in PASSES if name != "answer"}
 
 _Names = str | list[str]  # globs
 _Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -251,10 +341,11 @@ def _lacks(name: str, lacking: Sequence[str], is_elsewhere: bool, others: Sequen
 
 def _limit_operations(group: Group, operations: Sequence[str]) -> Group:
     counts = {name: count for name, count in group.repeats.items() if PASSES[name].operation in operations}
-    if "save" in operations:
+    if "save" in operations and counts.get("save"):
         return replace(group, repeats=counts)
-    # Whatever reads needs an artifact.
-    return replace(group, repeats={"save": 1, **counts}, later_saves=0, durable_saves=0)
+    # Whatever reads needs an artifact, or an answer to compare with.
+    origins = {name: 1 for name in ORIGINS if name in group.repeats}
+    return replace(group, repeats={**origins, **counts}, later_saves=0, durable_saves=0)
 
 
 def _parse(file: Path) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from harness.machine.gpu.presence import GpuPresence, Presence, gpu_presence
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
+from harness.planning.own_models import read_model
 from harness.planning.pythons import chosen_python, python_sentence
 from harness.planning.request import Request
 from harness.releases.environments import Environment, describe_obtainable, prepare
@@ -42,6 +43,9 @@ def chosen_preset(request: Request) -> tuple[Preset, tuple[str, ...]]:
             "automatically."
         )
     preset = read_preset(request.preset)
+    if request.own:
+        own = [read_model(asked) for asked in request.own]
+        preset = with_own_models(preset, own, alone=request.models is None)
     for pattern in preset.margins:
         require_known(pattern)
     margin_table(preset.time_margin, preset.margins)  # a margin that makes no sense must not be found after an hour
@@ -109,7 +113,7 @@ def require_room(request: Request, preset: Preset) -> None:
         UsageError: it says what is needed, what there is, and where.
     """
     folder = results_path(request.root) / "runs" / this_machine(request.root, request.machine).name
-    lacking = without_room(preset.cells, memory_limit_bytes(preset), folder)
+    lacking = without_room(preset, memory_limit_bytes(preset), folder)
     shortfall = shortfall_of_places(places_without_room(preset.as_dict()["groups"], lacking))
     if shortfall is not None:
         raise UsageError(shortfall)
@@ -139,7 +143,7 @@ def _narrowed(preset: Preset, request: Request, devices: Sequence[str] | None) -
     return narrow(
         preset,
         devices=devices,
-        models=request.models,
+        models=request.chosen_models,
         operations=request.operations,
         blocks=request.blocks,
         repeats=request.repeats,

@@ -32,7 +32,7 @@ AT_RELEASE_DAYS = 14
 
 _UNRESOLVABLE = "# unresolvable: "
 # The newest TensorFlow's wheels need glibc 2.27; 2.28 is of 2018, and current distributions have 2.31 and more.
-_PLATFORM = "x86_64-manylinux_2_28"
+PLATFORM = "x86_64-manylinux_2_28"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ def _resolve(root: Path, wanted: str, release: Release, policy: str, python_mino
         arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--output-file", str(output)]
         # uv wants some interpreter, which need not be of that version: nothing is built.
         arguments += ["--python", sys.executable, "--python-version", python_minor]
-        arguments += ["--python-platform", _PLATFORM, "--only-binary", ":all:"]
+        arguments += ["--python-platform", PLATFORM, "--only-binary", ":all:"]
         if policy == "at-release":
             # The day counts to its end, in UTC.
             until = release.date + datetime.timedelta(days=AT_RELEASE_DAYS + 1)

@@ -12,7 +12,9 @@ _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 
 
 def files(path: str) -> List[str]:
-    """Return all regular files below `path`, sorted."""
+    """Return all regular files below `path`, sorted; where it is one itself, that one."""
+    if os.path.isfile(path):
+        return [path]
     return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
 
 

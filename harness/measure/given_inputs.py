@@ -1,0 +1,137 @@
+"""Inputs from a file: numpy's .npz, or JSON in the form of TensorFlow Serving's REST interface."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import UsageError
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
+    """Return the values of every input as arrays of its type, text as arrays of bytes objects.
+
+    JSON has `instances` (a list of examples, each a table by input, or its value where there is one input) or `inputs`
+    (a table by input, or the value of the one input), as in https://www.tensorflow.org/tfx/serving/api_rest; bytes are
+    {"b64": "…"}.
+
+    Args:
+        path: ends in .npz or .json.
+        dtypes: the type of each input as TensorFlow writes it, by name.
+        signature: the name of the signature, which the file may name, too.
+
+    Raises:
+        UsageError: it cannot be read, or it does not fit; the text lists the inputs that there are.
+    """
+    if not path.is_file():
+        raise UsageError(f"There is no file {path} with inputs.")
+    given = _of_json(path, sorted(dtypes), signature) if path.suffix.lower() == ".json" else read_npz(path)
+    if len(given) == len(dtypes) == 1 and path.suffix.lower() == ".json" and None in given:
+        given = dict(zip(dtypes, given.values(), strict=True))
+    unknown, missing = sorted(map(str, given.keys() - dtypes.keys())), sorted(dtypes.keys() - given.keys())
+    if unknown or missing:
+        wrong = f"has {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}"
+        raise UsageError(f"{path} {wrong}; signature {signature!r} has the inputs {_list(dtypes)}.")
+    return {str(name): _typed(values, dtypes[str(name)], str(name), path) for name, values in given.items()}
+
+
+def read_npz(path: Path) -> dict[Any, Any]:
+    """Return the arrays of an .npz file by name.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+        raise UsageError(
+            f"{path} is no .npz file that can be read ({error}): write one with numpy.savez(path, NAME=values), text "
+            "as bytes."
+        ) from None
+
+
+def _of_json(path: Path, names: list[str], signature: str) -> dict[Any, Any]:
+    """Return values by name; by None where the file gives the one input's without a name."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no JSON file that can be read: {error}.") from None
+    if not isinstance(document, dict) or ("instances" in document) == ("inputs" in document):
+        raise UsageError(
+            f'{path} must hold {{"instances": […]}} or {{"inputs": {{…}}}}, as TensorFlow Serving\'s REST interface '
+            "takes them."
+        )
+    named = document.get("signature_name", signature)
+    if named != signature:
+        raise UsageError(f"{path} is for signature {named!r}, and {signature!r} is measured: add --signature {named}.")
+    if "inputs" in document:
+        inputs = document["inputs"]
+        return inputs if isinstance(inputs, dict) and set(inputs) != {"b64"} else {None: inputs}
+    instances = document["instances"]
+    if not isinstance(instances, list) or not instances:
+        raise UsageError(f"{path}: `instances` must be a list with at least one example.")
+    if any(not isinstance(one, dict) or set(one) == {"b64"} for one in instances):
+        return {None: instances}
+    if any(one.keys() != instances[0].keys() for one in instances):
+        raise UsageError(f"{path}: the examples of `instances` have different inputs; each must have {_list(names)}.")
+    return {name: [one[name] for one in instances] for name in instances[0]}
+
+
+def _typed(values: Any, dtype: str, name: str, path: Path) -> Any:
+    """Return values as an array of a type, refusing what that would change."""
+    if dtype == "string":
+        return _text(values, name, path)
+    try:
+        array = np.asarray(values)
+        typed = array.astype("bool" if dtype == "bool" else dtype)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(f"{path}: the values of {name} cannot be read as {dtype}: {error}.") from None
+    is_number, is_whole = array.dtype.kind in "biufc", np.dtype(typed.dtype).kind in "iub"
+    if not is_number or (is_whole and not np.array_equal(typed, array)):
+        raise UsageError(f"{path}: the values of {name} are {array.dtype}, and it takes {dtype}.")
+    return typed
+
+
+def _text(values: Any, name: str, path: Path) -> Any:
+    array = np.asarray(_bytes_within(values) if isinstance(values, list | str | dict | bytes) else values)
+    if array.dtype.kind not in "OSU":
+        raise UsageError(f"{path}: the values of {name} are {array.dtype}, and it takes text.")
+    text = np.empty(array.size, dtype=object)
+    text[:] = [one if isinstance(one, bytes) else str(one).encode() for one in array.ravel()]
+    return text.reshape(array.shape)
+
+
+def _bytes_within(values: Any) -> Any:
+    """Return nested lists with bytes in place of {"b64": "…"}, as an object array."""
+    if isinstance(values, dict) and set(values) == {"b64"}:
+        try:
+            return base64.b64decode(str(values["b64"]), validate=True)
+        except binascii.Error as error:
+            raise UsageError(f'a {{"b64": "…"}} of the inputs is not base64: {error}.') from None
+    if isinstance(values, list):
+        within = [_bytes_within(one) for one in values]
+        if within and isinstance(within[0], np.ndarray):
+            return np.stack(within)
+        array = np.empty(len(within), dtype=object)
+        array[:] = within
+        return array
+    return values
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

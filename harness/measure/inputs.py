@@ -1,0 +1,43 @@
+"""The inputs of a model that is not of the zoo: made from its signature, or cut from a file, the same in every run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.measure import given_inputs
+from harness.measure.own_models import Input, OwnModel
+from harness.worker import arrays, random_inputs
+
+
+def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
+    """Return the file of a model's inputs at a batch size (harness/worker/arrays.py), written where it is not there.
+
+    A model whose signature only its release can read (a file that Keras wrote) has none yet: the worker that loads it
+    first writes them.
+    """
+    path = folder / model.name / f"{batch}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() and model.inputs:
+        given = {}
+        if model.inputs_file is not None:
+            dtypes = {one.name: one.dtype for one in model.inputs}
+            given = given_inputs.read(Path(model.inputs_file), dtypes, model.signature or "")
+        arrays.save(
+            str(path),
+            {one.name: cut(given[one.name], one, batch) if given else made(one, batch) for one in model.inputs},
+        )
+    return path
+
+
+def made(one: Input, batch: int) -> Any:
+    """Return random values of an input at a batch size."""
+    shape = (batch, *one.shape) if one.has_batch else one.shape
+    return random_inputs.values(one.name, one.dtype, shape, batch, one.low, one.high)
+
+
+def cut(values: Any, one: Input, batch: int) -> Any:
+    """Return the first `batch` examples of given values, beginning again with the first where there are fewer."""
+    return np.take(values, np.arange(batch) % len(values), axis=0) if one.has_batch else values

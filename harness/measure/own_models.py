@@ -1,0 +1,66 @@
+"""Models that are not of the zoo: an artifact that somebody else wrote, or a user's own Python file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAVED_MODEL, KERAS_FILE, PYTHON_FILE = "saved-model", "keras-file", "python-file"
+AS_IS = "as-is"
+"""The writer of what the harness did not write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a model: its name and type, and how its values are made.
+
+    `shape` is that of one example where the batch size can be chosen (`has_batch`), else the whole; `text` says of
+    what its values are made, where that is not chance alone.
+    """
+
+    name: str
+    dtype: str  # as TensorFlow writes it: float32, string
+    shape: tuple[int, ...]
+    has_batch: bool
+    low: float | None = None  # of the range of its values; None: the type's own
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnModel:
+    """A model as a run measures it. Two of one `name` are the same content, called in the same way."""
+
+    name: str  # what people call it, "@", the beginning of its digest
+    kind: str  # SAVED_MODEL, KERAS_FILE or PYTHON_FILE
+    path: str  # absolute; never written
+    digest: str  # of its content
+    size_bytes: int
+    inputs: tuple[Input, ...]
+    inputs_told: str  # what the values are: "random, seed 1"
+    signature: str | None = None
+    tags: tuple[str, ...] | None = None
+    inputs_file: str | None = None  # where they are given
+    fixed_batch: int | None = None  # the only batch size there is
+    size: str = ""  # of a Python file's model
+    tolerance: float | None = None
+    timeout_s: float | None = None
+    own_batches: tuple[int, ...] = ()  # in place of the plan's
+    packages: tuple[str, ...] = ()  # to be installed beside the release
+
+    @property
+    def base_batch(self) -> int:
+        """The batch size of first calls."""
+        return 1 if self.fixed_batch is None else self.fixed_batch
+
+    @property
+    def called(self) -> str:
+        """What people call it."""
+        return self.name.partition("@")[0]
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its code builds it, so that it can be saved and trained as the zoo's models are."""
+        return self.kind == PYTHON_FILE
+
+    def batches(self, wanted: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the batch sizes that can be measured of those that a plan wants."""
+        return (self.fixed_batch,) if self.fixed_batch is not None else self.own_batches or wanted

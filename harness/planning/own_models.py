@@ -1,0 +1,363 @@
+"""Models of a user's own: what `--model` and `models.toml` name becomes a model that a run can measure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from harness.errors import UsageError, field_error
+from harness.measure import given_inputs
+from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
+from harness.savedmodel import content, directory
+from harness.savedmodel.directory import Signature, Tensor
+from harness.worker import random_inputs
+
+FILE = "models.toml"
+DIGITS = 8
+"""Of a digest, in a model's name."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_KINDS = {".keras": KERAS_FILE, ".h5": KERAS_FILE, ".hdf5": KERAS_FILE, ".py": PYTHON_FILE}
+RANDOM = f"random, seed {random_inputs.SEED}"
+_UNKNOWN_DIMENSION = 1
+"""The size of a dimension beside the batch that a signature leaves open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How a model of a user's own is to be called; what is left out follows from the model itself.
+
+    `shapes` and `ranges` are by input; `inputs` is a file of their values.
+    """
+
+    signature: str | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    inputs: Path | None = None
+    batches: tuple[int, ...] = ()
+    tolerance: float | None = None
+    timeout_s: float | None = None
+    packages: tuple[str, ...] = ()
+    trust: bool = False  # may code of its own run: of a Keras file or a Python file
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A model that was asked for, before it is read."""
+
+    name: str  # what people call it
+    path: Path
+    size: str  # of a Python file's model
+    called: Called
+    is_registered: bool = False  # in models.toml, under its name
+
+
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """One `[[model]]` of models.toml."""
+
+    name: str
+    path: str
+    signature: str | None = None
+    shape: dict[str, tuple[_Count, ...]] = {}
+    range: dict[str, tuple[float, float]] = {}
+    inputs: str | None = None
+    batches: tuple[_Count, ...] = ()
+    tolerance: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    timeout_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    packages: tuple[str, ...] = ()
+    trust: bool = False
+    size: str = ""
+
+
+def registered(root: Path) -> dict[str, Asked]:
+    """Return the models of `models.toml` in the project's root by name; none where there is no such file.
+
+    Raises:
+        UsageError: the file is malformed; the text names the entry and the field.
+    """
+    file = root / FILE
+    if not file.is_file():
+        return {}
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not a TOML file that can be read: {error}.") from error
+    entries = table.get("model", [])
+    if set(table) - {"model"} or not isinstance(entries, list):
+        raise UsageError(f"{file} may hold [[model]] entries and nothing else; README shows one.")
+    found: dict[str, Asked] = {}
+    for number, entry in enumerate(entries, 1):
+        try:
+            read = msgspec.convert(entry, _Entry)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"{file}: entry {number}: {field_error(error, entry)}.") from error
+        if not _NAME.fullmatch(read.name) or read.name in found:
+            raise UsageError(
+                f"{file}: entry {number}: {read.name!r} cannot be a model's name: use letters, digits, '.', '_' and "
+                "'-', at most 80, and each name once."
+            )
+        found[read.name] = Asked(
+            read.name,
+            root / read.path,
+            read.size,
+            Called(
+                signature=read.signature,
+                shapes=read.shape,
+                ranges=read.range,
+                inputs=None if read.inputs is None else root / read.inputs,
+                batches=read.batches,
+                tolerance=read.tolerance,
+                timeout_s=read.timeout_s,
+                packages=read.packages,
+                trust=read.trust,
+            ),
+            is_registered=True,
+        )
+    return found
+
+
+def split_models(root: Path, text: str | None, called: Called) -> tuple[str | None, tuple[Asked, ...]]:
+    """Return the globs of the zoo's models, and the models of the user's own, that `--model` names.
+
+    A path has a slash, ends like a file of a model, or is a folder that is there; a name of `models.toml`, or a glob
+    that matches some, means these; everything else is a glob.
+
+    Args:
+        root: of the project.
+        text: what was given, with commas between; None where nothing was.
+        called: how the models that are given by a path are to be called.
+
+    Raises:
+        UsageError: models.toml is malformed, two paths would have one name, or options are given that no path uses.
+    """
+    globs: list[str] = []
+    own: dict[str, Asked] = {}
+    known: dict[str, Asked] | None = None
+    for word in [word.strip() for word in (text or "").split(",") if word.strip()]:
+        if _is_path(word):
+            asked = _asked(word, called)
+            if asked.name in own and own[asked.name] != asked:
+                raise UsageError(
+                    f"{own[asked.name].path} and {asked.path} would have the same name, {asked.name}: give them names "
+                    f"in {FILE}."
+                )
+            own[asked.name] = asked
+            continue
+        known = registered(root) if known is None else known
+        matching = [one for name, one in known.items() if fnmatchcase(name, word.partition("@")[0])]
+        own.update({one.name: one for one in matching})
+        if not matching:
+            globs.append(word)
+    if called != Called() and not any(one.called == called for one in own.values()):
+        raise UsageError(
+            "--signature, --shape, --range, --inputs and --trust say how a model that is given by a path is called: "
+            f"name one with --model PATH, or write them into {FILE}."
+        )
+    return (",".join(globs) or None if text is not None else None), tuple(own.values())
+
+
+def _is_path(word: str) -> bool:
+    path = Path(word.rpartition(":")[0] if ".py:" in word else word)
+    return "/" in word or path.suffix.lower() in _KINDS or path.is_dir()
+
+
+def _asked(word: str, called: Called) -> Asked:
+    path, size = Path(word).expanduser(), ""
+    if ".py:" in word:
+        text, _, size = word.rpartition(":")
+        path = Path(text).expanduser()
+    stem = path.absolute().name if path.suffix.lower() not in _KINDS else path.stem
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem + (f"-{size}" if size else "")).strip("-._")[:80] or "model"
+    return Asked(name, path, size, called)
+
+
+def read_model(asked: Asked) -> OwnModel:
+    """Return a model as a run measures it: its files are read, its inputs settled, its content hashed.
+
+    Raises:
+        UsageError: it is no model that can be measured, code of its own would have to run and may not, or an input
+            cannot be made; the text says what to do.
+    """
+    path, called = Path(os.path.normpath(asked.path.absolute())), asked.called
+    if not path.exists():
+        raise UsageError(f"There is no model at {asked.path}: give the path of a SavedModel directory or of a file.")
+    kind = SAVED_MODEL if path.is_dir() else _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(
+            f"{asked.path} is no model that can be measured: give a SavedModel directory, a .keras or .h5 file, or a "
+            "Python file with `build` and `inputs`."
+        )
+    if kind != SAVED_MODEL and not called.trust:
+        runs = "is Python code" if kind == PYTHON_FILE else "can hold Python code, which Keras runs when it loads it"
+        raise UsageError(f"{asked.path} {runs}: add --trust (or `trust = true` in {FILE}) if you know who wrote it.")
+    if kind == SAVED_MODEL:
+        model = _saved_model(asked, path)
+    else:
+        given = {
+            "--signature": called.signature,
+            "--shape": called.shapes,
+            "--range": called.ranges,
+            "--inputs": called.inputs,
+        }
+        refused = [name for name, value in given.items() if value]
+        if refused:
+            raise UsageError(f"{', '.join(refused)} are for SavedModel directories; {asked.path} is none.")
+        told = "from its code" if kind == PYTHON_FILE else RANDOM
+        model = OwnModel(
+            name=asked.name, kind=kind, path=str(path), digest=content.digest(path), size_bytes=path.stat().st_size,
+            inputs=(), inputs_told=told, size=asked.size,
+        )  # fmt: skip
+    model = replace(
+        model,
+        own_batches=called.batches,
+        tolerance=called.tolerance,
+        timeout_s=called.timeout_s,
+        packages=called.packages,
+    )
+    return replace(model, name=f"{asked.name}@{_identity(model)[:DIGITS]}")
+
+
+def _identity(model: OwnModel) -> str:
+    """Return the digest of a model's content, and of how it is called where that is not what follows from it."""
+    digest = model.digest.removeprefix("sha256:")
+    special = [model.signature or "serving_default", model.inputs_told, model.size]
+    if special == ["serving_default", RANDOM, ""] or (model.kind != SAVED_MODEL and not model.size):
+        return digest
+    return hashlib.sha256(json.dumps([digest, *special]).encode()).hexdigest()
+
+
+def _saved_model(asked: Asked, path: Path) -> OwnModel:
+    called = asked.called
+    read = directory.read(path)
+    tags, name, signature = chosen_signature(read, called.signature, asked.path)
+    values = {}
+    if called.inputs is not None:
+        file = called.inputs.absolute()
+        values = given_inputs.read(file, {each: one.dtype for each, one in signature.inputs.items()}, name)
+        told = f"{file.name}, SHA-256 {given_inputs.file_digest(file)[:16]}"
+    inputs, notes = settled_inputs(signature.inputs, called, values, asked.path)
+    if not values:
+        told = "; ".join([RANDOM, *notes])
+    return OwnModel(
+        name=asked.name,
+        kind=SAVED_MODEL,
+        path=str(path),
+        digest=content.digest(path),
+        size_bytes=sum(one.size_bytes for one in read.files),
+        inputs=inputs,
+        inputs_told=told,
+        signature=name,
+        tags=tags,
+        inputs_file=None if called.inputs is None else str(called.inputs.absolute()),
+        fixed_batch=fixed_batch(inputs),
+    )
+
+
+def chosen_signature(
+    read: directory.SavedModel, wanted: str | None, path: Path
+) -> tuple[tuple[str, ...] | None, str, Signature]:
+    """Return the tags of a meta graph, where it must be named, and the name and content of a signature.
+
+    It is the one that is wanted, else `serving_default`, else the only one.
+
+    Raises:
+        UsageError: it is not there, or one has to be chosen; the text lists those that there are.
+    """
+    graphs = read.meta_graphs
+    graph = next((one for one in graphs if set(one.tags) == {"serve"}), graphs[0])
+    tags = None if len(graphs) == 1 and set(graph.tags) == {"serve"} else tuple(graph.tags)
+    usable = {name: one for name, one in graph.signatures.items() if one.outputs and not name.startswith("__")}
+    listed = ", ".join(sorted(usable)) or "none that can be called"
+    if wanted is not None and wanted not in usable:
+        raise UsageError(f"{path} has no signature {wanted!r}: it has {listed}.")
+    name = wanted or ("serving_default" if "serving_default" in usable else None)
+    if name is None:
+        if len(usable) != 1:
+            choose = "choose one with --signature NAME" if usable else "it cannot be measured"
+            raise UsageError(f"{path} has no signature 'serving_default': it has {listed}; {choose}.")
+        (name,) = usable
+    return tags, name, usable[name]
+
+
+def settled_inputs(
+    tensors: Mapping[str, Tensor], called: Called, values: Mapping[str, Any], path: Path
+) -> tuple[tuple[Input, ...], list[str]]:
+    """Return how the values of a signature's inputs are made, and what was assumed or asked for, as people are told.
+
+    Args:
+        tensors: the inputs by name.
+        called: shapes and ranges that were asked for.
+        values: the given values by name; empty where they are made.
+        path: of the model, for what is refused.
+
+    Raises:
+        UsageError: a type cannot be made, a name is not there, or a shape does not fit.
+    """
+    for option, names in (("--shape", called.shapes), ("--range", called.ranges)):
+        for name in names:
+            if name not in tensors:
+                raise UsageError(f"{option} names {name!r}; the inputs of {path} are {', '.join(sorted(tensors))}.")
+    inputs, notes = [], []
+    for name, tensor in tensors.items():
+        if not values and tensor.dtype not in random_inputs.SUPPORTED:
+            raise UsageError(
+                f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
+                "signature with --signature."
+            )
+        shape = values[name].shape if values else called.shapes.get(name)
+        has_batch = tensor.shape is None or (len(tensor.shape) > 0 and tensor.shape[0] is None)
+        if shape is not None:
+            _require_fit(name, tuple(shape), tensor, path)
+            if not values:
+                notes.append(f"{name} has the shape {','.join(map(str, shape))}")
+            rest = tuple(shape[1:]) if has_batch else tuple(shape)
+            has_batch = has_batch and len(shape) > 0
+        elif tensor.shape is None:
+            rest = ()
+            notes.append(f"{name} is of unknown rank and taken for one value an example")
+        else:
+            rest = tuple(_UNKNOWN_DIMENSION if size is None else size for size in tensor.shape[int(has_batch) :])
+            if None in tensor.shape[int(has_batch) :]:
+                notes.append(f"open dimensions of {name} have size {_UNKNOWN_DIMENSION}")
+        low, high = called.ranges.get(name, (None, None))
+        if low is not None and high is not None:
+            if not low <= high:
+                raise UsageError(f"--range {name}={low:g},{high:g} is empty: give the smaller number first.")
+            notes.append(f"{name} from {low:g} to {high:g}")
+        inputs.append(Input(name, tensor.dtype, rest, has_batch, low, high))
+    return tuple(inputs), notes
+
+
+def _require_fit(name: str, shape: tuple[int, ...], tensor: Tensor, path: Path) -> None:
+    if tensor.shape is None:
+        return
+    fits = len(shape) == len(tensor.shape) and all(b in (None, a) for a, b in zip(shape, tensor.shape, strict=True))
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in tensor.shape)
+        raise UsageError(
+            f"The shape {','.join(map(str, shape)) or '(a single value)'} does not fit input {name!r} of {path}, which "
+            f"takes ({wanted})."
+        )
+
+
+def fixed_batch(inputs: Sequence[Input]) -> int | None:
+    """Return the only batch size that inputs allow: that of their shapes, 1 where they have none in common.
+
+    None: it can be chosen.
+    """
+    if any(one.has_batch for one in inputs):
+        return None
+    sizes = {one.shape[0] if one.shape else 1 for one in inputs}
+    return sizes.pop() if len(sizes) == 1 else 1

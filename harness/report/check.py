@@ -1,0 +1,180 @@
+"""Whether models still load and answer the same: a table a model, and below it in words what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from harness.answers.check import Advice, Cell, Check, CheckedModel, State
+from harness.measure.own_models import KERAS_FILE
+from harness.report.document import Cell as TableCell
+from harness.report.document import (
+    Command,
+    Document,
+    Item,
+    Items,
+    Paragraph,
+    Part,
+    Report,
+    Row,
+    Section,
+    Tone,
+    items,
+    table,
+)
+from harness.report.numbers import count
+
+_READERS = {
+    "tf-load": "tf.saved_model.load",
+    "keras-load": "keras.models.load_model",
+    "tfsm-layer": "keras.layers.TFSMLayer",
+    "v1-session": "TensorFlow 1 loader",
+}
+_REMEDIES = {"tf-keras-first": "after `import tf_keras`", "legacy-keras": "of tf_keras"}
+_WORDS = {
+    State.ANSWERS: "answers",
+    State.EQUAL: "equal",
+    State.NOT_DETERMINISTIC: "random outputs",
+    State.REFUSED: "refused",
+    State.UNSUPPORTED: "no such API",
+    State.CRASHED: "crashed",
+    State.TIMEOUT: "timed out",
+}
+_LONGEST_ERROR = 160
+
+
+def report_check(check: Check) -> Report:
+    """Return the document: what is broken first, then a table for each model, what to do, and how to read it."""
+    parts: list[Part] = [Paragraph(_headline(check), Tone.WORSE if check.broken else Tone.STRONG)]
+    if check.unread:
+        texts = (f"{one.path}: {one.reason}" for one in check.unread)
+        parts.append(Section("Not tried", (items(texts, "model"),)))
+    for checked in check.models:
+        parts.append(Section(_title(checked), tuple(_of_model(check, checked))))
+    parts.append(
+        Paragraph(
+            "equal: the outputs are the same to the last bit as those that answer; close: within 1e-6 of an output's "
+            "largest value; differs: by the share shown. No time was measured.",
+            Tone.QUIET,
+        )
+    )
+    return Report("check", Document(None, tuple(parts)), _data(check), check.exit_code)
+
+
+def _headline(check: Check) -> str:
+    newest, all_of = check.releases[-1], count(len(check.models), "model")
+    if not check.broken:
+        which = "The model loads and answers" if len(check.models) == 1 else f"All {all_of} load and answer"
+        return f"{which} the same in {newest}{_by(check)}."
+    if len(check.models) == 1:
+        cell = check.decisive(check.models[0])
+        does = "answers differently" if cell is not None and cell.state is State.DIFFERS else "does not load"
+        return f"{check.models[0].model.called} {does} in {newest}{_by(check)}."
+    names = ", ".join(one.model.called for one in check.broken)
+    return f"{len(check.broken)} of {all_of} do not load or answer differently in {newest}{_by(check)}: {names}."
+
+
+def _by(check: Check) -> str:
+    if all(one.model.kind == KERAS_FILE for one in check.models):
+        return ""
+    return f" by {_READERS[check.reader]}"
+
+
+def _title(checked: CheckedModel) -> str:
+    model = checked.model
+    signature = f", signature {model.signature}" if model.signature else ""
+    return f"{model.called}{signature}; inputs: {model.inputs_told}"
+
+
+def _of_model(check: Check, checked: CheckedModel) -> Iterator[Part]:
+    keys = dict.fromkeys((cell.reader, cell.remedy) for cell in checked.cells)
+    rows = []
+    for reader, remedy in keys:
+        cells = [checked.cell(release, reader, remedy) for release in check.releases]
+        decides = any(cell is not None and cell is check.decisive(checked) for cell in cells)
+        wrong = decides and any(one is checked for one in check.broken)
+        texts: list[TableCell] = [_reader(reader, remedy), *("" if cell is None else _text(cell) for cell in cells)]
+        rows.append(Row(tuple(texts), Tone.WORSE if wrong else Tone.PLAIN))
+    yield table(("loaded by", *check.releases), (), rows)
+    errors = dict.fromkeys(
+        (cell.release, _reader(cell.reader, cell.remedy), _error(cell))
+        for cell in checked.cells
+        if cell.error is not None and cell.state is not State.UNSUPPORTED
+    )
+    if errors:
+        yield Items(tuple(Item(f"{release}, {reader}: {text}") for release, reader, text in errors), "error")
+    yield from _advice(checked)
+
+
+def _advice(checked: CheckedModel) -> Iterator[Part]:
+    for release in dict.fromkeys(one.release for one in checked.advice):
+        tried = [one for one in checked.advice if one.release == release]
+        works = [one for one in tried if one.works]
+        fails = ", ".join(one.text for one in tried if not one.works)
+        if works:
+            yield Paragraph(f"What works in {release}, tried on this model:", Tone.STRONG)
+            yield Items(tuple(Item(one.text, (Command(one.command),)) for one in works), "remedy")
+        if fails:
+            yield Paragraph(f"Tried in {release} without success: {fails}.")
+
+
+def _reader(reader: str, remedy: str | None) -> str:
+    if remedy is None:
+        return _READERS[reader]
+    if remedy == "legacy-keras":
+        return "tf_keras.models.load_model"
+    how = _REMEDIES.get(remedy, remedy.replace("rewritten-in-", "of a copy written in "))
+    return f"{_READERS[reader]} {how}"
+
+
+def _text(cell: Cell) -> str:
+    if cell.state in (State.CLOSE, State.DIFFERS):
+        word = "close" if cell.state is State.CLOSE else "differs"
+        if cell.max_abs_difference is None:
+            return word
+        share = "" if cell.relative is None else f" ({cell.relative:.1e} of the largest)"
+        return f"{word}: {cell.max_abs_difference:.2g}{share}"
+    return _WORDS[cell.state]
+
+
+def _error(cell: Cell) -> str:
+    assert cell.error is not None
+    text = cell.error.message if cell.error.kind is None else f"{cell.error.kind}: {cell.error.message}"
+    return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"
+
+
+def _data(check: Check) -> dict[str, Any]:
+    return {
+        "releases": list(check.releases),
+        "reader": check.reader,
+        "not_tried": [{"path": one.path, "reason": one.reason} for one in check.unread],
+        "models": [
+            {
+                "name": one.model.called,
+                "path": one.model.path,
+                "digest": one.model.digest,
+                "signature": one.model.signature,
+                "inputs": one.model.inputs_told,
+                "cells": [_cell(cell) for cell in one.cells],
+                "advice": [_advised(each) for each in one.advice],
+            }
+            for one in check.models
+        ],
+    }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {
+        "release": cell.release,
+        "reader": cell.reader,
+        "remedy": cell.remedy,
+        "state": cell.state.value,
+        "error": None if cell.error is None else {"class": cell.error.kind, "message": cell.error.message},
+        "reference_release": cell.reference_release,
+        "max_abs_difference": cell.max_abs_difference,
+        "relative_difference": cell.relative,
+    }
+
+
+def _advised(one: Advice) -> dict[str, Any]:
+    return {"release": one.release, "remedy": one.remedy, "works": one.works, "text": one.text, "command": one.command}
