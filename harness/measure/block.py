@@ -287,7 +287,7 @@ class Block:
 
     def _ask(self, subject: Subject, request: Message, key: tuple[str, ...], spawned: bool) -> tuple[str, Message]:
         """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
-        Path(request["artifact"]).parent.mkdir(parents=True, exist_ok=True)
+        Path(request["scratch"]).parent.mkdir(parents=True, exist_ok=True)
         if spawned or self._conditions.isolation == "spawn":
             return "spawn", self._ask_spawned(subject, request, times_import=spawned)
         result = self._ask_forked(subject, request)

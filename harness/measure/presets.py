@@ -157,7 +157,7 @@ def narrow(
     is not among what is left.
     """
     for glob in _globs(models):
-        if not any(fnmatchcase(cell.model, glob) for cell in preset.cells):
+        if not any(matches(cell.model, glob) for cell in preset.cells):
             raise UsageError(f"Preset {preset.name!r} has no model that {glob!r} matches: it has {_models(preset)}.")
     groups = []
     for group in preset.groups:

@@ -209,6 +209,10 @@ def _failure(reason: str) -> Dict[str, Any]:
     return dict(Recorder().as_dict(), status="failed", reason=reason)
 
 
+def _without_paths(reason: str, request: Dict[str, Any]) -> str:
+    return shown(shown(reason, request["artifact"]), request["scratch"])
+
+
 def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one operation and return what its record will hold. Never raises for what the operation does."""
     from harness.worker.operations import OPERATIONS
@@ -241,6 +245,6 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
         sys.stdout.flush()
         sys.stderr.flush()
     for entry in recorder.absent:
-        entry["reason"] = shown(entry["reason"], request["artifact"])
-    reason = None if reason is None else shown(reason, request["artifact"])
+        entry["reason"] = _without_paths(entry["reason"], request)
+    reason = None if reason is None else _without_paths(reason, request)
     return dict(recorder.as_dict(), status=status, reason=reason, pid=os.getpid())
