@@ -18,6 +18,10 @@ class ReleaseError(UsageError):
     """A release cannot be had here; one sentence that says why and what to do."""
 
 
+class ModelError(UsageError):
+    """A model's files cannot be read; one sentence that says why and what to do."""
+
+
 _PLACE = re.compile(r" - at `\$\.?(.+)`$")
 _EXPECTED = re.compile(r"Expected `([^`]+)`(?: (>=|<=|>|<) (\S+))?")
 _STEP = re.compile(r"(\w+)|\[(\d+)\]")
