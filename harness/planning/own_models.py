@@ -18,8 +18,9 @@ import msgspec
 from harness.errors import UsageError, field_error
 from harness.measure import given_inputs
 from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
-from harness.savedmodel import content, directory
-from harness.savedmodel.directory import Signature, Tensor
+from harness.savedmodel.content import digest
+from harness.savedmodel.description import SavedModel, Signature, TensorSpec
+from harness.savedmodel.reading import read
 from harness.worker import random_inputs
 
 FILE = "models.toml"
@@ -100,28 +101,28 @@ def registered(root: Path) -> dict[str, Asked]:
     found: dict[str, Asked] = {}
     for number, entry in enumerate(entries, 1):
         try:
-            read = msgspec.convert(entry, _Entry)
+            listed = msgspec.convert(entry, _Entry)
         except msgspec.ValidationError as error:
             raise UsageError(f"{file}: entry {number}: {field_error(error, entry)}.") from error
-        if not _NAME.fullmatch(read.name) or read.name in found:
+        if not _NAME.fullmatch(listed.name) or listed.name in found:
             raise UsageError(
-                f"{file}: entry {number}: {read.name!r} cannot be a model's name: use letters, digits, '.', '_' and "
+                f"{file}: entry {number}: {listed.name!r} cannot be a model's name: use letters, digits, '.', '_' and "
                 "'-', at most 80, and each name once."
             )
-        found[read.name] = Asked(
-            read.name,
-            root / read.path,
-            read.size,
+        found[listed.name] = Asked(
+            listed.name,
+            root / listed.path,
+            listed.size,
             Called(
-                signature=read.signature,
-                shapes=read.shape,
-                ranges=read.range,
-                inputs=None if read.inputs is None else root / read.inputs,
-                batches=read.batches,
-                tolerance=read.tolerance,
-                timeout_s=read.timeout_s,
-                packages=read.packages,
-                trust=read.trust,
+                signature=listed.signature,
+                shapes=listed.shape,
+                ranges=listed.range,
+                inputs=None if listed.inputs is None else root / listed.inputs,
+                batches=listed.batches,
+                tolerance=listed.tolerance,
+                timeout_s=listed.timeout_s,
+                packages=listed.packages,
+                trust=listed.trust,
             ),
             is_registered=True,
         )
@@ -216,7 +217,8 @@ def read_model(asked: Asked) -> OwnModel:
             raise UsageError(f"{', '.join(refused)} are for SavedModel directories; {asked.path} is none.")
         told = "from its code" if kind == PYTHON_FILE else RANDOM
         model = OwnModel(
-            name=asked.name, kind=kind, path=str(path), digest=content.digest(path), size_bytes=path.stat().st_size,
+            name=asked.name, kind=kind, path=str(path), size_bytes=path.stat().st_size,
+            digest=given_inputs.file_digest(path),
             inputs=(), inputs_told=told, size=asked.size,
         )  # fmt: skip
     model = replace(
@@ -231,17 +233,16 @@ def read_model(asked: Asked) -> OwnModel:
 
 def _identity(model: OwnModel) -> str:
     """Return the digest of a model's content, and of how it is called where that is not what follows from it."""
-    digest = model.digest.removeprefix("sha256:")
     special = [model.signature or "serving_default", model.inputs_told, model.size]
     if special == ["serving_default", RANDOM, ""] or (model.kind != SAVED_MODEL and not model.size):
-        return digest
-    return hashlib.sha256(json.dumps([digest, *special]).encode()).hexdigest()
+        return model.digest
+    return hashlib.sha256(json.dumps([model.digest, *special]).encode()).hexdigest()
 
 
 def _saved_model(asked: Asked, path: Path) -> OwnModel:
     called = asked.called
-    read = directory.read(path)
-    tags, name, signature = chosen_signature(read, called.signature, asked.path)
+    saved = read(path)
+    tags, name, signature = chosen_signature(saved, called.signature, asked.path)
     values = {}
     if called.inputs is not None:
         file = called.inputs.absolute()
@@ -254,8 +255,8 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
         name=asked.name,
         kind=SAVED_MODEL,
         path=str(path),
-        digest=content.digest(path),
-        size_bytes=sum(one.size_bytes for one in read.files),
+        digest=digest(path),
+        size_bytes=sum(one.bytes for one in saved.files),
         inputs=inputs,
         inputs_told=told,
         signature=name,
@@ -266,7 +267,7 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
 
 
 def chosen_signature(
-    read: directory.SavedModel, wanted: str | None, path: Path
+    saved: SavedModel, wanted: str | None, path: Path
 ) -> tuple[tuple[str, ...] | None, str, Signature]:
     """Return the tags of a meta graph, where it must be named, and the name and content of a signature.
 
@@ -275,10 +276,10 @@ def chosen_signature(
     Raises:
         UsageError: it is not there, or one has to be chosen; the text lists those that there are.
     """
-    graphs = read.meta_graphs
+    graphs = saved.meta_graphs
     graph = next((one for one in graphs if set(one.tags) == {"serve"}), graphs[0])
     tags = None if len(graphs) == 1 and set(graph.tags) == {"serve"} else tuple(graph.tags)
-    usable = {name: one for name, one in graph.signatures.items() if one.outputs and not name.startswith("__")}
+    usable = {name: one for name, one in graph.signatures.items() if one.outputs and one.is_for_users}
     listed = ", ".join(sorted(usable)) or "none that can be called"
     if wanted is not None and wanted not in usable:
         raise UsageError(f"{path} has no signature {wanted!r}: it has {listed}.")
@@ -292,7 +293,7 @@ def chosen_signature(
 
 
 def settled_inputs(
-    tensors: Mapping[str, Tensor], called: Called, values: Mapping[str, Any], path: Path
+    tensors: Mapping[str, TensorSpec], called: Called, values: Mapping[str, Any], path: Path
 ) -> tuple[tuple[Input, ...], list[str]]:
     """Return how the values of a signature's inputs are made, and what was assumed or asked for, as people are told.
 
@@ -340,7 +341,7 @@ def settled_inputs(
     return tuple(inputs), notes
 
 
-def _require_fit(name: str, shape: tuple[int, ...], tensor: Tensor, path: Path) -> None:
+def _require_fit(name: str, shape: tuple[int, ...], tensor: TensorSpec, path: Path) -> None:
     if tensor.shape is None:
         return
     fits = len(shape) == len(tensor.shape) and all(b in (None, a) for a, b in zip(shape, tensor.shape, strict=True))
