@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.machine.findings import Finding, advice, ok
 from harness.measure.pinning import worker_environment
 
 MOST_DISK_BYTES = 64 << 30
@@ -128,6 +129,19 @@ class Protection:
 
     isolates: bool
     sentence: str  # for the first line of a command that runs one
+    reason: str | None = None  # why there is no sandbox
+
+    def finding(self) -> Finding:
+        """Return what `doctor` says of it."""
+        if self.reason is None:
+            return ok("sandbox", "models of others can be run in a sandbox: no network, one writable folder")
+        return advice(
+            "sandbox",
+            f"models of others cannot be run in a sandbox ({self.reason})",
+            "Allow user namespaces: sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0, "
+            "or in a container a security profile that allows unshare and mount. Until then, measure only models "
+            "that you trust.",
+        )
 
 
 @cache
@@ -159,6 +173,7 @@ def what_guards() -> Protection:
         f"There is no sandbox on this machine ({reason}): the model runs with your rights and can reach the network "
         "and your files. Only its environment variables, time, memory and disk space are limited, so measure only "
         "models that you trust.",
+        reason,
     )
 
 

@@ -58,8 +58,14 @@ class WorkerProcess:
         self._buffer = b""
         self._channel, theirs = socket.socketpair()
         self.started = time.monotonic()
-        told = [] if guard is None else [guard.prepare()]
-        self._disk = None if guard is None else _Disk(guard, log)
+        try:
+            told = [] if guard is None else [guard.prepare()]
+            self._disk = None if guard is None else _Disk(guard, log)
+        except OSError as error:
+            # What ran there before can have put anything into the scratch folder.
+            theirs.close()
+            self._channel.close()
+            raise WorkerLost(f"not-started: the scratch folder cannot be used ({error})") from error
         with theirs, log.open("ab") as output:
             self._log_start = output.tell()
             try:

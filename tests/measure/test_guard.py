@@ -14,7 +14,7 @@ import pytest
 from sandboxed import SCRIPT, in_sandbox, needs_sandbox
 
 from harness.measure import guard as host
-from harness.measure.guard import Guard, disk_use, guarded_environment, what_guards
+from harness.measure.guard import Guard, Protection, disk_use, guarded_environment, what_guards
 from harness.measure.worker_process import WorkerLost, WorkerProcess
 
 SECRETS = (
@@ -116,6 +116,13 @@ def test_what_an_earlier_graph_left_in_its_home_is_not_run(start: Start, tmp_pat
     assert not (tmp_path / "escaped").exists()
 
 
+def test_a_scratch_folder_that_a_graph_has_spoilt_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch" / "home").write_text("no folder")
+    with pytest.raises(WorkerLost, match=r"^not-started: the scratch folder cannot be used"):
+        start("return 1")
+
+
 @pytest.mark.parametrize(
     ("held", "reason"),
     [
@@ -142,6 +149,8 @@ def test_the_machine_offers_a_sandbox_and_inside_one_it_says_why_not(tmp_path: P
     told = in_sandbox(Guard(tmp_path.resolve() / "scratch"), "-c", program).stdout
     assert "isolates=False" in told
     assert "There is no sandbox on this machine (unshare: " in told
+    assert what_guards().finding().severity == "ok"
+    assert Protection(False, "", "unshare: refused").finding().severity == "advice"
 
 
 def test_too_much_on_the_disk_ends_the_worker(start: Start) -> None:
