@@ -12,6 +12,7 @@ from harness.machine.floors import Floor, measure_floors
 from harness.machine.gpu.fitness import gpu_findings
 from harness.machine.host_fitness import host_findings
 from harness.machine.storage_fitness import existing, storage_findings
+from harness.measure.guard import what_guards
 from harness.measure.pinning import worker_environment
 from harness.releases.environments import BYTES_NEEDED, FOLDER, choose_wheel
 from harness.releases.fitness import release_findings
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     }
     findings: list[Finding] = [
         *host_findings(),
+        what_guards().finding(),
         *storage_findings(places),
         *release_findings(root),
         *gpu_findings(worker_environment(os.environ, results)),
