@@ -195,7 +195,7 @@ def _try_all(question: Question, environment: Environment, tried: _Tried, say: C
     release = environment.subject
     say(f"trying {release}")
     folder = question.folder / re.sub(r"[^\w.@-]", "_", release)
-    with Trials(environment.python, environment.variables, folder, question.imports) as trials:
+    with Trials(environment.python, environment.variables, folder, question.models, question.imports) as trials:
         for model in question.models:
             for reader in _readers(model):
                 tried[release, model.name, reader, None] = trials.answer(model, reader)
@@ -245,12 +245,14 @@ def _try_remedies(
             pin = f"tf_keras=={beside.environment.packages.get('tf_keras', '')}"
             say(f"trying {release} with {pin}")
             variables = beside.environment.variables
-            with Trials(environment.python, variables, folder, (*question.imports, *beside.imports)) as trials:
+            imports = (*question.imports, *beside.imports)
+            with Trials(environment.python, variables, folder, models, imports) as trials:
                 for model in models:
                     tried[release, model.name, "tf-load", TF_KERAS] = trials.answer(model, "tf-load")
                     text = "install tf_keras and import it before the model is loaded"
                     advise(model, TF_KERAS, text, f"pip install --no-deps {pin}  # then: import tf_keras")
-            with Trials(environment.python, {**variables, "TF_USE_LEGACY_KERAS": "1"}, folder) as trials:
+            legacy = {**variables, "TF_USE_LEGACY_KERAS": "1"}
+            with Trials(environment.python, legacy, folder, models, question.imports) as trials:
                 for model in models:
                     tried[release, model.name, "keras-load", LEGACY] = trials.answer(model, "keras-load")
                     text = "load it by tf_keras.models.load_model"
@@ -261,11 +263,12 @@ def _try_remedies(
             continue
         remedy = f"rewritten-in-{writer.subject}"
         written = question.folder / f"rewritten-{model.name}"
-        with Trials(writer.python, writer.variables, folder, question.imports) as trials:
+        with Trials(writer.python, writer.variables, folder, [model], question.imports) as trials:
             say(f"writing {model.called} anew in {writer.subject}")
             made = trials.rewrite(model, written) if not written.exists() else Try("ok", None, True, None)
         if made.status == "ok":
-            with Trials(environment.python, environment.variables, folder, question.imports) as trials:
+            of_new = (environment.python, environment.variables, folder, [model], question.imports, (written,))
+            with Trials(*of_new) as trials:
                 made = trials.answer(replace(model, tags=None), "tf-load", str(written))
         tried[release, model.name, "tf-load", remedy] = made
         text = f"load it in {writer.subject} and save its signature alone, without the optimizer"

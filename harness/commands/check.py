@@ -14,6 +14,7 @@ from harness.commands.shared.plan import SUBJECT, add_own_models, called_of
 from harness.errors import ReleaseError, UsageError
 from harness.formats.registry import READERS
 from harness.measure import given_inputs
+from harness.measure.guard import what_guards
 from harness.measure.own_models import PYTHON_FILE, OwnModel
 from harness.measure.trials import scratch
 from harness.planning.own_models import read_model, split_models
@@ -81,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
             imports.update(beside.imports)
         environments.append(environment)
     expected = None if options.expect is None else _expected(options.expect)
+    _say(what_guards().sentence)
     with scratch(results_path(root) / "scratch") as folder:
         question = Question(
             models=tuple(models),

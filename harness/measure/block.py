@@ -14,6 +14,7 @@ from harness.machine.guards import Guards
 from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
+from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.host_phases import host_phase
 from harness.measure.inputs import write_inputs
 from harness.measure.memory_watch import MemoryWatch
@@ -73,7 +74,10 @@ class Block:
         subjects = len(conditions.subjects)
         self._steps = subjects * (1 + sum(group.repeats_in_all * len(group.cells) for group in self._groups))
         self._artifacts = conditions.folder / "artifacts"
-        self._environment = worker_environment(os.environ, self._artifacts, conditions.gpu_uuid)
+        own = conditions.preset.models
+        self._guard = guard_for(own, self._artifacts) if own else None
+        variables = worker_environment if self._guard is None else guarded_environment
+        self._environment = variables(os.environ, self._artifacts, conditions.gpu_uuid)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
 
     def measure(self) -> list[float]:
@@ -141,7 +145,8 @@ class Block:
 
     def _start(self, subject: Subject) -> WorkerProcess:
         log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
-        return WorkerProcess(subject.python, {**self._environment, **subject.variables}, log, self._artifacts)
+        environment = {**self._environment, **subject.variables}
+        return WorkerProcess(subject.python, environment, log, self._artifacts, self._guard)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         # By subject and operation, "*" for all: status and reason of what keeps it from going on.

@@ -13,13 +13,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from harness.machine.findings import Finding, advice, ok
+from harness.measure.own_models import OwnModel
 from harness.measure.pinning import worker_environment
 
 MOST_DISK_BYTES = 64 << 30
@@ -94,6 +95,18 @@ class Guard:
         if self.isolates and not (held["network"] and held["files"]):
             return "the worker can reach the network or write outside its folder"
         return None
+
+
+def guard_for(models: Sequence[OwnModel], scratch: Path, readable: Sequence[Path] = ()) -> Guard:
+    """Return the guard of a worker that loads these models.
+
+    Args:
+        models: they stay readable where they lie.
+        scratch: the one folder that can be written, absolute.
+        readable: what else stays readable.
+    """
+    paths = (Path(model.path) for model in models)
+    return Guard(scratch.resolve(), (*paths, *readable), isolates=what_guards().isolates)
 
 
 def _homes() -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.machine.identity import Machine
+from harness.measure.guard import what_guards
 from harness.measure.presets import Preset
 from harness.releases.environments import Environment
 from harness.worker import WORKER_VERSION
@@ -72,6 +73,7 @@ class Plan:
             **({"GPU": gpu_uuid} if gpu_uuid else {}),
             **({"loader": loader} if loader else {}),
             **({"looks": list(self.looks)} if self.looks else {}),
+            **({"sandbox": what_guards().isolates} if self.preset.models else {}),
             **({"profiles": profiles} if profiles else {}),
             **(builds if installed else {}),
         }

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from harness.measure.block import IMPORT_TIMEOUT_S
+from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.inputs import write_inputs
 from harness.measure.memory_limit import memory_allowed_bytes
 from harness.measure.own_models import AS_IS, OwnModel
-from harness.measure.pinning import worker_environment
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.worker import arrays
 
@@ -43,17 +43,30 @@ class Trials:
         python: the release's interpreter.
         variables: what its profile and its packages set.
         folder: for everything that is written, and removed at the end.
+        models: what will be tried.
         imports: modules that each try imports before it loads.
+        readable: what must be readable, too.
     """
 
-    def __init__(self, python: Path, variables: Mapping[str, str], folder: Path, imports: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        python: Path,
+        variables: Mapping[str, str],
+        folder: Path,
+        models: Sequence[OwnModel],
+        imports: tuple[str, ...] = (),
+        readable: tuple[Path, ...] = (),
+    ) -> None:
         self._python, self._variables, self._imports = python, variables, imports
+        self._inputs = folder.parent / "inputs"
+        self._models, self._readable = models, (self._inputs, *readable)
         self._folder = folder
         self._worker: WorkerProcess | None = None
         self._count = 0
 
     def __enter__(self) -> Trials:
         self._folder.mkdir(parents=True)
+        self._inputs.mkdir(exist_ok=True)
         return self
 
     def __exit__(
@@ -74,7 +87,10 @@ class Trials:
 
     def rewrite(self, model: OwnModel, path: Path) -> Try:
         """Load a model and write its signature anew, without what else it holds, at `path`."""
-        result = self._ask("rewrite", model, "tf-load", {"artifact": model.path, "written": str(path)})
+        written = self._folder / "rewritten"
+        result = self._ask("rewrite", model, "tf-load", {"artifact": model.path, "written": str(written)})
+        if result["status"] == "ok":
+            written.replace(path)
         return Try(result["status"], result["reason"], True, None)
 
     def _place(self, what: str) -> str:
@@ -104,9 +120,7 @@ class Trials:
                 "tags": model.tags,
                 "base_batch": model.base_batch,
                 "fixed_batch": model.fixed_batch is not None,
-                "inputs": {
-                    str(model.base_batch): str(write_inputs(model, model.base_batch, self._folder.parent / "inputs"))
-                },
+                "inputs": {str(model.base_batch): str(write_inputs(model, model.base_batch, self._inputs))},
             },
             **more,
         }
@@ -120,8 +134,10 @@ class Trials:
 
     def _once(self, request: Message) -> Message:
         if self._worker is None:
-            environment = {**worker_environment(os.environ, self._folder), **self._variables}
-            self._worker = WorkerProcess(self._python, environment, self._folder / "worker.log", self._folder)
+            environment = {**guarded_environment(os.environ, self._folder), **self._variables}
+            guard = guard_for(self._models, self._folder, self._readable)
+            log = self._folder / "worker.log"
+            self._worker = WorkerProcess(self._python, environment, log, self._folder, guard)
             self._worker.wait_for_import(IMPORT_TIMEOUT_S)
         try:
             return self._worker.ask(request)

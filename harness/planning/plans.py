@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.answers.shortfall import places_without_room, shortfall_of_places
 from harness.errors import UsageError
 from harness.machine.gpu.presence import GpuPresence, Presence, gpu_presence
+from harness.measure.guard import what_guards
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
@@ -77,6 +78,8 @@ def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, .
     preset, absent = chosen_preset(request)
     machine = this_machine(request.root, request.machine)
     require_room(request, preset)
+    if preset.models:
+        progress.say(what_guards().sentence)
     chosen = chosen_subjects(request.root, request.subjects)
     choice = chosen_python([release for release, _ in chosen], request.python)
     if choice is not None:
