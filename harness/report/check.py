@@ -44,21 +44,34 @@ _LONGEST_ERROR = 160
 
 
 def report_check(check: Check) -> Report:
-    """Return the document: what is broken first, then a table for each model, what to do, and how to read it."""
+    """Return the document: the answer, of several models a table, then each that needs a look, and how to read it."""
     parts: list[Part] = [Paragraph(_headline(check), Tone.WORSE if check.broken else Tone.STRONG)]
     if check.unread:
         texts = (f"{one.path}: {one.reason}" for one in check.unread)
         parts.append(Section("Not tried", (items(texts, "model"),)))
-    for checked in check.models:
-        parts.append(Section(_title(checked), tuple(_of_model(check, checked))))
-    parts.append(
-        Paragraph(
-            "equal: the outputs are the same to the last bit as those that answer; close: within 1e-6 of an output's "
-            "largest value; differs: by the share shown. No time was measured.",
-            Tone.QUIET,
-        )
-    )
+    shown = check.models
+    if len(check.models) > 1:
+        parts.append(Section(f"Loaded by {_READERS[check.reader]}", (_overview(check),)))
+        shown = check.broken
+    parts += [Section(_title(checked), tuple(_of_model(check, checked))) for checked in shown]
+    parts.append(Paragraph(_LEGEND, Tone.QUIET))
     return Report("check", Document(None, tuple(parts)), _data(check), check.exit_code)
+
+
+_LEGEND = (
+    "answers: the others are compared with this one; equal: the same to the last bit; close and differs: the largest "
+    "difference as a share of the largest value, close up to 1e-6. No time was measured."
+)
+
+
+def _overview(check: Check) -> Table:
+    rows = []
+    for checked in check.models:
+        reader = "keras-load" if checked.model.kind == KERAS_FILE else check.reader
+        cells = [checked.cell(release, reader) for release in check.releases]
+        texts: list[TableCell] = [checked.model.called, *("" if cell is None else _text(cell) for cell in cells)]
+        rows.append(Row(tuple(texts), Tone.WORSE if checked in check.broken else Tone.PLAIN))
+    return table(("model", *check.releases), (), rows)
 
 
 def _headline(check: Check) -> str:
@@ -96,26 +109,41 @@ def _of_model(check: Check, checked: CheckedModel) -> Iterator[Part]:
         texts: list[TableCell] = [_reader(reader, remedy), *("" if cell is None else _text(cell) for cell in cells)]
         rows.append(Row(tuple(texts), Tone.WORSE if wrong else Tone.PLAIN))
     yield table(("loaded by", *check.releases), (), rows)
-    errors = dict.fromkeys(
-        (cell.release, _reader(cell.reader, cell.remedy), _error(cell))
-        for cell in checked.cells
-        if cell.error is not None and cell.state is not State.UNSUPPORTED
-    )
-    if errors:
-        yield Items(tuple(Item(f"{release}, {reader}: {text}") for release, reader, text in errors), "error")
+    yield from _errors(checked)
     yield from _advice(checked)
 
 
+def _errors(checked: CheckedModel) -> Iterator[Part]:
+    """Yield each error once, with where it was seen."""
+    seen: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for cell in checked.cells:
+        if cell.error is not None and cell.state is not State.UNSUPPORTED:
+            releases, readers = seen.setdefault(_error(cell), ({}, {}))
+            releases[cell.release] = None
+            readers[_reader(cell.reader, cell.remedy)] = None
+    if seen:
+        texts = (f"{', '.join(a)}, {' and '.join(b)}: {text}" for text, (a, b) in seen.items())
+        yield items(texts, "error")
+
+
 def _advice(checked: CheckedModel) -> Iterator[Part]:
-    for release in dict.fromkeys(one.release for one in checked.advice):
-        tried = [one for one in checked.advice if one.release == release]
-        works = [one for one in tried if one.works]
-        fails = ", ".join(one.text for one in tried if not one.works)
-        if works:
-            yield Paragraph(f"What works in {release}, tried on this model:", Tone.STRONG)
-            yield Items(tuple(Item(one.text, (Command(one.command),)) for one in works), "remedy")
-        if fails:
-            yield Paragraph(f"Tried in {release} without success: {fails}.")
+    """Yield what works, once for all releases in which the same does, and what does not."""
+    works: dict[tuple[str, ...], list[Advice]] = {}
+    fails: dict[str, list[str]] = {}
+    for text in dict.fromkeys(one.text for one in checked.advice):
+        same = [one for one in checked.advice if one.text == text]
+        helped = tuple(one.release for one in same if one.works)
+        if helped:
+            works.setdefault(helped, []).append(next(one for one in reversed(same) if one.works))
+        for one in same:
+            if not one.works:
+                fails.setdefault(text, []).append(one.release)
+    for releases, advice in works.items():
+        yield Paragraph(f"What works in {' and '.join(releases)}, tried on this model:", Tone.STRONG)
+        yield Items(tuple(Item(one.text, (Command(one.command),)) for one in advice), "remedy")
+    if fails:
+        tried = "; ".join(f"{text} ({', '.join(releases)})" for text, releases in fails.items())
+        yield Paragraph(f"Tried without success: {tried}.")
 
 
 def _reader(reader: str, remedy: str | None) -> str:
@@ -130,10 +158,7 @@ def _reader(reader: str, remedy: str | None) -> str:
 def _text(cell: Cell) -> str:
     if cell.state in (State.CLOSE, State.DIFFERS):
         word = "close" if cell.state is State.CLOSE else "differs"
-        if cell.max_abs_difference is None:
-            return word
-        share = "" if cell.relative is None else f" ({cell.relative:.1e} of the largest)"
-        return f"{word}: {cell.max_abs_difference:.2g}{share}"
+        return word if cell.relative is None else f"{word} {cell.relative:.0e}"
     return _WORDS[cell.state]
 
 
