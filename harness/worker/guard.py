@@ -8,6 +8,7 @@ done with user namespaces, so it needs no privileges: namespaces(7), user_namesp
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import resource
@@ -159,9 +160,10 @@ def _devices() -> Iterator[str]:
 
 
 def _needed() -> List[str]:
-    """Return what the interpreter reads: itself, its packages, this package, and libraries of LD_ variables."""
+    """Return what the interpreter reads: itself, its packages, this package, and what variables name."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":") + os.environ.get("LD_PRELOAD", "").split()
+    libraries += [os.environ.get(name, "") for name in ("CUDA_HOME", "CUDA_PATH", "CUDA_MPS_PIPE_DIRECTORY")]
     return [
         *(sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix, here),
         *(path for path in (*sys.path, *libraries) if os.path.isabs(path)),
@@ -171,6 +173,8 @@ def _needed() -> List[str]:
 def _enter_namespaces() -> None:
     user, group = os.geteuid(), os.getegid()
     if _libc.unshare(_NEW_NAMESPACES):
+        if ctypes.get_errno() == errno.ENOSPC:
+            raise Refused("unshare: no further namespace is allowed, see /proc/sys/user")
         raise Refused(_told("unshare"))
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         _write("/proc/self/" + name, text)
