@@ -120,7 +120,11 @@ class Trials:
                 "tags": model.tags,
                 "base_batch": model.base_batch,
                 "fixed_batch": model.fixed_batch is not None,
-                "inputs": {str(model.base_batch): str(write_inputs(model, model.base_batch, self._inputs))},
+                "inputs": {
+                    str(model.base_batch): str(
+                        write_inputs(model, model.base_batch, self._inputs if model.inputs else self._folder)
+                    )
+                },
             },
             **more,
         }

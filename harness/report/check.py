@@ -18,6 +18,7 @@ from harness.report.document import (
     Report,
     Row,
     Section,
+    Table,
     Tone,
     items,
     table,
