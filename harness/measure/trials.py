@@ -98,6 +98,8 @@ class Trials:
 
     def _ask(self, operation: str, model: OwnModel, reader: str, more: Message) -> Message:
         self._count += 1
+        # A file that Keras wrote tells its inputs only to the worker that loads it, which writes them.
+        folder = self._inputs if model.inputs else self._folder
         request: Message = {
             "do": "fork",
             "operation": operation,
@@ -120,11 +122,7 @@ class Trials:
                 "tags": model.tags,
                 "base_batch": model.base_batch,
                 "fixed_batch": model.fixed_batch is not None,
-                "inputs": {
-                    str(model.base_batch): str(
-                        write_inputs(model, model.base_batch, self._inputs if model.inputs else self._folder)
-                    )
-                },
+                "inputs": {str(model.base_batch): str(write_inputs(model, model.base_batch, folder))},
             },
             **more,
         }

@@ -52,7 +52,8 @@ def report_check(check: Check) -> Report:
         parts.append(Section("Not tried", (items(texts, "model"),)))
     shown = check.models
     if len(check.models) > 1:
-        parts.append(Section(f"Loaded by {_READERS[check.reader]}", (_overview(check),)))
+        readers = dict.fromkeys("keras-load" if one.model.kind == KERAS_FILE else check.reader for one in check.models)
+        parts.append(Section(f"Loaded by {' or '.join(_READERS[one] for one in readers)}", (_overview(check),)))
         shown = check.broken
     parts += [Section(_title(checked), tuple(_of_model(check, checked))) for checked in shown]
     parts.append(Paragraph(_LEGEND, Tone.QUIET))
