@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -117,8 +117,11 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(_parse(SHIPPED))
 
 
-def read_preset(text: str) -> Preset:
-    """Return the shipped preset called `text`, or the one in a TOML file given as `path[#name]`."""
+def read_preset(text: str, registered: Collection[str] = ()) -> Preset:
+    """Return the shipped preset called `text`, or the one in a TOML file given as `path[#name]`.
+
+    Its groups may name models of the zoo and those of `registered`.
+    """
     path, _, name = text.partition("#")
     if path.endswith(".toml"):
         file = Path(path)
@@ -137,7 +140,7 @@ def read_preset(text: str) -> Preset:
         tables = _parse(SHIPPED)
     if name not in tables:
         raise UsageError(f"There is no preset {name!r} in {file.name}: choose one of {', '.join(tables)}.")
-    return _preset(name, tables[name], file)
+    return _preset(name, tables[name], file, registered)
 
 
 def narrow(
@@ -216,7 +219,25 @@ def with_own_models(preset: Preset, models: Sequence[OwnModel], *, alone: bool) 
                 "it trains or saves; choose another preset, for example quick or full."
             )
         groups += _without_repetition(found)
-    return replace(preset, groups=tuple(groups), models=tuple(models))
+    return replace(preset, groups=tuple(groups), models=tuple(dict.fromkeys([*preset.models, *models])))
+
+
+def with_registered_models(preset: Preset, models: Mapping[str, OwnModel]) -> Preset:
+    """Return a preset whose own groups name models of a user's own, with what fits each in their place.
+
+    Args:
+        preset: as `read_preset` gives it.
+        models: all that it names, by that name.
+    """
+    groups: list[Group] = []
+    for group in preset.groups:
+        rest = tuple(cell for cell in group.cells if cell.model not in models)
+        groups += [replace(group, cells=rest)] if rest else []
+        for name, model in models.items():
+            own = tuple(cell for cell in group.cells if cell.model == name)
+            found = _own_group(replace(group, cells=own), model) if own else None
+            groups += [] if found is None else [found]
+    return replace(preset, groups=tuple(groups), models=tuple(models.values()))
 
 
 _OF_OWN = ("cold", "warm", "reload", "infer", "first_result", "calls", "memory", "profile", "floor")
@@ -356,7 +377,7 @@ def _parse(file: Path) -> dict[str, Any]:
     return {name: table for name, table in tables.items() if isinstance(table, dict)}
 
 
-def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
+def _preset(name: str, table: dict[str, Any], file: Path, registered: Collection[str] = ()) -> Preset:
     where = f"{file.name}: preset {name!r}"
     try:
         read = msgspec.convert(table, _PresetTable)
@@ -369,16 +390,16 @@ def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
         blocks=read.blocks,
         timeout_s=read.timeout_s,
         memory_limit_gib=read.memory_limit_gib,
-        groups=tuple(_group(group, where) for group in read.groups),
+        groups=tuple(_group(group, where, registered) for group in read.groups),
         margins=read.margins,
     )
 
 
-def _group(table: Any, where: str) -> Group:
+def _group(table: Any, where: str, registered: Collection[str]) -> Group:
     cells = tuple(
         Cell(device, model, writer, reader)
         for device in _chosen(table.devices, DEVICES, f"{where}: devices")
-        for model in _chosen(table.models, model_names(), f"{where}: models")
+        for model in _chosen(table.models, [*model_names(), *registered], f"{where}: models")
         for writer in _chosen(table.writer, WRITERS, f"{where}: writer")
         for reader in _chosen(table.reader, READERS, f"{where}: reader")
     )

@@ -159,6 +159,10 @@ def split_models(root: Path, text: str | None, called: Called) -> tuple[str | No
         known = registered(root) if known is None else known
         matching = [one for name, one in known.items() if fnmatchcase(name, word.partition("@")[0])]
         own.update({one.name: one for one in matching})
+        if not matching and "@" in word:
+            raise UsageError(
+                f"{word} is a model that was given by its path: enter it in {FILE} under that name, or give its path."
+            )
         if not matching:
             globs.append(word)
     if called != Called() and not any(one.called == called for one in own.values()):

@@ -13,10 +13,10 @@ from harness.measure.guard import what_guards
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset, with_own_models
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
-from harness.planning.own_models import read_model
+from harness.planning.own_models import read_model, registered
 from harness.planning.pythons import chosen_python, python_sentence
 from harness.planning.request import Request
 from harness.releases.environments import Environment, describe_obtainable, prepare
@@ -43,7 +43,11 @@ def chosen_preset(request: Request) -> tuple[Preset, tuple[str, ...]]:
             "--budget and --blocks cannot be used together: with a time limit, the number of blocks is chosen "
             "automatically."
         )
-    preset = read_preset(request.preset)
+    known = registered(request.root)
+    preset = read_preset(request.preset, known)
+    named = {cell.model for cell in preset.cells} & known.keys()
+    if named:
+        preset = with_registered_models(preset, {name: read_model(known[name]) for name in sorted(named)})
     if request.own:
         own = [read_model(asked) for asked in request.own]
         preset = with_own_models(preset, own, alone=request.models is None)
