@@ -20,6 +20,7 @@ _LARGE = 4096
 _LISTED = 100
 """Nodes listed by themselves at most."""
 _UNNAMED = "unnamed"
+_ASSETS = "saved_model_assets"
 
 
 def read_meta_graph(message: Message) -> MetaGraph:
@@ -48,8 +49,9 @@ def read_meta_graph(message: Message) -> MetaGraph:
         large_nodes=count.large(),
         has_objects=objects is not None and len(objects) > 0,
         declared_variables=max(count.variables, _declared(objects)),
-        asset_names=tuple(sorted({one.text(2) for one in message.each(6)})),
+        asset_names=tuple(sorted({one.text(2) for one in (*message.each(6), *_assets_of_collections(message))})),
         bytes=len(message),
+        parts=_parts(message, graph),
     )
 
 
@@ -93,6 +95,26 @@ def _functions(graph: Message, count: _Count) -> Iterator[Function]:
         before = count.nodes
         count.add_all(function.each(3), name)
         yield Function(name, count.nodes - before, len(function))
+
+
+def _assets_of_collections(message: Message) -> Iterator[Message]:
+    """Yield the AssetFileDefs that TensorFlow 1 kept in a collection, each in an `Any`."""
+    for entry in message.each(4):
+        collection = entry.message(2)
+        packed = None if collection is None or entry.text(1) != _ASSETS else collection.message(5)
+        for one in () if packed is None else packed.each(1):
+            asset = one.message(2)
+            if asset is not None:
+                yield asset
+
+
+def _parts(message: Message, graph: Message) -> dict[str, int]:
+    """Return of how many bytes each part of a MetaGraphDef is."""
+    fields = {number: sum(map(len, message.each(number))) for number in (2, 5, 7)}
+    library = graph.message(2)
+    functions = 0 if library is None else len(library)
+    parts = {"graph": fields[2] - functions, "functions": functions, "objects": fields[7], "signatures": fields[5]}
+    return {**parts, "other": len(message) - sum(parts.values())}
 
 
 def _declared(objects: Message | None) -> int:
