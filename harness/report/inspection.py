@@ -21,6 +21,7 @@ from harness.report.document import (
 )
 from harness.report.inspection_data import difference_data, inspection_data
 from harness.report.inspection_difference import difference_parts
+from harness.report.names import shortened
 from harness.report.numbers import count, quantity
 from harness.report.saved_model_tree import tree_table
 from harness.savedmodel.description import MetaGraph, Shape, Variable
@@ -30,6 +31,7 @@ _MOST_OPS = 15
 _MOST_STATE = 10
 """Rows of optimizer state, which repeats the names of the model's variables."""
 _LARGEST = 8
+_LONGEST_NAME = 100
 _LARGE = 1 << 16
 """Bytes of a node that is worth a row of its own: a weight in the graph, not a list of names."""
 _WRITERS = {
@@ -40,7 +42,7 @@ _WRITERS = {
     "TensorFlow 1": "with the API of TensorFlow 1",
 }
 _TWICE = "Keras 3's `model.export` writes every weight twice (github.com/keras-team/keras, issue 23553)."
-_ASK = "No release was asked which of these ops it does not have: `--release 2.21` asks that one."
+_ASK = "Whether a release has all of its ops was not asked: `--release 2.21` asks that one."
 
 
 def report_inspection(inspection: Inspection, difference: Difference | None = None) -> Report:
@@ -82,11 +84,14 @@ def written_sentence(inspection: Inspection) -> str:
 def _notes(inspection: Inspection) -> Iterator[str]:
     """Yield what a user should know of it, the worst first."""
     model = inspection.model
-    for path in inspection.missing_assets:
-        yield f"Its graph asks for {path}, which is missing: copy the whole SavedModel again."
+    missing = inspection.missing_assets
+    if missing:
+        more = f" and {count(len(missing) - 1, 'more file')}" if len(missing) > 1 else ""
+        yield f"{shown_name(missing[0])}{more}, for which its graph asks, is missing: copy the whole SavedModel again."
     foreign = {one.op: one for ops in inspection.foreign_ops for one in ops}
     if foreign:
-        told = ", ".join(_foreign(one) for one in foreign.values())
+        told = ", ".join(_foreign(one) for one in list(foreign.values())[:_LARGEST])
+        told += f" and {len(foreign) - _LARGEST} more" if len(foreign) > _LARGEST else ""
         have = f"{inspection.release} does not have" if inspection.release else "TensorFlow alone may not have"
         yield f"It uses {count(len(foreign), 'op')} that {have}: {told}."
     if not any(signature.is_for_users for graph in model.meta_graphs for signature in graph.signatures.values()):
@@ -110,7 +115,7 @@ def _notes(inspection: Inspection) -> Iterator[str]:
 
 
 def _foreign(one: ForeignOp) -> str:
-    return one.op if one.package is None else f"{one.op} (it comes with {one.package})"
+    return shown_name(one.op) + ("" if one.package is None else f" (it comes with {one.package})")
 
 
 def _size(variables: tuple[Variable, ...]) -> str:
@@ -131,12 +136,12 @@ def _signatures(graph: MetaGraph) -> Part:
     for signature in graph.signatures.values():
         if not signature.is_for_users:
             continue
-        first = signature.name
+        first = shown_name(signature.name)
         for what, specs in (("input", signature.inputs), ("output", signature.outputs)):
             for name, spec in specs.items():
                 optional = ", optional" if name in signature.defaults else ""
                 kind = "" if spec.kind == "dense" else f" {spec.kind}"
-                rows.append((first, what + optional, name, spec.dtype + kind, shape_text(spec.shape)))
+                rows.append((first, what + optional, shown_name(name), spec.dtype + kind, shape_text(spec.shape)))
                 first = ""
         if first:
             rows.append((first, "neither input nor output", "", "", ""))
@@ -145,6 +150,11 @@ def _signatures(graph: MetaGraph) -> Part:
     if len(rows) > _MOST_ROWS:
         rows[_MOST_ROWS:] = [(f"… {len(rows) - _MOST_ROWS} more rows", "", "", "", "")]
     return table(("signature", "", "name", "type", "shape"), (), rows)
+
+
+def shown_name(name: str) -> str:
+    """Return a name that a stranger chose, as it stands in a table."""
+    return shortened(name, _LONGEST_NAME)
 
 
 def shape_text(shape: Shape) -> str:
@@ -156,7 +166,7 @@ def shape_text(shape: Shape) -> str:
 
 def _ops(graph: MetaGraph) -> Iterator[Part]:
     """Yield the ops by count."""
-    rows: list[Row] = [_op_row(use.op, use.nodes, use.bytes) for use in graph.ops[:_MOST_OPS]]
+    rows: list[Row] = [_op_row(shown_name(use.op), use.nodes, use.bytes) for use in graph.ops[:_MOST_OPS]]
     rest = graph.ops[_MOST_OPS:]
     if rest:
         named = f"… {count(len(rest), 'more op')}"
@@ -172,8 +182,8 @@ def _op_row(op: str, nodes: int, size: int) -> Row:
 
 def _largest(graph: MetaGraph, which: str) -> Iterator[Part]:
     """Yield the nodes that take most of the file, mostly weights that were frozen into the graph."""
-    rows = [
-        (node.name, node.op, node.function or "", Quantity(node.bytes, "bytes"))
+    rows: list[Row] = [
+        Row((*map(shown_name, (node.name, node.op, node.function or "")), Quantity(node.bytes, "bytes")))
         for node in graph.large_nodes[:_LARGEST]
         if node.bytes >= _LARGE
     ]
@@ -201,6 +211,6 @@ def _variable_table(variables: Sequence[Variable], same: Mapping[str, str]) -> T
     rows = []
     for one in variables:
         size = Quantity(one.bytes, "bytes")
-        cells = (one.name, one.full_name or "", one.dtype, shape_text(one.shape), size)
-        rows.append(Row((*cells, same.get(one.key, "")) if has_same else cells))
+        cells = (shown_name(one.name), shown_name(one.full_name or ""), one.dtype, shape_text(one.shape), size)
+        rows.append(Row((*cells, shown_name(same.get(one.key, ""))) if has_same else cells))
     return Table((*columns, *([Column("holds the same as")] if has_same else [])), tuple(rows))

@@ -7,10 +7,14 @@ from collections.abc import Iterator, Sequence
 from harness.answers.inspection import Change as Amounts
 from harness.answers.inspection import Difference, SignatureChange
 from harness.report.document import Change, Note, Paragraph, Part, Quantity, Row, Section, Table, Tone, table
+from harness.report.names import shortened
 from harness.report.numbers import count, quantity
 from harness.savedmodel.description import Signature
 
 _MOST_ROWS = 20
+_LONGEST_NAME = 100
+_LONGEST = 300
+"""Characters of what a signature takes and gives."""
 
 
 def difference_parts(difference: Difference, old: str, new: str, notes: Sequence[str]) -> tuple[Part, ...]:
@@ -61,7 +65,7 @@ def _changes(changes: Sequence[Amounts], noun: str) -> Iterator[Part]:
     rows = []
     for one in shown:
         nodes = (_nodes(one.old_nodes), _nodes(one.new_nodes)) if has_nodes else ()
-        rows.append(Row((one.name, *_bytes(one), _signed(one.grown_bytes), *nodes)))
+        rows.append(Row((shortened(one.name, _LONGEST_NAME), *_bytes(one), _signed(one.grown_bytes), *nodes)))
     columns = ("old", "new", "difference", *(("nodes, old", "nodes, new") if has_nodes else ()))
     yield table((noun,), columns, rows)
     if len(changes) > len(shown):
@@ -94,8 +98,8 @@ def _text(one: Amounts) -> str | None:
     return "from 0" if not one.old_bytes and one.new_bytes else None
 
 
-def _signature_row(one: SignatureChange) -> tuple[str, str, str]:
-    return one.name, _interface(one.old), _interface(one.new)
+def _signature_row(one: SignatureChange) -> tuple[str, ...]:
+    return tuple(shortened(text, _LONGEST) for text in (one.name, _interface(one.old), _interface(one.new)))
 
 
 def _interface(signature: Signature | None) -> str:

@@ -7,47 +7,55 @@ from dataclasses import dataclass, field
 
 from harness.answers.inspection import Inspection
 from harness.report.document import Column, Quantity, Row, Table
+from harness.report.names import LONGEST, shortened
 from harness.report.numbers import count
 from harness.savedmodel.description import SavedModel
 
 _MOST_FILES = 12
 """Files of one folder that are shown, at most."""
+_MOST_FOLDERS = 12
+_DEEPEST = 4
 _WARM_UP = "assets.extra/tf_serving_warmup_requests"
 
 
 @dataclass(slots=True)
 class _Folder:
-    """Folders and bytes of files by name, as they lie below each other."""
+    """Folders, and bytes of files, by name; `bytes` are those of all files below."""
 
+    bytes: int = 0
     folders: dict[str, _Folder] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
 
-    def bytes(self) -> int:
-        return sum(self.files.values()) + sum(folder.bytes() for folder in self.folders.values())
-
 
 def tree_table(inspection: Inspection) -> Table:
-    """Return the table; of a folder with many files the first are shown."""
+    """Return the table; of a folder with many files the first are shown, and what lies deep has its path for a name."""
     root = _Folder()
     for file in inspection.model.files:
-        *above, name = file.path.split("/")
+        *above, name = file.path.split("/", _DEEPEST)
         folder = root
+        folder.bytes += file.bytes
         for one in above:
             folder = folder.folders.setdefault(one, _Folder())
+            folder.bytes += file.bytes
         folder.files[name] = file.bytes
     columns = (Column("file"), Column("size", numeric=True), Column("what it is"))
     return Table(columns, tuple(_rows(root, "", 0, inspection)), is_listing=True)
 
 
 def _rows(folder: _Folder, path: str, depth: int, inspection: Inspection) -> Iterator[Row]:
-    shown = list(folder.files)[:_MOST_FILES]
+    folders, shown = list(folder.folders.items())[:_MOST_FOLDERS], list(folder.files)[:_MOST_FILES]
+    left_folders = list(folder.folders.values())[_MOST_FOLDERS:]
     left = len(folder.files) - len(shown)
-    places = len(folder.folders) + len(shown) + (left > 0)
+    places = len(folders) + len(shown) + (left > 0) + bool(left_folders)
     place = 0
-    for name, inside in folder.folders.items():
+    for name, inside in folders:
         place += 1
-        yield _row(f"{name}/", inside.bytes(), depth, place == places, _folder_comment(f"{path}{name}/", inspection))
+        yield _row(f"{name}/", inside.bytes, depth, place == places, _folder_comment(f"{path}{name}/", inspection))
         yield from _rows(inside, f"{path}{name}/", depth + 1, inspection)
+    if left_folders:
+        place += 1
+        size = sum(one.bytes for one in left_folders)
+        yield _row(f"… {count(len(left_folders), 'more folder')}", size, depth, place == places, "")
     for name in shown:
         place += 1
         yield _row(name, folder.files[name], depth, place == places, _file_comment(f"{path}{name}", inspection))
@@ -57,7 +65,8 @@ def _rows(folder: _Folder, path: str, depth: int, inspection: Inspection) -> Ite
 
 
 def _row(name: str, size: int, depth: int, is_last: bool, comment: str) -> Row:
-    return Row(("│ " * depth + ("└ " if is_last else "├ ") + name, Quantity(size, "bytes"), comment))
+    shown = shortened(name, LONGEST)
+    return Row(("│ " * depth + ("└ " if is_last else "├ ") + shown, Quantity(size, "bytes"), comment))
 
 
 def _folder_comment(path: str, inspection: Inspection) -> str:
