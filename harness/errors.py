@@ -19,7 +19,13 @@ class ReleaseError(UsageError):
 
 
 class ModelError(UsageError):
-    """A model's files cannot be read; one sentence that says why and what to do."""
+    """A model's files cannot be read; one sentence that says why and what to do.
+
+    Names in it may be other people's, so what cannot be printed becomes "\N{REPLACEMENT CHARACTER}".
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in sentence))
 
 
 _PLACE = re.compile(r" - at `\$\.?(.+)`$")

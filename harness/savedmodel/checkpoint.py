@@ -18,6 +18,8 @@ from harness.savedmodel.wire import MalformedError, Message, varint
 
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 """The key under which TensorFlow 2 keeps its tree of Python objects."""
+_MOST_ELEMENTS = 1 << 60
+_MOST_ENTRIES = 1_000_000
 _CHECKSUM = 4  # bytes behind the lengths of a text
 
 
@@ -62,8 +64,12 @@ def read_index(data: bytes) -> Checkpoint:
     Raises:
         MalformedError: they are not such an index, or are cut.
     """
-    shards, entries, parts = None, {}, []
+    shards: int | None = None
+    entries: dict[str, Entry] = {}
+    parts: list[Entry] = []
     for key, value in pairs(data):
+        if len(entries) + len(parts) >= _MOST_ENTRIES:
+            raise MalformedError(f"it names more than {_MOST_ENTRIES:,} variables, which no model has")
         if not key:
             shards = Message(value).number(1)
             continue
@@ -82,9 +88,9 @@ def read_index(data: bytes) -> Checkpoint:
 def _entry(key: str, message: Message) -> Entry:
     shape = read_shape(message.message(2)) or ()
     offset, size = message.number(4), message.number(5)
-    if offset < 0 or size < 0 or None in shape:
-        raise MalformedError("a variable has a negative size")
     sizes = tuple(one for one in shape if one is not None)
+    if offset < 0 or size < 0 or len(sizes) < len(shape) or math.prod(sizes) > _MOST_ELEMENTS:
+        raise MalformedError("a variable has an impossible size")
     sliced = any(True for _ in message.each(7))
     return Entry(key, dtype_name(message.number(1)), sizes, message.number(3), offset, size, sliced)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.savedmodel.checkpoint import Checkpoint, read_chunks
-from harness.savedmodel.description import Variable
+from harness.savedmodel.description import SavedModel, Variable
 from harness.savedmodel.dtypes import ITEM_BYTES
 from harness.savedmodel.places import (
     ASSETS,
@@ -21,6 +21,7 @@ from harness.savedmodel.places import (
     list_files,
     unreadable,
 )
+from harness.savedmodel.reading import read_checkpoint
 
 _FILES = frozenset({GRAPH, TEXT_GRAPH, CHUNKED_GRAPH, KERAS_METADATA})
 _FOLDERS = (f"{VARIABLES}/", f"{ASSETS}/", f"{EXTRA_ASSETS}/")
@@ -56,7 +57,7 @@ def _sha256(path: Path) -> bytes:
         raise unreadable(path, error) from error
 
 
-def duplicates(root: Path, checkpoint: Checkpoint, variables: Iterable[Variable]) -> Mapping[str, str]:
+def duplicates(model: SavedModel) -> Mapping[str, str]:
     """Return the variables that hold the same as an earlier one: its key by theirs.
 
     Only variables of one type and shape are read and compared. A single number, or one number repeated (a new bias, an
@@ -65,7 +66,11 @@ def duplicates(root: Path, checkpoint: Checkpoint, variables: Iterable[Variable]
     Raises:
         ModelError: a data file cannot be read.
     """
-    stored = [one for one in variables if one.shard is not None and math.prod(one.shape) > 1 and one.bytes]
+    root = model.path
+    checkpoint = read_checkpoint(root, {file.path: file.bytes for file in model.files}, is_needed=False)
+    if checkpoint is None:
+        return {}
+    stored = [one for one in model.variables if one.shard is not None and math.prod(one.shape) > 1 and one.bytes]
     found: dict[str, str] = {}
     try:
         for alike in _groups(stored, lambda one: (one.dtype, one.shape, one.bytes)):

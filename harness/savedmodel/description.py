@@ -78,7 +78,9 @@ class MetaGraph:
     `graph_nodes` are those of the graph itself, `nodes` these and those of all functions. `ops` counts these by op, the
     most frequent first. `large_nodes` are the largest ones. `has_objects` says whether TensorFlow 2 wrote its tree of
     Python objects beside the graph. `declared_variables` is how many variables graph and objects declare, whether or
-    not `variables/` holds them. `asset_names` are the files of `assets/` that the graph asks for.
+    not `variables/` holds them. `asset_names` are the files of `assets/` that it asks for. `bytes` is its size in
+    the file, and `parts` of what it consists: "graph", "functions", "objects" (the tree of Python objects),
+    "signatures", "other".
     """
 
     tags: tuple[str, ...]
@@ -95,6 +97,7 @@ class MetaGraph:
     declared_variables: int
     asset_names: tuple[str, ...]
     bytes: int
+    parts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ _EXPORT_ARCHIVE = {"_all_variables", "_misc_assets"}
 """What the root of a SavedModel has that Keras's `model.export` wrote, in every Keras that has it."""
 _KERAS_3 = {"_losses", "_losses_override", "_build_shapes_dict"}
 """What every layer of Keras 3 keeps, and no other object."""
+_LONGEST_CONFIGURATION = 1 << 26  # characters of JSON, which takes many times that in memory
 
 
 def written_with(objects: Message | None) -> str:
@@ -49,6 +50,8 @@ def read_keras(metadata: Message | None, objects: Message | None) -> Keras | Non
 
 
 def _parsed(text: str) -> Keras:
+    if len(text) > _LONGEST_CONFIGURATION:
+        return Keras(None, None)
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -57,8 +60,7 @@ def _parsed(text: str) -> Keras:
         found = None
     if not isinstance(found, dict):
         return Keras(None, None)
-    version = found.get("keras_version") or found.get("version")
-    return Keras(_text(found.get("class_name")), _text(version))
+    return Keras(_text(found.get("class_name")), _text(found.get("keras_version")))
 
 
 def _text(value: object) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.savedmodel.wire import Message
+from harness.savedmodel.wire import Limit, Message
 
 _HELD = ({"_iterations", "_learning_rate"}, {"iter", "learning_rate"}, {"base_optimizer", "loss_scale"})
 """What the optimizers of Keras 3 and of Keras 2.11 and later hold, those before, and the wrapper for float16."""
@@ -23,6 +23,7 @@ _NAMES = frozenset({
 """What Keras calls the variables of an optimizer first ("Adam/m/dense/kernel"), and TensorFlow 1 last."""
 _POWERS = frozenset({"beta1_power", "beta2_power"})
 """Variables of TensorFlow 1's Adam that belong to no variable of the model."""
+_MOST_OBJECTS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ def read_tree(graph: Message) -> Objects:
     keys: list[list[str]] = []
     full_names: dict[str, str] = {}
     optimizers: set[int] = set()
-    for place, node in enumerate(graph.each(1)):
-        held = [(child.text(2), child.number(1)) for child in node.each(1)]
+    limit = Limit(_MOST_OBJECTS)
+    for place, node in enumerate(limit.of(graph.each(1))):
+        held = [(child.text(2), child.number(1)) for child in limit.of(node.each(1))]
         children.append(held)
-        keys.append([attribute.text(3) for attribute in node.each(2)])
+        keys.append([attribute.text(3) for attribute in limit.of(node.each(2))])
         full_names.update({one.text(3): one.text(2) for one in node.each(2) if one.text(2)})
         optimizers.update(child for name, child in held if name in _CALLED)
         names = {name for name, _ in held}

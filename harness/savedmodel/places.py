@@ -24,7 +24,7 @@ KERAS_METADATA = "keras_metadata.pb"
 ASSETS = "assets"
 EXTRA_ASSETS = "assets.extra"
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file begins that stands in place of one that Git LFS has not fetched."""
 
 
@@ -42,15 +42,15 @@ def _files(root: Path) -> Iterator[File]:
     while folders:
         relative = folders.pop()
         try:
-            found = list(os.scandir(root / relative))
+            with os.scandir(root / relative) as found:
+                for one in found:
+                    path = f"{relative}/{one.name}" if relative else one.name
+                    if one.is_dir(follow_symlinks=path == VARIABLES):
+                        folders.append(path)
+                    elif one.is_file():
+                        yield File(path, one.stat().st_size)
         except OSError as error:
             raise unreadable(root / relative, error) from error
-        for one in found:
-            path = f"{relative}/{one.name}" if relative else one.name
-            if one.is_dir(follow_symlinks=path == VARIABLES):
-                folders.append(path)
-            elif one.is_file():
-                yield File(path, one.stat().st_size)
 
 
 def read_file(path: Path, most: int | None = None) -> bytes:
@@ -66,6 +66,16 @@ def read_file(path: Path, most: int | None = None) -> bytes:
             return file.read() if most is None else file.read(most)
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+def require_fetched(path: Path, start: bytes) -> None:
+    """Refuse a file that Git LFS has not fetched yet, by how it begins.
+
+    Raises:
+        ModelError: it stands in place of another one.
+    """
+    if start.startswith(_LFS_POINTER):
+        raise ModelError(f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in that repository.")
 
 
 def unreadable(path: Path, error: OSError) -> ModelError:

@@ -17,18 +17,19 @@ from harness.savedmodel.places import (
     GRAPH,
     INDEX,
     KERAS_METADATA,
-    LFS_POINTER,
     VARIABLES,
     list_files,
     read_file,
+    require_fetched,
     unreadable,
 )
-from harness.savedmodel.recognition import explain_folder, explain_graph, lfs_sentence
-from harness.savedmodel.wire import CutError, MalformedError, Message
+from harness.savedmodel.recognition import explain_folder, explain_graph
+from harness.savedmodel.wire import CutError, Limit, MalformedError, Message
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 _NO_VARIABLES = frozenset({OBJECTS})
 _STATE_OF_PYTHON = "/.ATTRIBUTES/OBJECT_CONFIG_JSON"
+_LARGEST_POINTER = 1024  # bytes: git-lfs takes no larger file for a pointer
 _LARGEST_GRAPH = (1 << 31) - 1  # bytes: protocol buffers cannot be larger
 
 
@@ -53,7 +54,8 @@ def read(path: str | Path) -> SavedModel:
         first = next(message.each(2), None)
         if first is None:
             raise MalformedError("it holds no graph")
-        meta_graphs = tuple(map(read_meta_graph, message.each(2)))
+        limit = Limit()
+        meta_graphs = tuple(read_meta_graph(graph, limit) for graph in limit.of(message.each(2)))
         objects = first.message(7)
         needs_variables = any(graph.has_objects or graph.declared_variables for graph in meta_graphs)
         schema_version, writer = message.number(1), written_with(objects)
@@ -62,7 +64,7 @@ def read(path: str | Path) -> SavedModel:
             keras = read_keras(None, objects)
     del message, first, objects, data
     if KERAS_METADATA in sizes:
-        metadata = read_file(root / KERAS_METADATA)
+        metadata = _read_fetched(root / KERAS_METADATA)
         with _explained(root / KERAS_METADATA, len(metadata)):
             keras = read_keras(Message(metadata), None)
     checkpoint = read_checkpoint(root, sizes, needs_variables)
@@ -87,21 +89,25 @@ def read_checkpoint(root: Path, sizes: dict[str, int], is_needed: bool = True) -
             return None
         missing = f"{VARIABLES}/{INDEX}" if any(name.startswith(f"{VARIABLES}/") for name in sizes) else f"{VARIABLES}/"
         raise ModelError(f"{root} has no {missing}, but its graph needs it: copy the whole SavedModel again.")
-    data = read_file(place)
-    if data.startswith(LFS_POINTER):
-        raise ModelError(lfs_sentence(place))
+    data = _read_fetched(place)
     with _explained(place, len(data)):
         checkpoint = read_index(data)
     for shard, needed in sorted(checkpoint.needed().items()):
         file = data_file(root / VARIABLES, shard, checkpoint.shards)
         size = sizes.get(f"{VARIABLES}/{file.name}")
-        if size is None and needed:
+        if size is None:
             raise ModelError(f"{file} is missing: copy the whole SavedModel again.")
-        if size is not None and size < needed:
-            if read_file(file, len(LFS_POINTER)) == LFS_POINTER:
-                raise ModelError(lfs_sentence(file))
+        if size < _LARGEST_POINTER:
+            require_fetched(file, read_file(file))
+        if size < needed:
             raise ModelError(f"{file} is cut: it has {size:,} bytes, and its index asks for {needed:,}; copy it again.")
     return checkpoint
+
+
+def _read_fetched(path: Path) -> bytes:
+    data = read_file(path)
+    require_fetched(path, data)
+    return data
 
 
 def _objects(root: Path, checkpoint: Checkpoint) -> Objects:
@@ -130,7 +136,7 @@ def _variables(checkpoint: Checkpoint, objects: Objects) -> Iterator[Variable]:
 def _fingerprint(root: Path, sizes: dict[str, int]) -> Fingerprint | None:
     if FINGERPRINT not in sizes:
         return None
-    data = read_file(root / FINGERPRINT)
+    data = _read_fetched(root / FINGERPRINT)
     with _explained(root / FINGERPRINT, len(data)):
         message = Message(data)
         numbers = message.numbers()

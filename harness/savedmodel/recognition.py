@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from harness.errors import ModelError
-from harness.savedmodel.places import CHUNKED_GRAPH, GRAPH, LFS_POINTER, TEXT_GRAPH, unreadable
+from harness.savedmodel.places import CHUNKED_GRAPH, GRAPH, TEXT_GRAPH, read_file, require_fetched, unreadable
 from harness.savedmodel.wire import MalformedError, Message
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -24,11 +24,6 @@ _FIRST_BYTES = 512
 _DEEPEST = 3
 _LOOKED_AT = 1000
 """Folders below the one that is given in which a SavedModel is looked for, at most."""
-
-
-def lfs_sentence(path: Path) -> str:
-    """Return what to say of a file that Git LFS has not fetched."""
-    return f"{path} is a Git LFS pointer, not the file itself: run `git lfs pull` in that repository."
 
 
 def explain_folder(root: Path) -> None:
@@ -44,8 +39,9 @@ def explain_folder(root: Path) -> None:
             names = sorted(entry.name for entry in islice(root.iterdir(), _LOOKED_AT))
             raise ModelError(_folder(root, names))
         if root.is_file():
-            with root.open("rb") as file:
-                raise ModelError(_file(root, file.read(_FIRST_BYTES)))
+            start = read_file(root, _FIRST_BYTES)
+            require_fetched(root, start)
+            raise ModelError(_file(root, start))
         if root.is_symlink() or root.exists():
             raise ModelError(f"{root} is neither a file nor a folder: give a SavedModel's folder.")
     except OSError as error:
@@ -62,8 +58,7 @@ def explain_graph(path: Path, data: bytes) -> None:
     start = data[:_FIRST_BYTES]
     if not data:
         raise ModelError(f"{path} is empty: copy it again.")
-    if start.startswith(LFS_POINTER):
-        raise ModelError(lfs_sentence(path))
+    require_fetched(path, start)
     if start.lstrip()[:5].lower() in (b"<!doc", b"<html"):
         raise ModelError(f"{path} is a web page, not a graph: download the file itself.")
     if _is_graph(data):
@@ -113,8 +108,6 @@ _CHECKPOINT_ADVICE = "so build the model, restore it, and save it with tf.saved_
 def _file(path: Path, start: bytes) -> str:
     if path.name == GRAPH:
         return f"{path} is the graph of a SavedModel: give its folder, {path.parent}."
-    if start.startswith(LFS_POINTER):
-        return lfs_sentence(path)
     if start.startswith(_HDF5):
         return f"{path} is an HDF5 file of Keras, not a SavedModel: {_KERAS_ADVICE}"
     if start.startswith(_ZIP):

@@ -7,7 +7,7 @@ than its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10  # bytes
@@ -16,6 +16,26 @@ _MASK64 = (1 << 64) - 1
 
 class MalformedError(ValueError):
     """These bytes are not such a message."""
+
+
+class Limit:
+    """How many things a file may name before it is taken for an attack: two bytes of it can become hundreds here."""
+
+    def __init__(self, most: int = 1_000_000) -> None:
+        self._most = most
+        self._left = most
+
+    def of(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """Yield the messages, and count them.
+
+        Raises:
+            MalformedError: they and those before are too many.
+        """
+        for message in messages:
+            self._left -= 1
+            if self._left < 0:
+                raise MalformedError(f"it names more than {self._most:,} things, which no model does")
+            yield message
 
 
 class CutError(MalformedError):
