@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UsageError
+from harness.savedmodel import warmup
+from harness.savedmodel.wire import MalformedError
 
 
 def file_digest(path: Path) -> str:
@@ -39,7 +41,10 @@ def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
     """
     if not path.is_file():
         raise UsageError(f"There is no file {path} with inputs.")
-    given = _of_json(path, sorted(dtypes), signature) if path.suffix.lower() == ".json" else read_npz(path)
+    if path.name == warmup.NAME:
+        given: dict[Any, Any] = _of_requests(path, signature)
+    else:
+        given = _of_json(path, sorted(dtypes), signature) if path.suffix.lower() == ".json" else read_npz(path)
     if len(given) == len(dtypes) == 1 and path.suffix.lower() == ".json" and None in given:
         given = dict(zip(dtypes, given.values(), strict=True))
     unknown, missing = sorted(map(str, given.keys() - dtypes.keys())), sorted(dtypes.keys() - given.keys())
@@ -47,6 +52,16 @@ def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
         wrong = f"has {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}"
         raise UsageError(f"{path} {wrong}; signature {signature!r} has the inputs {_list(dtypes)}.")
     return {str(name): _typed(values, dtypes[str(name)], str(name), path) for name, values in given.items()}
+
+
+def _of_requests(path: Path, signature: str) -> dict[Any, Any]:
+    try:
+        given = warmup.read_request(path, signature)
+    except MalformedError as error:
+        raise UsageError(f"{path} holds no requests that can be read ({error}): give other inputs.") from None
+    if given is None:
+        raise UsageError(f"{path} has no request for signature {signature!r}: give inputs with --inputs FILE.")
+    return dict(given)
 
 
 def read_npz(path: Path) -> dict[Any, Any]:

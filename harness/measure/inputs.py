@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.measure import given_inputs
 from harness.measure.own_models import Input, OwnModel
+from harness.savedmodel.examples import serialized
 from harness.worker import arrays, random_inputs
 
 
@@ -33,7 +34,14 @@ def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
 
 
 def made(one: Input, batch: int) -> Any:
-    """Return random values of an input at a batch size."""
+    """Return random values of an input at a batch size: of each feature, where it is a serialized tf.Example."""
+    if one.features:
+        each = {f.name: random_inputs.values(f.name, f.dtype, (batch, *f.shape), batch) for f in one.features}
+        text = np.empty(batch, dtype=object)
+        text[:] = [
+            serialized({name: values[i].ravel().tolist() for name, values in each.items()}) for i in range(batch)
+        ]
+        return text if one.has_batch else text.reshape(one.shape)
     shape = (batch, *one.shape) if one.has_batch else one.shape
     return random_inputs.values(one.name, one.dtype, shape, batch, one.low, one.high)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.savedmodel.examples import Feature
+
 SAVED_MODEL, KERAS_FILE, PYTHON_FILE = "saved-model", "keras-file", "python-file"
 AS_IS = "as-is"
 """The writer of what the harness did not write."""
@@ -13,14 +15,14 @@ AS_IS = "as-is"
 class Input:
     """One input of a model: its name and type, and how its values are made.
 
-    `shape` is that of one example where the batch size can be chosen (`has_batch`), else the whole; `text` says of
-    what its values are made, where that is not chance alone.
+    `shape` is that of one example where the batch size can be chosen (`has_batch`), else the whole.
     """
 
     name: str
     dtype: str  # as TensorFlow writes it: float32, string
     shape: tuple[int, ...]
     has_batch: bool
+    features: tuple[Feature, ...] = ()  # of a serialized tf.Example
     low: float | None = None  # of the range of its values; None: the type's own
     high: float | None = None
 

@@ -18,9 +18,12 @@ import msgspec
 from harness.errors import UsageError, field_error
 from harness.measure import given_inputs
 from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
+from harness.savedmodel import warmup
 from harness.savedmodel.content import digest
 from harness.savedmodel.description import SavedModel, Signature, TensorSpec
+from harness.savedmodel.examples import parsed_features
 from harness.savedmodel.reading import read
+from harness.savedmodel.wire import MalformedError
 from harness.worker import random_inputs
 
 FILE = "models.toml"
@@ -247,13 +250,14 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
     called = asked.called
     saved = read(path)
     tags, name, signature = chosen_signature(saved, called.signature, asked.path)
-    values = {}
-    if called.inputs is not None:
-        file = called.inputs.absolute()
+    values: dict[str, Any] = {}
+    file = called.inputs.absolute() if called.inputs is not None else _requests(path, name, called)
+    if file is not None:
         values = given_inputs.read(file, {each: one.dtype for each, one in signature.inputs.items()}, name)
         told = f"{file.name}, SHA-256 {given_inputs.file_digest(file)[:16]}"
     inputs, notes = settled_inputs(signature.inputs, called, values, asked.path)
     if not values:
+        inputs = tuple(_with_features(one, signature.inputs, path, notes) for one in inputs)
         told = "; ".join([RANDOM, *notes])
     return OwnModel(
         name=asked.name,
@@ -265,9 +269,33 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
         inputs_told=told,
         signature=name,
         tags=tags,
-        inputs_file=None if called.inputs is None else str(called.inputs.absolute()),
+        inputs_file=None if file is None else str(file),
         fixed_batch=fixed_batch(inputs),
     )
+
+
+def _requests(path: Path, signature: str, called: Called) -> Path | None:
+    """Return the file of requests that a model carries, where it has one for the signature and nothing else is asked."""
+    file = warmup.requests_path(path)
+    if file is None or called.shapes or called.ranges:
+        return None
+    try:
+        return None if warmup.read_request(file, signature) is None else file
+    except MalformedError:
+        return None
+
+
+def _with_features(one: Input, tensors: Mapping[str, TensorSpec], path: Path, notes: list[str]) -> Input:
+    """Return an input with the features of the tf.Example that it is to hold, where the graph parses it."""
+    texts = [name for name, tensor in tensors.items() if tensor.dtype == "string"]
+    if texts != [one.name] or one.shape not in ((), (1,)):
+        return one
+    features = parsed_features(path, tensors[one.name].tensor)
+    if not features or any(each.dtype not in random_inputs.SUPPORTED for each in features):
+        return one
+    notes[:] = [note for note in notes if not note.startswith(f"{one.name} is of unknown rank")]
+    notes.append(f"{one.name} is a serialized tf.Example of {', '.join(each.name for each in features)}")
+    return replace(one, features=features)
 
 
 def chosen_signature(
@@ -341,7 +369,7 @@ def settled_inputs(
             if not low <= high:
                 raise UsageError(f"--range {name}={low:g},{high:g} is empty: give the smaller number first.")
             notes.append(f"{name} from {low:g} to {high:g}")
-        inputs.append(Input(name, tensor.dtype, rest, has_batch, low, high))
+        inputs.append(Input(name, tensor.dtype, rest, has_batch, low=low, high=high))
     return tuple(inputs), notes
 
 
