@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 import numpy as np
 
@@ -29,10 +29,19 @@ def read(tf: Any, path: str, endpoint: Endpoint = SERVING) -> Any:
     if endpoint.signature not in signatures:
         raise KeyError(f"no signature {endpoint.signature}: there are {', '.join(sorted(signatures))}")
     signature = signatures[endpoint.signature]
-    sources, targets = (
-        {name: info.name for name, info in sorted(part.items())} for part in (signature.inputs, signature.outputs)
-    )
-    return Loaded(session, sources, targets)
+    return Loaded(session, dict(_tensors(signature.inputs)), dict(_tensors(signature.outputs)))
+
+
+def _tensors(part: Any) -> Iterator[Tuple[str, str]]:
+    """Yield the names of inputs or outputs with their tensors', a sparse one's as `tf.saved_model.load` names them."""
+    for name, info in sorted(part.items()):
+        sparse = info.coo_sparse
+        if info.WhichOneof("encoding") != "coo_sparse":
+            yield name, info.name
+            continue
+        yield f"{name}_indices", sparse.indices_tensor_name
+        yield f"{name}_values", sparse.values_tensor_name
+        yield f"{name}_dense_shape", sparse.dense_shape_tensor_name
 
 
 def callable_of(loaded: Any, endpoint: Endpoint = SERVING) -> Callable[[Values], Values]:

@@ -26,10 +26,13 @@ def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
         if model.inputs_file is not None:
             dtypes = {one.name: one.dtype for one in model.inputs}
             given = given_inputs.read(Path(model.inputs_file), dtypes, model.signature or "")
-        arrays.save(
-            str(path),
-            {one.name: cut(given[one.name], one, batch) if given else made(one, batch) for one in model.inputs},
-        )
+        values: dict[str, Any] = {}
+        for one in model.inputs:
+            if one.is_sparse:
+                values |= sparse(one, batch)
+            else:
+                values[one.name] = cut(given[one.name], one, batch) if given else made(one, batch)
+        arrays.save(str(path), values)
     return path
 
 
@@ -44,6 +47,19 @@ def made(one: Input, batch: int) -> Any:
         return text if one.has_batch else text.reshape(one.shape)
     shape = (batch, *one.shape) if one.has_batch else one.shape
     return random_inputs.values(one.name, one.dtype, shape, batch, one.low, one.high)
+
+
+def sparse(one: Input, batch: int) -> dict[str, Any]:
+    """Return a sparse input as its three tensors, named as TensorFlow names them: one value in each row."""
+    shape = (batch, *one.shape) if one.has_batch else one.shape
+    rows = shape[0] if shape else 1
+    indices = np.zeros((rows, len(shape)), dtype=np.int64)
+    indices[:, :1] = np.arange(rows)[:, None]
+    return {
+        f"{one.name}_indices": indices,
+        f"{one.name}_values": random_inputs.values(one.name, one.dtype, (rows,), batch, one.low, one.high),
+        f"{one.name}_dense_shape": np.array(shape, dtype=np.int64),
+    }
 
 
 def cut(values: Any, one: Input, batch: int) -> Any:

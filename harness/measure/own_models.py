@@ -22,6 +22,7 @@ class Input:
     dtype: str  # as TensorFlow writes it: float32, string
     shape: tuple[int, ...]
     has_batch: bool
+    is_sparse: bool = False
     features: tuple[Feature, ...] = ()  # of a serialized tf.Example
     low: float | None = None  # of the range of its values; None: the type's own
     high: float | None = None

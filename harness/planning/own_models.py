@@ -275,7 +275,7 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
 
 
 def _requests(path: Path, signature: str, called: Called) -> Path | None:
-    """Return the file of requests that a model carries, where it has one for the signature and nothing else is asked."""
+    """Return the file of requests that a model carries for a signature; None where it has none, or others are asked."""
     file = warmup.requests_path(path)
     if file is None or called.shapes or called.ranges:
         return None
@@ -344,6 +344,11 @@ def settled_inputs(
                 raise UsageError(f"{option} names {name!r}; the inputs of {path} are {', '.join(sorted(tensors))}.")
     inputs, notes = [], []
     for name, tensor in tensors.items():
+        if tensor.kind not in ("dense", "sparse") or (values and tensor.kind == "sparse"):
+            raise UsageError(
+                f"Input {name!r} of {path} is a {tensor.kind} tensor, of which no values can be "
+                f"{'given' if values else 'made'}: choose another signature with --signature."
+            )
         if not values and tensor.dtype not in random_inputs.SUPPORTED:
             raise UsageError(
                 f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
@@ -369,7 +374,7 @@ def settled_inputs(
             if not low <= high:
                 raise UsageError(f"--range {name}={low:g},{high:g} is empty: give the smaller number first.")
             notes.append(f"{name} from {low:g} to {high:g}")
-        inputs.append(Input(name, tensor.dtype, rest, has_batch, low=low, high=high))
+        inputs.append(Input(name, tensor.dtype, rest, has_batch, tensor.kind == "sparse", low=low, high=high))
     return tuple(inputs), notes
 
 

@@ -25,7 +25,7 @@ def host_arrays(outputs: Values) -> Dict[str, Any]:
             found[name] = np.asarray(value.flat_values)
             found.update({f"{name}/splits {i}": np.asarray(one) for i, one in enumerate(value.nested_row_splits)})
         elif len(components) == 3:
-            found.update({f"{name}/{part}": np.asarray(getattr(value, part)) for part in components})
+            found.update({f"{name}_{part}": np.asarray(getattr(value, part)) for part in components})
         else:
             found[name] = np.asarray(value)
     return found
