@@ -41,6 +41,7 @@ PASSES = {
         Pass("calls", "calls", "warm", "with all ways to call"),
         Pass("memory", "memory", "warm", "pass over memory", "passes over memory"),
         Pass("profile", "profile", "warm", "under the profiler"),
+        Pass("slices", "slices", "warm", "pair of processes in turn", "pairs of processes in turn"),
         Pass("resave", "resave", "warm", "save of what was loaded", "saves of what was loaded"),
         Pass("resume", "resume", "warm", "check that training goes on", "checks that training goes on"),
         Pass(

@@ -110,18 +110,35 @@ class WorkerProcess:
         `on_hold` is called when the measuring process waits for the host to look at it.
         Raises WorkerLost when the worker ends, is too late or, measuring in its own process, too large.
         """
-        here = request["do"] == "here"
-        limit_s = request["timeout_s"] + (0.0 if here else GRACE_S)
-        self._send(request)
+        self.begin(request)
         while True:
-            message = self._receive(limit_s, request["memory_limit_bytes"] if here else None, "repeat")
+            message = self.proceed(request)
             if "done" in message:
-                done: Message = message["done"]
-                return dict(done, reason=explained(done["reason"])) if done["reason"] else done
+                return self.done(message)
             if "hold" in message:
                 if on_hold is not None:
                     on_hold(message)
-                self._send({"go": True})
+                self.release()
+
+    def begin(self, request: Message) -> None:
+        """Send a request; `proceed` says what becomes of it."""
+        self._send(request)
+
+    def proceed(self, request: Message) -> Message:
+        """Return the next message of a request: `hold`, after which `release` lets it go on, or `done`."""
+        here = request["do"] == "here"
+        limit_s = request["timeout_s"] + (0.0 if here else GRACE_S)
+        return self._receive(limit_s, request["memory_limit_bytes"] if here else None, "repeat")
+
+    def release(self, **order: Any) -> None:
+        """Let a measuring process that waits go on, with what it is to do."""
+        self._send({"go": True, **order})
+
+    @staticmethod
+    def done(message: Message) -> Message:
+        """Return the result in a `done` message, its reason in words."""
+        result: Message = message["done"]
+        return dict(result, reason=explained(result["reason"])) if result["reason"] else result
 
     def close(self) -> None:
         """Let the worker end by itself and make sure that it has."""

@@ -18,6 +18,7 @@ from harness.worker import (
     resume,
     rewrite,
     save,
+    slices,
 )
 from harness.worker.recorder import Recorder
 
@@ -35,6 +36,10 @@ OPERATIONS: Dict[str, Callable[[Any, Dict[str, Any], Recorder], None]] = {
     "rewrite": rewrite.run,
     "resume": resume.run,
     "custom-code": custom_code.run,
+    "slices": slices.run,
     "floor": floor.run,
 }
 """Each takes TensorFlow, the request and the recorder to fill."""
+
+HELD = ("slices",)
+"""Those that the host leads step by step, on every device."""

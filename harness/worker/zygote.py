@@ -219,17 +219,18 @@ def _without_paths(reason: str, request: Dict[str, Any]) -> str:
 
 def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one operation and return what its record will hold. Never raises for what the operation does."""
-    from harness.worker.operations import OPERATIONS
+    from harness.worker.operations import HELD, OPERATIONS
 
     recorder = Recorder()
     status: str = "ok"
     reason: Optional[str] = None
 
-    def hold(point: str, **facts: Any) -> None:
+    def hold(point: str, **facts: Any) -> Dict[str, Any]:
         _send(stream, {"hold": point, "pid": os.getpid(), **facts})
-        stream.readline()
+        order: Dict[str, Any] = json.loads(stream.readline() or "{}")
+        return order
 
-    if request["device"] == "gpu":
+    if request["device"] == "gpu" or request["operation"] in HELD:
         request = dict(request, hold=hold)
     try:
         OPERATIONS[request["operation"]](tf, request, recorder)
