@@ -16,6 +16,7 @@ from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
 from harness.measure.host_phases import host_phase
 from harness.measure.memory_watch import MemoryWatch
+from harness.measure.order import Orders
 from harness.measure.passes import PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
@@ -59,6 +60,7 @@ class Block:
         self._progress = progress
         self._blocks = blocks
         self._random = random.Random(f"{conditions.seed}/{number}")
+        self._orders = Orders(conditions.seed, number)
         self._zygotes: dict[str, WorkerProcess] = {}
         self._lost: dict[str, str] = {}
         self._phases: list[Message] = []  # what the host does between repeats
@@ -118,8 +120,7 @@ class Block:
 
     def _import_all(self) -> None:
         """Start one zygote a subject, one after the other in random order: imports are measured too."""
-        subjects = list(self._conditions.subjects)
-        self._random.shuffle(subjects)
+        (subjects,) = self._orders.draw(self._conditions.subjects, 1)
         for subject in subjects:
             self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
@@ -149,9 +150,7 @@ class Block:
                 result, nothing = dict(failed(too_large), status="unsupported"), Operation("save", None, 0)
                 self._append(subject, cell, nothing, self._conditions.isolation, result, time.time(), time.monotonic())
             return
-        for operation in self._rounds(group):
-            subjects = list(self._conditions.subjects)
-            self._random.shuffle(subjects)
+        for operation, subjects in self._rounds(group):
             for subject in subjects:
                 self._announce(subject, operation.name, cell)
                 self._measure_repeat(group, cell, operation, subject, blocked)
@@ -159,15 +158,15 @@ class Block:
             for subject in self._conditions.subjects:
                 shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
 
-    def _rounds(self, group: Group) -> Iterator[Operation]:
-        """Yield the cell's rounds: all saves, then everything that reads in random order."""
+    def _rounds(self, group: Group) -> Iterator[tuple[Operation, list[Subject]]]:
+        """Yield the cell's rounds, each with the order of its subjects: all saves, then all that reads, shuffled."""
         rounds = [
-            Operation(each.operation, each.page_cache, repeat, each.spawned)
+            (Operation(each.operation, each.page_cache, repeat, each.spawned), subjects)
             for name, each in PASSES.items()
-            for repeat in range(group.repeats.get(name, 0))
+            for repeat, subjects in enumerate(self._orders.draw(self._conditions.subjects, group.repeats.get(name, 0)))
         ]
-        yield from (operation for operation in rounds if operation.page_cache is None)
-        reads = [operation for operation in rounds if operation.page_cache is not None]
+        yield from (each for each in rounds if each[0].page_cache is None)
+        reads = [each for each in rounds if each[0].page_cache is not None]
         self._random.shuffle(reads)
         yield from reads
 
