@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def compare_subjects(
     margins: MarginTable,
     machine: Mapping[str, Any],
     preset: str,
+    pairs: pd.DataFrame | None = None,
     run_path: Path | None = None,
     floors: Sequence[Mapping[str, Any]] = (),
     exact_only: Collection[tuple[str, str]] = frozenset(),
@@ -138,6 +140,7 @@ def compare_subjects(
         margins: the preset's margin table.
         machine: the run's machine facts, with at least "name".
         preset: the preset's name.
+        pairs: `store.pairs.pairs_frame` of the same runs and sides; without it a block's two samples are its pair.
         run_path: where the records lie.
         floors: the run's floors, as run.json holds them.
         exact_only: (model, writer) pairs of which only exact metrics are judged.
@@ -163,8 +166,12 @@ def compare_subjects(
     tables = [_by_row(sides[side.name], blocks) for side in (old, new)]
     counts = [_tainted_by_row(samples if tainted is None else tainted, side.name) for side in (old, new)]
     everything = set().union(*tables, *counts)
+    rounds = {} if pairs is None else _pairs_by_row(pairs, blocks)
     inputs = [
-        _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired)
+        replace(
+            _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired),
+            **rounds.get(key, {}),
+        )
         for key in sorted(everything, key=_sort_key)
     ]
     rows = judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks)
@@ -221,6 +228,21 @@ def _by_row(side: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_
         entry = found.setdefault((metric, device, model, variant), (str(unit), []))
         entry[1].append((blocks[str(run), int(block)], float(value)))
     return {key: (unit, tuple(values)) for key, (unit, values) in found.items()}
+
+
+def _pairs_by_row(pairs: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_Key, dict[str, Any]]:
+    """Return the fields `pairs` and `pairs_dropped` of a row's input, by row key."""
+    whole, dropped = dict[_Key, list[tuple[int, float, float]]](), Counter[_Key]()
+    columns = [*_KEY, *_BLOCK, "old", "new", "whole"]
+    for *names, run, block, old, new, is_whole in pairs[columns].itertuples(index=False):
+        metric, device, model, variant = (str(part) for part in names)
+        key = (metric, device, model, variant)
+        found = whole.setdefault(key, [])
+        if is_whole:
+            found.append((blocks[str(run), int(block)], float(old), float(new)))
+        else:
+            dropped[key] += 1
+    return {key: {"pairs": tuple(found), "pairs_dropped": dropped[key]} for key, found in whole.items()}
 
 
 def _tainted_by_row(table: pd.DataFrame, subject: str) -> dict[_Key, int]:

@@ -26,6 +26,7 @@ from harness.store.frame import (
     tainted_frame,
     tainted_repeats,
 )
+from harness.store.pairs import pairs_frame
 from harness.store.records import complete_blocks, records_of_complete_blocks, versions_said
 from harness.store.runs import RunDirectory
 from harness.verdict.margins import MARGINS, Asked, margin_table
@@ -120,6 +121,7 @@ def compare_in_run(
         margins=margin_table(preset.get("time_margin", MARGINS[Kind.TIME]), preset.get("margins"), margins),
         machine=run.facts["machine"],
         preset=preset["name"],
+        pairs=wanted.of(pairs_frame(repeats, old, new)),
         run_path=run.path,
         exact_only=exact_only,
         shortfall=shortfall_of_places(wanted.of_places(places), (old, new)),

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from harness.machine.guards import Guards
 from harness.measure.conditions import Conditions, Operation, Subject
+from harness.measure.duet import in_turn
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
 from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.host_phases import host_phase
 from harness.measure.inputs import write_inputs
 from harness.measure.memory_watch import MemoryWatch
+from harness.measure.order import Orders
 from harness.measure.own_models import OwnModel
 from harness.measure.passes import ORIGINS, PASSES
 from harness.measure.pinning import worker_environment
@@ -65,6 +67,7 @@ class Block:
         self._progress = progress
         self._blocks = blocks
         self._random = random.Random(f"{conditions.seed}/{number}")
+        self._orders = Orders(conditions.seed, number)
         self._zygotes: dict[str, WorkerProcess] = {}
         self._lost: dict[str, str] = {}
         self._phases: list[Message] = []  # what the host does between repeats
@@ -127,8 +130,7 @@ class Block:
 
     def _import_all(self) -> None:
         """Start one zygote a subject, one after the other in random order: imports are measured too."""
-        subjects = list(self._conditions.subjects)
-        self._random.shuffle(subjects)
+        (subjects,) = self._orders.draw(self._conditions.subjects, 1)
         for subject in subjects:
             self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
@@ -161,10 +163,12 @@ class Block:
                 result, nothing = dict(failed(too_large), status="unsupported"), Operation("save", None, 0)
                 self._append(subject, cell, nothing, self._conditions.isolation, result, time.time(), time.monotonic())
             return
-        for operation in self._rounds(group):
-            subjects = list(self._conditions.subjects)
-            if operation.name != "answer":  # the first subject's answer is what the others' have to be
-                self._random.shuffle(subjects)
+        for operation, subjects in self._rounds(group):
+            if operation.name == "slices":
+                self._measure_in_turn(group, cell, operation, blocked, expected)
+                continue
+            if operation.name == "answer":  # the first subject's answer is what the others' have to be
+                subjects = list(self._conditions.subjects)
             for subject in subjects:
                 self._announce(subject, operation.name, cell)
                 self._measure_repeat(group, cell, operation, subject, blocked, expected)
@@ -172,15 +176,15 @@ class Block:
             for subject in self._conditions.subjects:
                 shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
 
-    def _rounds(self, group: Group) -> Iterator[Operation]:
-        """Yield the cell's rounds: all saves, then everything that reads in random order."""
+    def _rounds(self, group: Group) -> Iterator[tuple[Operation, list[Subject]]]:
+        """Yield the cell's rounds, each with the order of its subjects: all saves, then all that reads, shuffled."""
         rounds = [
-            Operation(each.operation, each.page_cache, repeat, each.spawned)
+            (Operation(each.operation, each.page_cache, repeat, each.spawned), subjects)
             for name, each in PASSES.items()
-            for repeat in range(group.repeats.get(name, 0))
+            for repeat, subjects in enumerate(self._orders.draw(self._conditions.subjects, group.repeats.get(name, 0)))
         ]
-        yield from (operation for operation in rounds if operation.page_cache is None)
-        reads = [operation for operation in rounds if operation.page_cache is not None]
+        yield from (each for each in rounds if each[0].page_cache is None)
+        reads = [each for each in rounds if each[0].page_cache is not None]
         self._random.shuffle(reads)
         yield from reads
 
@@ -224,6 +228,46 @@ class Block:
         if result is not None:
             self._append(subject, cell, operation, isolation, result, started_at, clock)
 
+    def _measure_in_turn(
+        self,
+        group: Group,
+        cell: Cell,
+        operation: Operation,
+        blocked: dict[tuple[str, str], tuple[str, str]],
+        expected: list[str | None],
+    ) -> None:
+        """Have both subjects make slices of steady calls in turn, where there are two and nothing keeps either."""
+        subjects = self._conditions.subjects
+        kept = any(
+            one.name in self._lost or (one.name, "*") in blocked or (one.name, "infer") in blocked for one in subjects
+        )
+        if kept or len(subjects) != 2 or self._conditions.isolation == "spawn":
+            return
+        for subject in subjects:
+            self._announce(subject, operation.name, cell)
+        started_at, clock = time.time(), time.monotonic()
+        watch = Watch(self._guards, cell.device)
+        requests = [{"do": "fork", **self._request(group, cell, operation, subject, expected)} for subject in subjects]
+        try:
+            zygotes = [self._zygotes[subject.name] for subject in subjects]
+            results = in_turn(zygotes, requests, requests[0]["batches"], self._random)
+        except WorkerLost as error:
+            # Which of the two is to blame is not known, and what each can do alone is measured apart from this.
+            results = [dict(failed(f"in-turn: {error}"), status="unsupported") for _ in subjects]
+            for subject in subjects:
+                self._restart(subject)
+        for subject, result in zip(subjects, results, strict=True):
+            self._append(subject, cell, operation, "fork", watch.added_to(result), started_at, clock)
+
+    def _restart(self, subject: Subject) -> None:
+        """Start a subject's zygote anew; one that cannot be is lost."""
+        self._zygotes[subject.name].kill()
+        try:
+            self._zygotes[subject.name] = self._start(subject)
+            self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
+        except WorkerLost as error:
+            self._lost[subject.name] = str(error)
+
     @staticmethod
     def _block(
         blocked: dict[tuple[str, str], tuple[str, str]], subject: Subject, operation: Operation, result: Message
@@ -264,7 +308,7 @@ class Block:
             "durable_saves": group.durable_saves,
             "page_cache": operation.page_cache,
             "again": operation.name == "load" and operation.page_cache == "warm",
-            "batches": list(group.batches) if operation.name in ("infer", "calls", "profile") else [],
+            "batches": list(group.batches) if operation.name in ("infer", "calls", "profile", "slices") else [],
             "window_s": group.window_s,
             "timeout_s": (own and own.timeout_s) or self._conditions.preset.timeout_s,
             "memory_limit_bytes": self._conditions.memory_limit_bytes,
@@ -318,12 +362,7 @@ class Block:
             return beside.added_to(zygote.ask({"do": "fork", **request}, beside.read))
         except WorkerLost as error:
             beside.close()
-            zygote.kill()
-            try:
-                self._zygotes[subject.name] = self._start(subject)
-                self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
-            except WorkerLost as second:
-                self._lost[subject.name] = str(second)
+            self._restart(subject)
             return failed(str(error))
 
     def _ask_spawned(self, subject: Subject, request: Message, *, times_import: bool = False) -> Message:

@@ -240,7 +240,7 @@ def with_registered_models(preset: Preset, models: Mapping[str, OwnModel]) -> Pr
     return replace(preset, groups=tuple(groups), models=tuple(models.values()))
 
 
-_OF_OWN = ("cold", "warm", "reload", "infer", "first_result", "calls", "memory", "profile", "floor")
+_OF_OWN = ("cold", "warm", "reload", "infer", "slices", "first_result", "calls", "memory", "profile", "floor")
 """The passes that an artifact of somebody else fits."""
 _BY_SAVED_MODEL_ALONE = ("calls", "resave")
 

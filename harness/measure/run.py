@@ -25,6 +25,7 @@ from harness.store.runs import (
     create_run,
     fingerprint,
 )
+from harness.verdict.differences import ESTIMATOR
 from harness.worker import WORKER_VERSION
 
 
@@ -113,5 +114,5 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "worker_version": WORKER_VERSION,
         "harness_version": harness.__version__,
         "fingerprint_parts": parts,
-        **({"looks": []} if plan.looks else {}),
+        **({"looks": [], "estimator": ESTIMATOR} if plan.looks else {}),
     }

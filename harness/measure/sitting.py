@@ -137,8 +137,8 @@ class Sitting:
         while (original := next_retry(self._spoilt, self._further, self._planned)) is not None:
             number = self._free_number()
             why = self._spoilt[original]
-            lacking = "1 operation has" if why.places == 1 else f"{why.places} operations have"
-            said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no undisturbed measurement there"
+            lacking = "1 operation" if why.places == 1 else f"{why.places} operations"
+            said = f"Block {original + 1} was disturbed ({why.reason}): nothing is known of {lacking} there"
             again = self._preset.with_cells(why.cells)
             if self._cannot_end_in_time(original, again) or self._over_budget(original, again):
                 self._progress.say(f"{said}; no time is left to measure it once more.")

@@ -51,6 +51,7 @@ from harness.report.wording import (
     blocks_text,
     change_text,
     finding_text,
+    medians_text,
     other_margin,
     same_within,
     shared_reason_text,
@@ -202,7 +203,7 @@ def _settle(comparison: Comparison, command: Sequence[str]) -> Iterator[Section]
     if disturbed:
         parts.append(
             Paragraph(
-                f"{count(len(disturbed), 'comparison')} had no undisturbed measurement of one of the two: repeat this "
+                f"{count(len(disturbed), 'comparison')} had no undisturbed pair of measurements: repeat this "
                 "when nothing else runs on the machine."
             )
         )
@@ -250,8 +251,9 @@ def _same(rows: Iterable[Judged], places: Places, margin: float) -> Table:
     for metric, members in by_metric(rows).items():
         ratios = [row.ratio for row in members if row.ratio is not None]
         seen = change(ratios[0]) if len(ratios) == 1 else interval(min(ratios), max(ratios)) if ratios else ""
-        each = ((places.place(row), other_margin(row, margin)) for row in members)
-        where = ", ".join(f"{place} ({within})" if within else place for place, within in each)
+        told = ((places.place(row), filter(None, (other_margin(row, margin), medians_text(row)))) for row in members)
+        each = ((place, "; ".join(notes)) for place, notes in told)
+        where = ", ".join(f"{place} ({notes})" if notes else place for place, notes in each)
         cells.append((places.title(metric), where, seen))
     return table(("what", "where"), ("change",), cells)
 
@@ -261,7 +263,7 @@ def _open(rows: Iterable[Judged], places: Places) -> Table:
     cells = (
         (
             places.title(row.metric),
-            places.place(row),
+            places.place_and_blocks(row, row.blocks),
             Change(row.ratio, change_text(row)),
             Interval(row.low, row.high),
             would_have_shown(row),

@@ -14,6 +14,7 @@ from harness.releases.environments import Environment
 from harness.report.calibration import split_text
 from harness.report.document import Document, Item, Items, Paragraph, Part, Report
 from harness.report.numbers import count, percent
+from harness.verdict.differences import ESTIMATOR
 
 
 def report_forecast(found: Forecast) -> Report:
@@ -42,6 +43,7 @@ def _data(found: Forecast) -> dict[str, Any]:
         "block_s": found.block_s,
         "block_s_known_by": _known(found.known),
         "looks": found.looks,
+        "estimator": ESTIMATOR,
         "split": None if found.split is None else asdict(found.split),
         "detectable": None
         if found.detectable is None

@@ -50,7 +50,7 @@ def provenance_line(found: Provenance) -> str:
 def disturbed_lines(found: Provenance) -> list[str]:
     """Return a sentence for each run that the machine disturbed.
 
-    Example: "Run 20261126T023045-1a8e: 1 block was disturbed so much that some rows have no undisturbed measurement
+    Example: "Run 20261126T023045-1a8e: 1 block was disturbed so much that nothing is known of some rows
     there (steal)."
     """
     return [f"Run {run}: {note}." for run, note in found.disturbed]

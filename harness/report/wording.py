@@ -106,7 +106,8 @@ class Places:
     def place_and_blocks(self, row: Row, blocks: int) -> str:
         """Return the place, with the blocks where fewer tell of it than the comparison has: "mlp-s, 5 of 10 blocks"."""
         fewer = row.method in (Method.PAIRED_T, Method.WELCH_T) and row.blocks < blocks
-        return f"{self.place(row)}, {row.blocks} of {blocks} blocks" if fewer else self.place(row)
+        told = (self.place(row), f"{row.blocks} of {blocks} blocks" if fewer else "", medians_text(row))
+        return ", ".join(filter(None, told))
 
 
 def same_within(rows: Iterable[Row], margin: float) -> str:
@@ -123,6 +124,17 @@ def same_within(rows: Iterable[Row], margin: float) -> str:
 def other_margin(row: Row, margin: float) -> str:
     """Return a row's margin where it is not the preset's `margin`: "within 32 %"; else ""."""
     return "" if math.isclose(row.margin, margin) else f"within {percent(row.margin)}"
+
+
+def medians_text(row: Row) -> str:
+    """Return the change of the medians shown where it lies outside the interval of the judged one, else ""."""
+    return f"medians {change((row.new or 0.0) / (row.old or 1.0))}" if row.medians_disagree else ""
+
+
+def detail_text(row: Row) -> str:
+    """Return why the row has its verdict, and what the medians say where that is something else."""
+    medians = "; the medians shown lie outside the interval of the paired change" if row.medians_disagree else ""
+    return reason_text(row) + medians
 
 
 def reason_text(row: Row) -> str:
@@ -158,7 +170,7 @@ def reason_text(row: Row) -> str:
         case Reason.NO_COMMON_BLOCKS:
             return "no block has both releases: repeat the comparison"
         case Reason.ALL_TAINTED:
-            return "other load disturbed every measurement of one of the two: repeat this on an idle machine"
+            return "other load disturbed one of the two releases in every round: repeat this on an idle machine"
         case Reason.NOT_MEASURED:
             side = "neither side" if row.old is None and row.new is None else "old" if row.new is None else "new"
             return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"

@@ -38,13 +38,12 @@ class Estimate:
         return self.mean - reach, self.mean + reach
 
 
-def paired(old: NDArray[np.float64], new: NDArray[np.float64]) -> Estimate:
-    """Estimate from blocks that hold both sides: `old` and `new` have shape (blocks,), positive, blocks >= 2.
+def paired(differences: NDArray[np.float64]) -> Estimate:
+    """Estimate from the log ratios of blocks that hold both sides: shape (blocks,), at least two.
 
     Differences within a block cancel what moves both sides (a machine that drifts). Paired t: Student (1908), "The
     probable error of a mean", Biometrika 6.
     """
-    differences = np.log(new) - np.log(old)
     blocks = differences.size
     spread = _standard_deviation(differences)
     return Estimate(

@@ -3,6 +3,7 @@
 The order of the questions, each with its own reason code, so that a verdict can be followed by hand:
 
 1. Is there anything to compare?                        not-measured, all-tainted, no-common-blocks, failed
+   (What is held against each other, block by block: `harness.verdict.differences`.)
 2. Does neither side vary (times excepted)?             equal, changed-within-margin, changed
 3. Can a ratio be formed, and does it vary?             non-positive (appeared, vanished), zero-variance
 4. Are there blocks enough to judge by statistics?      too-few-blocks
@@ -22,6 +23,8 @@ import numpy as np
 
 from harness.metrics import Kind
 from harness.verdict import exact, hypotheses, power
+from harness.verdict.compared import Apart, Compared, Paired
+from harness.verdict.differences import ESTIMATOR, block_differences
 from harness.verdict.looks import SHARES, Evidence, separation, weigh
 from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
 from harness.verdict.undecided import undecided
@@ -96,9 +99,11 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
         if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):
             return _Case(_exact_row(row, sides[0], sides[1]), settled=True)
     if row.paired:
-        common = sorted(old.keys() & new.keys())
+        held = old.keys() & new.keys()
+        common = sorted(held if row.pairs is None else held & {block for block, _, _ in row.pairs})
         if not common:
-            return _Case(_row(row, list(old.values()), list(new.values()), Reason.NO_COMMON_BLOCKS), settled=True)
+            reason = Reason.ALL_TAINTED if held and row.tainted else Reason.NO_COMMON_BLOCKS
+            return _Case(_row(row, list(old.values()), list(new.values()), reason), settled=True)
         old, new = {block: old[block] for block in common}, {block: new[block] for block in common}
     if min(len(old), len(new)) < min_exact_blocks and row.kind is Kind.EXACT:
         few = _row(row, list(old.values()), list(new.values()), Reason.TOO_FEW_BLOCKS)
@@ -116,8 +121,13 @@ def _by_statistics(
         few = _row(row, old, new, Reason.TOO_FEW_BLOCKS)
         return _Case(replace(few, blocks_needed=min_blocks), settled=True)
     margin = _statistical_margin(row, math.exp(float(np.log(old).mean())))
-    evidence = weigh(old_by_block, new_by_block, margin=margin, paired=row.paired, looks=looks, min_blocks=min_blocks)
+    by_pairs = _has_log_ratios(row)
+    compared = _compared(row, old_by_block, new_by_block)
+    evidence = weigh(compared, margin=margin, looks=looks, min_blocks=min_blocks)
     estimate = evidence.estimate
+    if estimate.error == 0 and by_pairs and row.kind is not Kind.TIME:
+        # Pairs that agree in their middle half only: what never varies is held against each other as a whole.
+        return _by_statistics(replace(row, pairs=None), old_by_block, new_by_block, min_blocks, looks)
     if estimate.error == 0:
         # A clock whose readings never vary is broken or too coarse; other quantities may well agree block by block,
         # or differ by one and the same factor in every block.
@@ -134,10 +144,27 @@ def _by_statistics(
         margin=margin,
         method=Method.PAIRED_T if row.paired else Method.WELCH_T,
         spread=estimate.spread,
+        estimator=ESTIMATOR if by_pairs else None,
+        pairs=len(row.pairs or ()) if by_pairs else None,
+        pairs_dropped=row.pairs_dropped if by_pairs else None,
     )
     if estimate.blocks < min_blocks:
         return _Case(replace(judged, reason=Reason.TOO_FEW_BLOCKS), settled=True, evidence=evidence)
     return _Case(judged, settled=False, evidence=evidence)
+
+
+def _has_log_ratios(row: RowInput) -> bool:
+    """Whether the row has pairs, all positive: with a count of 0 among them its samples are judged."""
+    return row.paired and bool(row.pairs) and all(min(old, new) > 0 for _, old, new in row.pairs or ())
+
+
+def _compared(row: RowInput, old: dict[int, float], new: dict[int, float]) -> Compared:
+    """Return what is held against each other; `old` and `new` are positive, of the same blocks where paired."""
+    if not row.paired:
+        return Apart(old, new)
+    if not _has_log_ratios(row):
+        return Paired({block: math.log(new[block]) - math.log(old[block]) for block in old})
+    return Paired({block: value for block, value in block_differences(row.pairs or ()).items() if block in old})
 
 
 def _with_zeros(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import time
 from typing import Any, Dict, List
@@ -51,7 +52,7 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
 
     with recorder.phase("warm-up", "warm-up"):
         for batch in values:
-            steady.warm_up(lambda size=batch: timed_call(size), request["window_s"] * steady.CAP)
+            steady.warm_up(functools.partial(timed_call, batch), request["window_s"] * steady.CAP)
         gc.collect()
     with recorder.phase("slices", "sample"):
         idle_since, answer = None, _NOTHING
@@ -60,7 +61,7 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             if order.get("batch") is None:
                 return
             idle_cpu_s = 0.0 if idle_since is None else time.process_time() - idle_since
-            made = _slice(lambda size=order["batch"]: timed_call(size), order["slice_s"])  # type: ignore[misc]
+            made = _slice(functools.partial(timed_call, order["batch"]), order["slice_s"])
             idle_since, answer = time.process_time(), dict(made, idle_cpu_s=idle_cpu_s)
 
 

@@ -78,13 +78,13 @@ def test_a_row_whose_every_repeat_was_disturbed_is_open_and_not_gone() -> None:
     assert (only(disturbed).reason, only(disturbed).tainted) == (Reason.ALL_TAINTED, 6)
     assert disturbed.exit_code(require_decision=True) == 2
     shown = as_table(report_comparison(disturbed), 140)
-    assert "Inconclusive (all-tainted): other load disturbed every measurement of one of the two" in shown
+    assert "Inconclusive (all-tainted): other load disturbed one of the two releases in every round" in shown
     assert re.search(r"load, warm page cache .* idle machine$", shown, re.MULTILINE)
     markdown = as_markdown(report_comparison(disturbed))
     assert "<summary>Inconclusive (all-tainted): " in markdown
     assert re.search(r"^\| load, warm page cache \|.*\| idle machine \|$", markdown, re.MULTILINE)
     narrative = as_table(report_bench(disturbed, settle_command=SETTLE, next_commands=()))
-    assert "1 comparison had no undisturbed measurement of one of the two: repeat this when" in narrative
+    assert "1 comparison had no undisturbed pair of measurements: repeat this when" in narrative
     assert "--blocks" not in narrative
     nothing = compare(samples[:0], tainted=pd.DataFrame([{**left_out, "subject": name, "repeats": 6} for name in "ab"]))
     assert (only(nothing).reason, only(nothing).unit) == (Reason.ALL_TAINTED, "seconds")

@@ -188,5 +188,7 @@ def test_another_plan_or_a_broken_file_is_no_calibration(tmp_path: Path) -> None
     assert read_calibration(tmp_path, "m", "quick", "other") is None
     found = read_calibration(tmp_path, "m", "quick", "d")
     assert isinstance(found, dict)
+    path = write_calibration(tmp_path, "m", "quick", {"plan": "d", "rows": [], "estimator": "medians"})
+    assert "run `savedmodel-bench calibrate` again" in str(read_calibration(tmp_path, "m", "quick", "d"))
     path.write_text('{"schema": 1')
     assert isinstance(read_calibration(tmp_path, "m", "quick", "d"), Problem)
