@@ -9,7 +9,10 @@ from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 
 SLICE_S = 0.02
 SLICE_PAIRS = 16
-"""Of one batch size, in one pair of processes. Between pairs of processes a spread of 2 % remains, so more of them are
+FEWEST_PAIRS = 6
+SIDE_S = 0.7
+"""Of one batch size, in one pair of processes: so many pairs, or as many as fit into this time a side, and no fewer than
+six. Between pairs of processes a spread of 2 % remains, so more of them are
 needed, and longer ones are not (measured on two shared cores)."""
 MOST_IDLE_SHARE = 0.01
 """A slice does not count whose process used more CPU than this share of the other's slice while that one ran."""
@@ -36,13 +39,15 @@ def in_turn(
     dropped = 0
     if results == [None, None]:
         for batch in batches:
-            firsts = [0, 1] * (SLICE_PAIRS // 2)
-            chance.shuffle(firsts)
-            for first in firsts:
+            longest_s: list[float] = []  # of each pair
+            for first in _firsts(SLICE_PAIRS, chance):
+                if len(longest_s) >= FEWEST_PAIRS and sum(longest_s) > SIDE_S:
+                    break
                 pair: dict[int, Message] = {}
                 for side in (first, 1 - first):
                     pair[side] = _one(workers[side], requests[side], batch)
-                if any(one["idle_cpu_s"] > MOST_IDLE_SHARE * SLICE_S for one in pair.values()):
+                longest_s.append(max(one["wall_s"] for one in pair.values()))
+                if any(one["idle_cpu_s"] > MOST_IDLE_SHARE * longest_s[-1] for one in pair.values()):
                     dropped += 1
                     continue
                 for side in (0, 1):
@@ -53,6 +58,15 @@ def in_turn(
             message = workers[side].proceed(requests[side])
             results[side] = workers[side].done(message)
     return [_with_slices(result or {}, mine, dropped) for result, mine in zip(results, slices, strict=True)]
+
+
+def _firsts(pairs: int, chance: random.Random) -> list[int]:
+    """Return which side begins in each pair: of two pairs in a row either once."""
+    found: list[int] = []
+    for _ in range(pairs // 2):
+        first = chance.randrange(2)
+        found += [first, 1 - first]
+    return found
 
 
 def _one(worker: WorkerProcess, request: Message, batch: int) -> Message:

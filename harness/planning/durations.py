@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.measure.duet import SLICE_PAIRS, SLICE_S
+from harness.measure.duet import SIDE_S
 from harness.measure.own_models import OwnModel
 from harness.measure.passes import PASSES
 from harness.measure.presets import Cell, Group, Preset
@@ -96,7 +96,7 @@ def assumed_s(name: str, group: Group, cell: Cell, own: OwnModel | None = None) 
         "memory": 0.1 + 16 * (0.02 * graph + read_s),
         "profile": 0.05 + load_s + 0.3 * len(group.batches),
         "answer": 0.1 + load_s,
-        "slices": 0.05
+        "slices": 0.05 + load_s + steady_s + 2 * SIDE_S * len(group.batches),
         + load_s
         + steady_s
         + sum(

@@ -134,7 +134,7 @@ def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
         have no sample because all their repeats are tainted), `without_value` (whether no block has a sample) and
         `kinds` (of the taints, sorted, joined by ", ").
     """
-    measured = _measured(repeats)
+    measured = _of_windows(repeats)
     key = ["run", "subject", *ROW_KEY]
     per_block = measured.groupby([*key, "block"])["tainted"].agg(["sum", "all"]).reset_index()
     counted = per_block.groupby(key).agg(repeats=("sum", "sum"), blocks=("all", "sum"), without_value=("all", "all"))
@@ -172,7 +172,7 @@ def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
 def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFrame:
     """Return a row for each block and row key, `how` the untainted repeats are joined by the tainted ones' counts."""
     complete = repeats[repeats["complete_block"]]
-    measured = _measured(repeats)
+    measured = _of_windows(repeats)
     trusted = measured[~measured["tainted"]].groupby(_BLOCK_KEY)["value"].agg(["median", "size"]).reset_index()
     tainted = measured[measured["tainted"]].groupby(_BLOCK_KEY).size().rename("tainted").reset_index()
     rows = trusted.merge(tainted, on=_BLOCK_KEY, how=how).rename(columns={"median": "value", "size": "n"})
@@ -181,14 +181,14 @@ def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFra
     return pd.concat([rows, failures], ignore_index=True) if len(failures) else rows
 
 
-def _measured(repeats: pd.DataFrame) -> pd.DataFrame:
+def _of_windows(repeats: pd.DataFrame) -> pd.DataFrame:
     """Return the values of complete blocks that samples are made of: a slice is no sample, it only has a pair."""
     return repeats[repeats["complete_block"] & (repeats["status"] == "ok") & (repeats["operation"] != SLICES)]
 
 
 def _taint_counts(repeats: pd.DataFrame) -> pd.DataFrame:
     """Return how many left-out repeats of each block had each kind of taint, the most frequent kind first."""
-    measured = _measured(repeats)
+    measured = _of_windows(repeats)
     left_out = measured[measured["tainted"]]
     each = left_out[_BLOCK_KEY].assign(kind=left_out["taints"].str.split(_TAINTS_BETWEEN)).explode("kind")
     counted = each.groupby([*_BLOCK_KEY, "kind"]).size().rename("count").reset_index()
@@ -208,7 +208,7 @@ def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
 
 def _left_out(repeats: pd.DataFrame, subjects: Collection[str]) -> pd.DataFrame:
     """Return the rows of some subjects' repeats in complete blocks that a taint keeps out of the samples."""
-    measured = _measured(repeats)
+    measured = _of_windows(repeats)
     tainted = measured[measured["tainted"]]
     return tainted[tainted["subject"].isin(list(subjects))]
 

@@ -55,14 +55,15 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
             steady.warm_up(functools.partial(timed_call, batch), request["window_s"] * steady.CAP)
         gc.collect()
     with recorder.phase("slices", "sample"):
-        idle_since, answer = None, _NOTHING
+        answer = _NOTHING
         while True:
             order = hold("slice", **answer)
             if order.get("batch") is None:
                 return
-            idle_cpu_s = 0.0 if idle_since is None else time.process_time() - idle_since
+            # Before the first slice, it waited while the other process still loaded: that is no sign of anything.
+            idle_cpu_s = order["idle_cpu_s"] if answer else 0.0
             made = _slice(functools.partial(timed_call, order["batch"]), order["slice_s"])
-            idle_since, answer = time.process_time(), dict(made, idle_cpu_s=idle_cpu_s)
+            answer = dict(made, idle_cpu_s=idle_cpu_s)
 
 
 def _slice(timed_call: Any, slice_s: float) -> Dict[str, Any]:

@@ -227,8 +227,9 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
 
     def hold(point: str, **facts: Any) -> Dict[str, Any]:
         _send(stream, {"hold": point, "pid": os.getpid(), **facts})
-        order: Dict[str, Any] = json.loads(stream.readline() or "{}")
-        return order
+        waiting = time.process_time()
+        line = stream.readline()
+        return dict(json.loads(line or "{}"), idle_cpu_s=time.process_time() - waiting)
 
     if request["device"] == "gpu" or request["operation"] in HELD:
         request = dict(request, hold=hold)
