@@ -11,9 +11,9 @@ SLICE_S = 0.02
 SLICE_PAIRS = 16
 FEWEST_PAIRS = 6
 SIDE_S = 0.7
-"""Of one batch size, in one pair of processes: so many pairs, or as many as fit into this time a side, and no fewer than
-six. Between pairs of processes a spread of 2 % remains, so more of them are
-needed, and longer ones are not (measured on two shared cores)."""
+"""Of one batch size, in one pair of processes: so many pairs, or as many as fit into this time a side, and no fewer
+than six. Between pairs of processes a spread of 2 % remains, so more of them are needed, and longer ones are not
+(measured on two shared cores)."""
 MOST_IDLE_SHARE = 0.01
 """A slice does not count whose process used more CPU than this share of the other's slice while that one ran."""
 

@@ -97,12 +97,6 @@ def assumed_s(name: str, group: Group, cell: Cell, own: OwnModel | None = None) 
         "profile": 0.05 + load_s + 0.3 * len(group.batches),
         "answer": 0.1 + load_s,
         "slices": 0.05 + load_s + steady_s + 2 * SIDE_S * len(group.batches),
-        + load_s
-        + steady_s
-        + sum(
-            SLICE_PAIRS * max(SLICE_S, 4 * operations * batch / _OPERATIONS_PER_S[cell.device])
-            for batch in group.batches
-        ),
         "resave": 0.2 + 4 * load_s + 3 * (0.1 * graph + written_s),
         "resume": 1.6 * graph + 3 * written_s,
         "custom_code": 0.4 + 0.7 * graph + 2 * written_s,
