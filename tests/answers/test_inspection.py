@@ -133,6 +133,18 @@ def test_the_difference_says_what_grew_by_which_variables_ops_and_functions(tmp_
     assert sum(one.grown_bytes for one in found.files) == whole.grown_bytes
 
 
+def test_a_variable_that_lies_elsewhere_is_found_by_its_name_in_the_graph(tmp_path: Path) -> None:
+    folders = []
+    for number, names in enumerate((("w",), ("copies/0", "copies/1"))):
+        keys = [f"{name}{SUFFIX}" for name in names]
+        objects = [trackable({str(place): place + 1 for place in range(len(keys))})]
+        objects += [trackable(keys={key: "dense/kernel"}) for key in keys]
+        tensors = {key: Tensor(floats(1, 2), (2,)) for key in keys}
+        folders.append(saved_model(tmp_path / str(number), Graph(nodes=[VARIABLE]), tensors, objects))
+    (grown,) = difference(*map(inspect, folders)).variables
+    assert (grown.name, grown.old_bytes, grown.new_bytes) == ("dense/kernel", 8, 16)
+
+
 def test_the_difference_is_shown_and_in_json(tmp_path: Path) -> None:
     found = two(tmp_path)
     report = report_inspection(found.old, found)
