@@ -246,6 +246,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_what_would_fill_the_memory_is_refused_soon(tmp_path: Path, kind: str) -> None:
     (tmp_path / "saved_model.pb").write_bytes(HOSTILE[kind])
@@ -269,6 +270,7 @@ def test_an_index_whose_keys_or_blocks_grow_without_end_is_refused(tmp_path: Pat
     assert "keys are far larger than the file" in refusal(folder)
 
 
+@pytest.mark.slow
 def test_millions_of_nodes_are_counted_in_their_own_size(tmp_path: Path) -> None:
     nodes = [node(f"node/{number}", "MatMul") for number in range(200_000)]
     folder = saved_model(tmp_path, Graph(nodes=nodes[:100_000], functions=[function("f", nodes[100_000:])]))
