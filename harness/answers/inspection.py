@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +99,8 @@ class Difference:
     """What differs between two SavedModels: what grew most comes first.
 
     `parts` are the sizes of the whole and of its parts, changed or not; all others are only what changed. Functions are
-    those that are called alike but for the number that every save gives anew.
+    those that are called alike but for the number that every save gives anew. Variables are those of one name, or, if
+    the other SavedModel keeps them elsewhere, of one name in the graph, copies counted together.
     """
 
     old: Inspection
@@ -146,7 +147,7 @@ def difference(old: Inspection, new: Inspection) -> Difference:
         new,
         parts=tuple(_changes(_parts(old), _parts(new))),
         files=_grown(_files(old), _files(new)),
-        variables=_grown(_variables(old), _variables(new)),
+        variables=_grown(*_variables(old.model.variables, new.model.variables)),
         ops=_grown(_ops(old), _ops(new)),
         functions=_grown(_functions(old), _functions(new)),
         signatures=tuple(_signature_changes(_signatures(old), _signatures(new))),
@@ -187,8 +188,22 @@ def _files(one: Inspection) -> _Amounts:
     return {file.path: (file.bytes, None) for file in one.model.files}
 
 
-def _variables(one: Inspection) -> _Amounts:
-    return {variable.name: (variable.bytes, None) for variable in one.model.variables}
+def _variables(old: Iterable[Variable], new: Iterable[Variable]) -> tuple[_Amounts, _Amounts]:
+    """Return the variables of both by name; what lies elsewhere in the other one, by its name in the graph."""
+    sides = tuple({one.name: one for one in side} for side in (old, new))
+    kept = sides[0].keys() & sides[1].keys()
+    moved = [{one.full_name for name, one in side.items() if name not in kept} for side in sides]
+    common = (moved[0] & moved[1]) - {None}
+    before, after = (_by_name(side, kept, common) for side in sides)
+    return before, after
+
+
+def _by_name(side: Mapping[str, Variable], kept: Set[str], common: Set[str | None]) -> _Amounts:
+    summed: dict[str, int] = {}
+    for name, one in side.items():
+        shown = one.full_name if name not in kept and one.full_name in common else name
+        summed[shown or name] = summed.get(shown or name, 0) + one.bytes
+    return {name: (size, None) for name, size in summed.items()}
 
 
 def _ops(one: Inspection) -> _Amounts:

@@ -99,7 +99,10 @@ def _file_comment(path: str, inspection: Inspection) -> str:
     if path.startswith("variables/variables.data-"):
         shard = path.removeprefix("variables/variables.data-").partition("-")[0]
         here = sum(1 for one in model.variables if one.shard is not None and f"{one.shard:05d}" == shard)
-        return f"values of {count(here, 'variable')}" if here else "no variables, but the tree of Python objects"
+        if here:
+            return f"values of {count(here, 'variable')}"
+        is_sliced = any(one.shard is None for one in model.variables)
+        return "parts of variables" if is_sliced else "no variables, but the tree of Python objects"
     if path.startswith("assets/"):
         named = any(path.removeprefix("assets/") in graph.asset_names for graph in model.meta_graphs)
         return "" if named else "no graph asks for it"

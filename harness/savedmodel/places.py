@@ -47,10 +47,18 @@ def _files(root: Path) -> Iterator[File]:
                     path = f"{relative}/{one.name}" if relative else one.name
                     if one.is_dir(follow_symlinks=path == VARIABLES):
                         folders.append(path)
-                    elif one.is_file():
-                        yield File(path, one.stat().st_size)
+                    elif (size := _size(one)) is not None:
+                        yield File(path, size)
         except OSError as error:
             raise unreadable(root / relative, error) from error
+
+
+def _size(entry: os.DirEntry[str]) -> int | None:
+    """Return the bytes of a plain file; None of anything else, such as a link that leads nowhere."""
+    try:
+        return entry.stat().st_size if entry.is_file() else None
+    except OSError:
+        return None
 
 
 def read_file(path: Path, most: int | None = None) -> bytes:

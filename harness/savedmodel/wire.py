@@ -21,7 +21,7 @@ class MalformedError(ValueError):
 class Limit:
     """How many things a file may name before it is taken for an attack: two bytes of it can become hundreds here."""
 
-    def __init__(self, most: int = 1_000_000) -> None:
+    def __init__(self, most: int = 250_000) -> None:
         self._most = most
         self._left = most
 
