@@ -68,7 +68,7 @@ def test_a_finding_says_since_when_by_how_much_and_which_rows(
 ) -> None:
     assert main(["history", "--results", str(results), "--format", form]) == 0
     shown = capsys.readouterr().out
-    assert "Over commits: 1 change (4 series, changes over 5 %)." in shown
+    assert "Over commits: 1 change of more than 5 % in 4 series." in shown
     assert f"since {commit(12)[:8]} ({commit(11)[:8]} before) in 2 rows" in shown
     assert re.search(r"\+(39|40|41)\.\d %", shown)
 
@@ -85,15 +85,15 @@ def test_courses_too_short_to_show_a_change_are_counted_apart(
     assert (section["courses"], section["courses_too_short"], section["fewest_values"]) == (1, 1, 5)
     assert main(["history"]) == 0
     shown = capsys.readouterr().out
-    assert "Over releases: no change (0 series, changes over 5 %).\n  1 series has fewer than the 5 values" in shown
-    assert "to show a change; `savedmodel-bench compare` compares two releases." in " ".join(shown.split())
+    assert "Over releases: no change of more than 5 % in 0 series.\n  Not searched: 1 series, which has" in shown
+    assert "fewer than 5 values (`savedmodel-bench compare` compares two releases)." in " ".join(shown.split())
     store_run(root, blocks({name: [2.0] for name in names}, metric="import_s", cell=None), subjects=names)
     section = told(capsys)["releases"]
     assert (section["courses"], section["courses_too_short"]) == (2, 1)
     assert main(["history", "--format", "markdown"]) == 0
     shown = capsys.readouterr().out
-    assert "## Over releases: no change (1 series, changes over 5 %).\n\n1 more series has fewer" in shown
-    assert "9 series have fewer than the 5 values that it takes to show a change; each complete run adds one" in shown
+    assert "## Over releases: no change of more than 5 % in 1 series.\n\nNot searched: 1 series, which" in shown
+    assert "9 series, which have fewer than 5 values (each complete run adds one value)." in shown
 
 
 def test_values_of_an_earlier_version_are_no_step(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -120,7 +120,7 @@ def test_two_sides_that_failed_everywhere_are_not_the_same(root: Path, capsys: p
     assert main(["compare", OLD, NEW, "--run", str(run.path)]) == 3
     text = capsys.readouterr().out
     assert "Result: 4 of 4 operations could not be compared" in text
-    assert "Inconclusive (failed): failed on both sides" in text
+    assert "Inconclusive: failed on both sides" in text
     assert "3 comparisons failed in both releases: repair what Failed says, then repeat." in " ".join(text.split())
 
 
@@ -198,7 +198,7 @@ def test_a_machine_that_disturbed_every_repeat_is_not_green(root: Path, capsys: 
     for old, new in ((disturbed, disturbed), (disturbed, whole), (whole, disturbed)):
         code, document, told = judged(stored(root, old, new), capsys)
         assert code == 3
-        assert "because other work on this machine disturbed every measurement (steal)" in told
+        assert "because every measurement was disturbed (the hypervisor took the CPU away)" in told
         assert {row["verdict"] for row in document["rows"] if row["metric"] == "artifact_bytes"} == {"same"}
 
     def half(subject: str, block: int) -> list[Record]:

@@ -124,7 +124,7 @@ def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.Capture
 def test_what_reads_keeps_one_save_and_groups_without_it_go(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(plan("--preset", "calls", "--operation", "calls")) == 0
     shown = capsys.readouterr().out
-    assert "In every block: 1 save, 2 with all ways to call, of\n" in shown
+    assert "In every block, for each of these models: 1 save, 2 measurements of all call methods\n" in shown
     assert "keras-export" not in shown
     assert len(re.findall(r" on cpu, saved with ", shown)) == 3
 
@@ -256,7 +256,7 @@ def test_what_settles_an_open_row_is_a_command_that_can_be_typed(
     main([*asked, str(REFERENCE)])
     shown = " ".join(capsys.readouterr().out.split())
     assert re.search(
-        r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks (\d+) \1 blocks in total should", shown
+        r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks (\d+) A run of \1 blocks should", shown
     )
     # A run of a preset of one's own does not say in which file that lay.
     shutil.copytree(REFERENCE, tmp_path / "run")
@@ -278,5 +278,5 @@ def test_what_settles_an_open_row_keeps_to_the_python_that_was_asked_for(
     monkeypatch.setattr(compare, "measure_request", lambda *_: outcome)
     main(["compare", "2.15", "2.21", "--python", "3.11"])
     shown = " ".join(capsys.readouterr().out.split())
-    wanted = r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks (\d+) \1 blocks in total should"
+    wanted = r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks (\d+) A run of \1 blocks should"
     assert re.search(wanted, shown)

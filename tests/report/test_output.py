@@ -377,9 +377,9 @@ def test_a_finding_without_a_place_or_a_ratio_is_a_whole_sentence(
         write_results(tmp_path / "results", number, values, suite)
     assert main(["compare", "--results", str(tmp_path / "results"), commit(0), commit(1)]) == 1
     told = " ".join(capsys.readouterr().out.split())
-    assert "s.time_plain: slower by x3.00 (q <0.001)." in told
+    assert "s.time_plain: slower, x3.00 (q <0.001)." in told
     assert "s.time_pair: slower in 2 rows, x3.00 .. x3.00, most in " in told
-    assert "s.time_far: slower from 1.00e-21 ns to 1.00e+300 s (q <0.001)." in told
+    assert "s.time_far: slower, from 1.00e-21 ns to 1.00e+300 s (q <0.001)." in told
 
 
 def render_nothing(write: Callable[[MarkdownWriter], None]) -> str:
