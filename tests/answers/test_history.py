@@ -252,8 +252,8 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
         return [float(level * np.exp(random.normal(0, 0.01)))]
 
     older = [store_run(root, blocks({name: noisy(1.0) for name in releases}), subjects=releases, worker_version=3).run]
-    older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(9)]
-    for _ in range(9):
+    older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(5)]
+    for _ in range(5):
         store_run(root, blocks({NEW: noisy(2.0)}), subjects=(NEW,), worker_version=WORKER_VERSION)
     assert main(["history", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -264,12 +264,11 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
         WORKER_VERSION,
         sorted(older),
     )
-    for form in ("table", "markdown"):
-        assert main(["history", "--format", form]) == 0
-        assert (
-            f"{CALM}: 10 runs with a measurement method before version {WORKER_VERSION} left out, because not all of "
-            "their numbers are comparable; `savedmodel-bench export` has all."
-        ) in " ".join(capsys.readouterr().out.split())
+    assert main(["history"]) == 0
+    assert (
+        f"{CALM}: 6 runs with a measurement method before version {WORKER_VERSION} left out, because not all of their "
+        "numbers are comparable; `savedmodel-bench export` has all."
+    ) in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_paired_run_of_an_older_worker_settles_nothing(
