@@ -80,5 +80,5 @@ def _newest(root: Path, python: str | None) -> str:
     usable = installable(stable, python=python)
     if not usable:
         reason = obstacle(stable[-1], python=python) if stable else "releases.toml has no stable release."
-        raise UsageError(f"{reason} Or name a SUBJECT that is bound to an interpreter.")
+        raise UsageError(f"{reason} Or name a SUBJECT that is already installed (`savedmodel-bench releases add`).")
     return usable[-1].name

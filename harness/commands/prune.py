@@ -45,6 +45,6 @@ def run(options: argparse.Namespace) -> int:
             try:
                 after += pack(one)[1]
             except OSError as error:
-                raise UsageError(f"{one.path} could not be packed ({error}); it is as it was.") from error
-    print(f"{count(len(runs), 'run')} packed: {before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB.")
+                raise UsageError(f"{one.path} could not be compressed ({error}); it is unchanged.") from error
+    print(f"{count(len(runs), 'run')} compressed: {before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB.")
     return 0

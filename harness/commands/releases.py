@@ -209,7 +209,9 @@ def _selected(manifest: Manifest, names: list[str]) -> list[Release]:
     releases = [manifest.find(name) for name in names]
     for release in releases:
         if release.python is not None:
-            raise UsageError(f"{release.name} is bound to an interpreter and has no lock: name other releases.")
+            raise UsageError(
+                f"{release.name} is a TensorFlow that is already installed and has no lock: name other releases."
+            )
     return releases
 
 

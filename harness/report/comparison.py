@@ -163,9 +163,9 @@ def _body(comparison: Comparison) -> Iterator[Part]:
         heading = f"Measured in only one of the two releases: {len(parts.one_sided)}"
         yield Section(heading, (_one_sided(parts.one_sided, comparison),), True)
     if parts.shown:
-        names = "; ".join(dict.fromkeys(places.title(row.metric) for row in parts.shown))
-        heading = f"Informational, not tested for change: {count(len(parts.shown), 'value')} (see --format json)"
-        yield Section(heading, (Paragraph(names),), True)
+        informational = count(len(parts.shown), "informational value")
+        yield Paragraph("")
+        yield Paragraph(f"Not shown: {informational}, not tested for change (--format json has all).")
     yield from _multiples(comparison)
     calls = profiled(*comparison.measured)
     if calls:

@@ -20,7 +20,7 @@ from harness.verdict.course import Change, Finding, Shape
 from harness.verdict.levels import FEWEST_FOR_STEPS
 from harness.verdict.rows import Row, Verdict
 
-_WITH_FEWER_VALUES = {
+_JUDGING_TWO = {
     "releases": "`savedmodel-bench compare` compares two releases",
     "commits": "`savedmodel-bench compare --results` compares two commits",
     "nights": "each complete run adds one value",
@@ -163,7 +163,7 @@ def _item(history: History, finding: Finding, check: Check, shared: _Shared) -> 
     if check.command is not None and check.command not in shared.commands and _is_open(check):
         more = "measure both again" if check.standing is Standing.UNCONFIRMED else "measure longer"
         details.append(Command(check.command, f"to {more}"))
-    return Item(_finding_text(history, finding, shared), tuple(details), Tone.STRONG)
+    return Item(finding_text(history, finding, with_axis=shared.axis is None), tuple(details), Tone.STRONG)
 
 
 def _too_short(section: HistorySection) -> str:
@@ -174,7 +174,7 @@ def _too_short(section: HistorySection) -> str:
         if number == 1
         else (f"{number} series, which have fewer than {FEWEST_FOR_STEPS} values")
     )
-    return f"Not searched: {series} ({_WITH_FEWER_VALUES[section.name]})."
+    return f"Not searched: {series} ({_JUDGING_TWO[section.name]})."
 
 
 def _lapses(section: HistorySection, most: int, shared: _Shared) -> Iterator[Part]:
@@ -206,9 +206,13 @@ def _rows_of(group: Sequence[str], row: str) -> str:
     return f"{title(group[-1])}{f' ({row})' if row else ''}"
 
 
-def _finding_text(history: History, finding: Finding, shared: _Shared) -> str:
-    """Return a finding in a sentence: "load: +12 % since v2.18.0 (v2.17.1 before) in 7 rows; desk, Python 3.11."."""
-    what, axis = finding.group[-1], shared.axis_of(finding.group)
+def finding_text(history: History, finding: Finding, *, with_axis: bool = True) -> str:
+    """Return a finding in a sentence: "load: +12 % since v2.18.0 (v2.17.1 before) in 7 rows; desk, Python 3.11.".
+
+    Without its axis where that is said of all findings together.
+    """
+    *names, what = finding.group
+    axis = f"; {axis_text(names)}" if with_axis else ""
     ratios = [one.ratio for one in finding.changes]
     if len(ratios) == 1 or not any(one.before for one in finding.changes):
         size = _size(finding.changes[0])

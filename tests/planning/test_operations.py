@@ -46,7 +46,7 @@ def plan(*arguments: str) -> list[str]:
         ),
         (
             ("--operation", "calls,resume", "--model", "deep-4", "--preset", "scale"),
-            "'scale' does not measure the operations calls, resume; no shipped preset has all that is asked for.",
+            "'scale' does not measure the operations calls, resume; no test plan of this project measures all of that.",
         ),
     ],
 )
@@ -55,7 +55,7 @@ def test_an_operation_that_the_preset_lacks_is_one_sentence(
 ) -> None:
     assert main(plan(*arguments)) == 3
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", f"savedmodel-bench: Preset {told}\n")
+    assert (shown.out, shown.err) == ("", f"savedmodel-bench: Test plan {told}\n")
 
 
 OWN = """
@@ -95,7 +95,7 @@ def test_a_field_out_of_range_is_one_sentence(
     assert main(plan("--preset", "own.toml")) == 3
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"savedmodel-bench: own.toml: preset 'own': {told}; harness/presets.toml explains")
+    assert shown.err.startswith(f"savedmodel-bench: own.toml: test plan 'own': {told}; harness/presets.toml explains")
     assert len(shown.err.splitlines()) == 1
 
 
@@ -165,7 +165,7 @@ def test_a_glob_that_matches_nothing_of_the_preset_is_named(
 ) -> None:
     assert main(plan("--model", models)) == 3
     assert capsys.readouterr().err == (
-        f"savedmodel-bench: Preset 'quick' has no model that {named!r} matches: it has mlp-s, mlp-m, conv-s, "
+        f"savedmodel-bench: Test plan 'quick' has no model that matches {named!r}: it has mlp-s, mlp-m, conv-s, "
         "transformer-s.\n"
     )
 

@@ -38,8 +38,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("subject", "words"),
     [
         ("tf@xlaa", "There is no profile 'xlaa': choose one of xla, onednn-off, legacy-keras"),
-        ("@xla", "'@xla' is no subject"),
-        ("tf@xla@xla", "is no subject"),
+        ("@xla", "'@xla' does not name a release"),
+        ("tf@xla@xla", "does not name a release"),
         ("tg@xla", "tg"),
     ],
 )
