@@ -8,7 +8,7 @@
 # PYTHON=python3.11 chooses the Python of the harness; what is compared has its own, which `--python` chooses.
 # ARGS='--device cpu --python 3.11' hands options to the command behind `bench` or `speed`.
 
-.PHONY: bench check test test-python speed setup setup-dev lint
+.PHONY: bench check test test-fast test-python speed setup setup-dev lint
 .DEFAULT_GOAL := bench
 
 ARGS ?=
@@ -46,7 +46,11 @@ lint: setup-dev
 	.venv/bin/mypy --no-error-summary
 	.venv/bin/lint-imports --no-logo
 
-check: lint
+# The linters run beside the tests: two cores have room for both.
+check: setup-dev
+	@$(MAKE) --no-print-directory --jobs=2 PYTHON=$(PYTHON) lint test-fast
+
+test-fast: setup-dev
 	.venv/bin/pytest -q -m "not tensorflow and not slow"
 
 test: lint

@@ -29,7 +29,7 @@ from harness.store.runs import open_run
 from harness.verdict.looks import PLANNED
 from harness.verdict.margins import require_known
 
-HELP = "measure two releases, interleaved in one run, and say what got slower, larger or worse"
+HELP = "measure two releases, interleaved in one run, and report regressions and improvements"
 
 _PLAN = {
     "preset": "quick", "blocks": None, "repeats": None, "budget": None, "isolation": "fork", "wheel": "auto",
@@ -60,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=margin,
         action="append",
         metavar="[PATTERN=]F",
-        help="ignore changes in time up to this fraction (default: the test plan's; with --results 0.1); "
+        help="ignore changes in time up to this fraction (default: the test plan's; 0.1 with --results); "
         "'load_*=0.02' sets it for some metrics; can be repeated",
     )
     add_results(parser, "compare two commits in the results of any asv project instead of measuring")

@@ -9,7 +9,7 @@ from harness.commands.shared.output import add_output, output_of, say_all
 from harness.commands.shared.source import add_source, source_of
 from harness.report.promises import report_promises
 
-HELP = "check in which releases training can be resumed and models load without their original code"
+HELP = "show in which releases training can be resumed, and models load without their original code"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

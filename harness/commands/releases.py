@@ -26,22 +26,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's actions, each with its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    listing = actions.add_parser("list", help="list all releases and their environments")
-    listing.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
-    listing.add_argument("--wheel", choices=("auto", *WHEELS), default="auto", help="default: by what the machine has")
-    listing.add_argument("--policy", choices=POLICIES, help="default: what releases.toml says")
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text)
 
-    adding = actions.add_parser("add", help="add a TensorFlow that is already installed")
-    adding.add_argument("--python", type=Path, required=True, help="its Python interpreter; nothing is installed there")
+    listing = action("list", "list all releases and their environments")
+    listing.add_argument("--format", choices=("table", "json"), default="table", help="format (default: table)")
+    listing.add_argument(
+        "--wheel",
+        choices=("auto", *WHEELS),
+        default="auto",
+        help="show environments of this build of TensorFlow (default: by what this machine has)",
+    )
+    listing.add_argument(
+        "--policy",
+        choices=POLICIES,
+        help="show environments with dependencies as of this date (default: what releases.toml says)",
+    )
+
+    adding = action("add", "add a TensorFlow that is already installed as a release")
+    adding.add_argument(
+        "--python", type=Path, required=True, help="Python interpreter that has TensorFlow; nothing is installed there"
+    )
     adding.add_argument("--name", required=True, help="name of the release")
-    adding.add_argument("--date", type=_date, help="its place in the history (default: the date of its version)")
+    adding.add_argument(
+        "--date", type=_date, help="date by which it is ordered among the releases (default: its version's)"
+    )
 
-    locking = actions.add_parser("lock", help="pin the dependencies of releases again")
-    locking.add_argument("names", nargs="*", metavar="RELEASE", help="default: all")
-    locking.add_argument("--policy", choices=POLICIES, action="append", help="default: both")
-    locking.add_argument("--wheel", choices=WHEELS, action="append", help="default: both")
+    locking = action("lock", "pin the dependencies of releases again")
+    locking.add_argument("names", nargs="*", metavar="RELEASE", help="releases to lock (default: all)")
+    locking.add_argument("--policy", choices=POLICIES, action="append", help="lock only this policy (default: both)")
+    locking.add_argument("--wheel", choices=WHEELS, action="append", help="lock only this build (default: both)")
 
-    actions.add_parser("check", help="say which locks are missing or stale")
+    action("check", "report locks that are missing or out of date")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -193,7 +209,9 @@ def _selected(manifest: Manifest, names: list[str]) -> list[Release]:
     releases = [manifest.find(name) for name in names]
     for release in releases:
         if release.python is not None:
-            raise UsageError(f"{release.name} is bound to an interpreter and has no lock: name other releases.")
+            raise UsageError(
+                f"{release.name} is a TensorFlow that is already installed and has no lock: name other releases."
+            )
     return releases
 
 

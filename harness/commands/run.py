@@ -43,9 +43,13 @@ def run(options: argparse.Namespace) -> int:
         told = "; ".join(f"Python {python}: {', '.join(names)}" for python, names in groups)
         if output.form == "json" or output.path is not None:
             raise UsageError(
-                f"No Python is here for all of these ({told}), and one report is of one run: run them separately."
+                f"No Python on this machine has wheels for all of these ({told}), and a report is about one run: run "
+                "them separately."
             )
-        print(f"No Python is here for all of these, so there is a run for each. {told}.", file=sys.stderr)
+        print(
+            f"No Python on this machine has wheels for all of these, so there is a run for each. {told}.",
+            file=sys.stderr,
+        )
     subjects, worst = sum(len(names) for _, names in groups), 0
     for python, names in groups:
         budget_s = None if request.budget_s is None else request.budget_s * len(names) / subjects

@@ -9,7 +9,7 @@ from harness.commands.shared.output import add_output, output_of, say_all
 from harness.commands.shared.source import add_source, source_of
 from harness.report.scaling import report_scaling
 
-HELP = "how the time of each operation grows with a model's bytes and layers"
+HELP = "show how the time of each operation grows with the model's size in bytes and layers"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser, "summarise any asv project instead: each benchmark's latest value, its best and its values over time"
     )
     add_machine(parser)
-    parser.add_argument("--changes", action="store_true", help="also look for changes, as `history` does")
+    parser.add_argument("--changes", action="store_true", help="also search for changes, as `history` does")
 
 
 def run(options: argparse.Namespace) -> int:

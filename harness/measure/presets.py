@@ -127,19 +127,19 @@ def read_preset(text: str, registered: Collection[str] = ()) -> Preset:
         file = Path(path)
         if not file.is_file():
             raise UsageError(
-                f"There is no preset file {file}; give a path to a TOML file or one of {', '.join(shipped_names())}."
+                f"There is no file {file}: give the path of a TOML file, or one of {', '.join(shipped_names())}."
             )
         tables = _parse(file)
         if not tables:
-            raise UsageError(f"{file} holds no preset: a table with groups, as those of harness/presets.toml.")
+            raise UsageError(f"{file} has no test plan: add a table with groups, as in harness/presets.toml.")
         if not name and len(tables) != 1:
-            raise UsageError(f"{file} holds {len(tables)} presets: say which, as {file}#NAME ({', '.join(tables)}).")
+            raise UsageError(f"{file} has {len(tables)} test plans: choose one with {file}#NAME ({', '.join(tables)}).")
         name = name or next(iter(tables))
     else:
         file, name = SHIPPED, text
         tables = _parse(SHIPPED)
     if name not in tables:
-        raise UsageError(f"There is no preset {name!r} in {file.name}: choose one of {', '.join(tables)}.")
+        raise UsageError(f"There is no test plan {name!r} in {file.name}: choose one of {', '.join(tables)}.")
     return _preset(name, tables[name], file, registered)
 
 
@@ -161,7 +161,7 @@ def narrow(
     """
     for glob in _globs(models):
         if not any(matches(cell.model, glob) for cell in preset.cells):
-            raise UsageError(f"Preset {preset.name!r} has no model that {glob!r} matches: it has {_models(preset)}.")
+            raise UsageError(f"Test plan {preset.name!r} has no model that matches {glob!r}: it has {_models(preset)}.")
     groups = []
     for group in preset.groups:
         cells = tuple(
@@ -175,7 +175,7 @@ def narrow(
         groups.append(group)
     if not groups:
         raise UsageError(
-            f"Preset {preset.name!r} measures nothing that --device and --model leave: it has {_models(preset)}."
+            f"Test plan {preset.name!r} has nothing that matches --device and --model: it has {_models(preset)}."
         )
     if operations is not None:
         lacking = [name for name in operations if name not in _operations(groups)]
@@ -356,8 +356,8 @@ def _presets_with(operations: Iterable[str], devices: Sequence[str] | None, mode
 def _lacks(name: str, lacking: Sequence[str], is_elsewhere: bool, others: Sequence[str]) -> str:
     what = f"the operation{'' if len(lacking) == 1 else 's'} {', '.join(lacking)}"
     where = " on the devices and models that are left" if is_elsewhere else ""
-    instead = f"these do: {', '.join(others)}" if others else "no shipped preset has all that is asked for"
-    return f"Preset {name!r} does not measure {what}{where}; {instead}."
+    instead = f"these do: {', '.join(others)}" if others else "no test plan of this project measures all of that"
+    return f"Test plan {name!r} does not measure {what}{where}; {instead}."
 
 
 def _limit_operations(group: Group, operations: Sequence[str]) -> Group:
@@ -378,7 +378,7 @@ def _parse(file: Path) -> dict[str, Any]:
 
 
 def _preset(name: str, table: dict[str, Any], file: Path, registered: Collection[str] = ()) -> Preset:
-    where = f"{file.name}: preset {name!r}"
+    where = f"{file.name}: test plan {name!r}"
     try:
         read = msgspec.convert(table, _PresetTable)
     except msgspec.ValidationError as error:

@@ -40,7 +40,9 @@ def split_subject(text: str) -> tuple[str, str | None]:
     """
     release, at, profile = text.partition("@")
     if at and (not release or not profile or "@" in profile):
-        raise UsageError(f"{text!r} is no subject: a release, or a release under one profile, as in v2.21.0@xla.")
+        raise UsageError(
+            f"{text!r} does not name a release: write a version or a name, with one profile at most, as in v2.21.0@xla."
+        )
     return release, profile or None
 
 

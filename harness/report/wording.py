@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Protocol
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
 from harness.report.names import CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import chance, change, count, interval, percent, quantity
+from harness.store.taints import described
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
@@ -24,6 +26,29 @@ _MOST_FAILED = 6
 def title(metric: str) -> str:
     """Return what a metric is called in reports, its name where it is not one of the project's."""
     return _TITLES.get(metric, metric)
+
+
+_ENVIRONMENT = re.compile(r"(cpu|cuda|-) (\S+) py(\S+)( spawn)?")
+
+
+def axis_text(names: Iterable[str]) -> str:
+    """Return what a series is about: "desk, cpu wheel, policy today, Python 3.11" of "desk", "cpu today py3.11".
+
+    Names that are no environment of this project's own records stay as they are.
+    """
+    return ", ".join(_environment_text(name) for name in names)
+
+
+def _environment_text(name: str) -> str:
+    found = _ENVIRONMENT.fullmatch(name)
+    if found is None:
+        return name
+    wheel, policy, python, spawned = found.groups()
+    parts = ["externally installed" if wheel == "-" else f"{wheel} wheel"]
+    parts += [] if policy == "-" else [f"policy {policy}"]
+    parts += [] if python == "-" else [f"Python {python}"]
+    parts += ["--isolation spawn"] if spawned else []
+    return ", ".join(parts)
 
 
 class Placed(Protocol):
@@ -215,11 +240,11 @@ def change_text(row: Row) -> str:
 def finding_text(finding: Finding, places: Places) -> str:
     """Return a finding as a sentence without its full stop.
 
-    Examples: "load, page cache warm: slower by +40.8 % in mlp-s (q <0.001)"; "load, page cache warm: slower in 7
+    Examples: "load, warm page cache: slower in mlp-s, +40.8 % (q <0.001)"; "load, warm page cache: slower in 7
     models, +12.0 .. +40.8 %, most in conv-m (q 0.012)".
     """
     worst, rows, models = finding.worst, len(finding.rows), len(finding.models)
-    sure = "exact" if finding.q is None else f"q {chance(finding.q)}"
+    sure = "deterministic" if finding.q is None else f"q {chance(finding.q)}"
     name, place = places.title(finding.metric), places.place(worst)
     if worst.reason is Reason.FAILED:
         now = "works again" if finding.verdict is Verdict.IMPROVEMENT else "fails now"
@@ -228,11 +253,11 @@ def finding_text(finding: Finding, places: Places) -> str:
         return f"{name}: {now} in {count(rows, 'row')}" + (f" ({named}{more})" if named else "")
     what = f"{name}: {direction(finding)}"
     if rows == 1:
-        by = f"by {change(worst.ratio)}"
+        by = change(worst.ratio)
         if worst.ratio is None:  # there is none from zero, nor between numbers too far apart
             by = f"from {quantity(worst.old, worst.unit)} to {quantity(worst.new, worst.unit)}"
             by = "from 0" if worst.old == 0 else by
-        return f"{what} {by}{f' in {place}' if place else ''} ({sure})"
+        return f"{what}{f' in {place}' if place else ''}, {by} ({sure})"
     # Only this project's rows are of models; those of another asv project are of parameters.
     of_models = finding.metric in _TITLES
     where = count(models, "model") if models == rows and of_models else count(rows, "row")
@@ -254,30 +279,13 @@ def direction(finding: Finding) -> str:
 
 def left_out_text(repeats: int, kinds: Mapping[str, int]) -> str:
     """Return how many measurements do not count and why: "7 measurements were discarded: …"."""
-    each = ", ".join(f"{_TAINTS.get(kind, kind)} ({number})" for kind, number in kinds.items())
+    each = ", ".join(f"{described(kind)} ({number})" for kind, number in kinds.items())
     were = "was" if repeats == 1 else "were"
     return f"{count(repeats, 'measurement')} {were} discarded" + (f": {each}" if each else "")
 
 
-_TAINTS = {
-    "foreign-load": "other programs used the CPU",
-    "steal": "the hypervisor took the CPU away",
-    "swap-in": "memory was swapped in",
-    "governor": "the CPU frequency governor changed",
-    "not-cold": "the page cache was not cold",
-    "not-warm": "the page cache was not warm",
-    "cold-import": "the import was read from disk",
-    "throttle": "the GPU was throttled",
-    "foreign-gpu": "other programs used the GPU",
-    "jit-compiled": "the driver compiled GPU kernels",
-    "retried": "only a second try worked",
-    "low-disk": "the disk was nearly full",
-    "low-shm": "shared memory was nearly full",
-}
-
-
 def would_have_shown(row: Row) -> str:
-    """Return the smallest change that the run would have called: ">= 12 %"; "" where it is not known."""
+    """Return the smallest change that the run would have reported: ">= +12 %"; "" where it is not known."""
     if row.spread is None:
         return ""
     if row.detectable_ratio is None:
@@ -286,7 +294,7 @@ def would_have_shown(row: Row) -> str:
 
 
 def blocks_text(row: Row) -> str:
-    """Return what would settle an open row: "12 blocks", "calm repeats" where all that a side has were disturbed."""
+    """Return how many blocks would decide a row: "12"; "idle machine" where a side has disturbed ones only."""
     if row.reason is Reason.ALL_TAINTED:
         return "idle machine"
     if row.blocks_needed is not None:

@@ -83,8 +83,8 @@ def test_what_fails_now_and_what_nobody_measures_any_more_is_listed(
     ]
     assert section["stopped"] == [{"group": [*group, dropped["name"]], "row": "", "last": commit(6)[:8], "later": 5}]
     said = shown(capsys)
-    assert f"failing since {commit(9)[:8]} (it worked at {commit(8)[:8]})" in said
-    assert f"last measured at {commit(6)[:8]}, 5 commits ago" in said
+    assert f"failing since {commit(9)[:8]} (last worked at {commit(8)[:8]})" in said
+    assert f"Last measured at {commit(6)[:8]}; 5 later commits have no value: {dropped['name']}" in said
     assert main(["summary", "--results", "results"]) == 0
     assert "(5 commits ago)" in " ".join(capsys.readouterr().out.split())
 

@@ -167,8 +167,8 @@ def _sitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_disturbed_block_is_measured_once_more_and_its_numbers_stay_out(sitting: Any) -> None:
     run, lines = sitting({1})
     assert lines == [
-        "Block 2 was disturbed (steal: 12 % of CPU time): nothing is known of 1 operation there; "
-        "its cell is measured once more."
+        "Block 2: 1 operation has no usable measurement (the hypervisor took the CPU away: 12 % of CPU time); "
+        "the test case is measured once more."
     ]
     assert stands_for(run.records()[0]) == {4: 1}
     assert list(samples_frame(repeats_frame([run.path]))["block"]) == [0, 2, 3, 4]

@@ -114,8 +114,10 @@ def test_a_run_without_a_calm_repeat_is_refused_and_stores_nothing(
     before = (run.path / "records.jsonl").read_bytes()
     assert calibrated(run, monkeypatch) == 3
     shown = capsys.readouterr()
-    discarded = "64 of 64 measurements were discarded (foreign-load in 64, steal in 8)"
-    assert f"Calibration failed: {discarded}, so too few undisturbed ones are left" in shown.err
+    discarded = (
+        "64 of 64 measurements were discarded (other programs used the CPU: 64, the hypervisor took the CPU away: 8)"
+    )
+    assert f"Calibration failed: {discarded}. Too few undisturbed ones are left." in shown.err
     assert "savedmodel-bench doctor" in shown.err
     assert shown.out == ""
     assert "from now on" not in shown.err

@@ -65,7 +65,9 @@ class Output:
 
 def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS) -> None:
     """Add --format and --output."""
-    parser.add_argument("--format", choices=sorted(formats), default="table", help="default: table")
+    parser.add_argument(
+        "--format", choices=sorted(formats), default="table", help="format of the report (default: table)"
+    )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write the report to this file instead of printing it"
     )

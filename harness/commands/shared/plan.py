@@ -29,8 +29,7 @@ from harness.report.paths import shown_path
 
 SUBJECT = (
     "a version (2.21.0, 2.21 for its newest patch, 2.22.0rc1), a name in releases.toml, or either with a settings "
-    "profile "
-    "(2.21@xla)"
+    "profile (2.21@xla)"
 )
 
 
@@ -62,7 +61,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         type=list_of(OPERATIONS),
         action="extend",
         metavar="OPS",
-        help=f"measure only some of {','.join(OPERATIONS)} (default: all of the test plan)",
+        help=f"measure only these of {','.join(OPERATIONS)} (default: all of the test plan)",
     )
     parser.add_argument(
         "--blocks", type=positive, metavar="N", help="number of blocks to measure (default: the test plan's)"
@@ -77,15 +76,16 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=duration_s,
         metavar="TIME",
-        help="time limit, for example 15m or 1h30m (not with --blocks); `compare` tests the results after 5, 8, "
-        "12 and 20 "
-        "blocks and stops measuring comparisons that have a verdict; other commands measure as many blocks as fit",
+        help="time limit, for example 15m or 1h30m (not with --blocks); `compare` tests the results after 5, 8, 12 and "
+        "20 blocks and measures only those further that have no verdict yet; other commands measure as many blocks as "
+        "fit",
     )
     parser.add_argument(
         "--isolation",
         choices=("fork", "spawn"),
         default="fork",
-        help="run each measurement in a fork, or in a new process, which takes many times longer (default: fork)",
+        help="run each measurement in a fork of a process that has imported TensorFlow, or spawn a new process, which "
+        "takes many times longer (default: fork)",
     )
     parser.add_argument(
         "--wheel",
@@ -96,13 +96,14 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         choices=POLICIES,
-        help="date of the dependencies: of today or of the release (default: what releases.toml says)",
+        help="install dependencies as of today, or as of the release's date (default: what releases.toml says)",
     )
     parser.add_argument(
         "--python",
         type=python_minor,
         metavar="3.N",
-        help="Python of all releases (default: the newest here that has wheels for all, else one that uv fetches)",
+        help="Python that all releases are measured with (default: the newest on this machine for which all have "
+        "wheels, else one that uv fetches)",
     )
     parser.add_argument(
         "--machine", metavar="NAME", help="name of this machine in the results (default: made from its hardware)"
