@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -49,7 +50,8 @@ def own_models() -> list[str]:
     One that cannot be read is left out, and said: the others are measured all the same.
     """
     root = Path(os.environ.get("ASV_CONF_DIR") or Path(__file__).parent.parent)
-    if not (root / "models.toml").exists():
+    file = root / "models.toml"
+    if not file.exists() or not tomllib.loads(file.read_text(encoding="utf-8-sig")).get("model"):
         return []
     from harness.errors import UsageError
     from harness.measure.own_models import SAVED_MODEL

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness.errors import UsageError
+from harness.releases.beside import LOCKS as BESIDE
 from harness.releases.environments import describe, obstacle
 from harness.releases.interpreters import add_interpreter
 from harness.releases.locks import WHEELS, lock_path, lock_title, locked_pythons, make_lock, read_lock
@@ -195,7 +196,7 @@ def check_locks(root: Path) -> int:
                     elif lock.unresolvable is not None:
                         notes.append(f"{shown} cannot be resolved: {lock.unresolvable}")
     for path in sorted((root / "locks").glob("*/*.txt")):
-        if path not in expected:
+        if path not in expected and path.parent.name != BESIDE:
             complaints.append(f"{path.relative_to(root)} belongs to no release of {manifest.path.name}: delete it.")
     for line in (*notes, *complaints):
         print(line)

@@ -214,9 +214,9 @@ def with_own_models(preset: Preset, models: Sequence[OwnModel], *, alone: bool) 
         found = [own for own in (_own_group(group, model) for group in preset.groups) if own is not None]
         if not found:
             raise UsageError(
-                f"Preset {preset.name!r} measures nothing that fits {model.called}, which is "
+                f"Test plan {preset.name!r} measures nothing that fits {model.called}, which is "
                 f"{'a file that Keras wrote' if model.kind == KERAS_FILE else 'not built by the harness'}: "
-                "it trains or saves; choose another preset, for example quick or full."
+                "it trains or saves; choose another test plan, for example quick or full."
             )
         groups += _without_repetition(found)
     return replace(preset, groups=tuple(groups), models=tuple(dict.fromkeys([*preset.models, *models])))

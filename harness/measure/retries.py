@@ -110,7 +110,7 @@ def disturbance_text(spoilt: Mapping[int, Spoilt], further: Mapping[int, int]) -
     left = [block for block in spoilt if block not in settled and block not in further]
     count = "1 block was" if len(spoilt) == 1 else f"{len(spoilt)} blocks were"
     kinds = ", ".join(sorted({one.reason.partition(":")[0] for one in spoilt.values()}))
-    text = f"{count} disturbed so much that nothing is known of some rows there ({kinds})"
+    text = f"{count} disturbed so much that some rows have no undisturbed measurement there ({kinds})"
     if further:
         text += f"; {len(further)} measured once more"
     return text + (f"; {len(left)} without a calm second try" if left else "")

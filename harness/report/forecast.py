@@ -57,8 +57,8 @@ def _known(known: Known) -> dict[str, Any]:
 
 
 def split_sentence(found: Forecast) -> str:
-    """Return what the budget buys, and how that is known."""
-    return f"Within the budget {split_text(found.split)}, by the calibration of run {found.calibration_run}."
+    """Return what the time limit is good for, and how that is known."""
+    return f"Within the time limit, {split_text(found.split)} (from the calibration of run {found.calibration_run})."
 
 
 def _parts(found: Forecast) -> Iterator[Part]:
@@ -115,7 +115,7 @@ def _known_seconds(known: Known) -> str:
     """Return from what expected seconds come."""
     match known.basis:
         case Basis.CALIBRATION:
-            return f"by the calibration of run {known.run}"
+            return f"from the calibration of run {known.run}"
         case Basis.RUN:
             return f"as in run {known.run}"
         case Basis.REPEATS:

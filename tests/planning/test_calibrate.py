@@ -161,7 +161,7 @@ def test_a_budget_is_spent_on_what_it_shows_most_by(run: RunDirectory) -> None:
     assert 5 <= split.blocks <= 20
     assert split.seconds <= 600
     told = as_table(report_forecast(forecast(request, with_looks=True)))
-    assert f"Within the budget {split.blocks} blocks of" in told
+    assert f"Within the time limit, {split.blocks} blocks of" in told
     assert f"Blocks: {split.blocks}, " in told
     assert split_of_budget(replace(request, repeats=2), found) is None
     assert split_of_budget(replace(request, budget_s=60.0), found) is None
