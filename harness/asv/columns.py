@@ -76,9 +76,7 @@ class Columns:
     samples: NDArray[np.float64]
 
 
-def read_columns(
-    directory: Path, paths: Collection[Path], *, cache: Path | None = None, each: Each = map
-) -> Columns:
+def read_columns(directory: Path, paths: Collection[Path], *, cache: Path | None = None, each: Each = map) -> Columns:
     """Return the rows of result files, reading only those that the cache does not hold as they are now.
 
     Args:
@@ -134,7 +132,7 @@ class _Builder:
         self._files: list[ReadFile] = []
         self._names: dict[Series, int] = {}
         self._codes: dict[Any, list[int]] = {}
-        self._rows = {name: array(kind) for name, kind in _KINDS.items()}
+        self._rows: dict[str, array[Any]] = {name: array(kind) for name, kind in _KINDS.items()}
 
     def read(self, path: Path, file: ReadFile) -> None:
         """Add one file: its rows, or why it has none."""

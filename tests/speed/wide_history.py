@@ -2,7 +2,7 @@
 
     python -m tests.speed.wide_history --write-docs
 
-makes 1,400 result files of three environments of one machine, 900 commits, 7,500 courses (some 2.7 million values,
+makes 1,400 result files of three environments of one machine, 900 commits, 7,500 series (some 2.7 million values,
 240 MiB of JSON), and prints wall time, CPU time and peak memory of both commands, each a process of its own, the first
 one with no cache. No time ever fails it.
 """
@@ -33,9 +33,9 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
 HISTORY = "history, nothing cached"
 JOBS = {HISTORY: ("history",), "history": ("history",), "summary": ("summary",)}
 
-COMMITS, COURSES = 900, 2500  # of the first environment
+COMMITS, SERIES = 900, 2500  # of the first environment
 _MACHINE = "desk"
-_SINCE = {"virtualenv-py3.9-cython": 0.0, "virtualenv-py3.11-cython": 0.62, "virtualenv-py3.12-cython": 0.82}
+ENVIRONMENTS = {"virtualenv-py3.9-cython": 0.0, "virtualenv-py3.11-cython": 0.62, "virtualenv-py3.12-cython": 0.82}
 """Environments, and the share of all commits after which each was taken up."""
 _COMBINATIONS = (1, 1, 1, 6, 12, 40)
 _COLUMNS = [
@@ -45,17 +45,17 @@ _COLUMNS = [
 _START_MS, _APART_MS = 1_300_000_000_000, 28_800_000
 
 
-def make_wide(folder: Path, commits: int = COMMITS, courses: int = COURSES, seed: int = 1) -> Path:
+def make_wide(folder: Path, commits: int = COMMITS, series: int = SERIES, seed: int = 1) -> Path:
     """Make a result directory and return it.
 
-    Half of the benchmarks are there from the first commit on, the others come later. One course in eight has a step of
+    Half of the benchmarks are there from the first commit on, the others come later. One series in eight has a step of
     any size, one in twelve two modes, by chance or in streaks; one value in a hundred is an outlier; one in 250 failed.
     The noise is log-normal, 1.2 % in the middle.
     """
     random = np.random.default_rng(seed)
     names: list[tuple[str, int]] = []
-    while (so_far := sum(number for _, number in names)) < courses:
-        combinations = min(_COMBINATIONS[len(names) % len(_COMBINATIONS)], courses - so_far)
+    while (so_far := sum(number for _, number in names)) < series:
+        combinations = min(_COMBINATIONS[len(names) % len(_COMBINATIONS)], series - so_far)
         names.append((f"bench_{len(names) % 20}.Suite{len(names) % 97}.time_{len(names)}", combinations))
     (folder / _MACHINE).mkdir(parents=True)
     definitions = {
@@ -66,9 +66,9 @@ def make_wide(folder: Path, commits: int = COMMITS, courses: int = COURSES, seed
         for name, number in names
     }  # fmt: skip
     (folder / "benchmarks.json").write_text(json.dumps({**definitions, "version": 2}))
-    for environment, since in _SINCE.items():
+    for environment, since in ENVIRONMENTS.items():
         measured = range(int(commits * since), commits)
-        values = _values(random, len(measured), courses)
+        values = _values(random, len(measured), series)
         born = [0 if random.random() < 0.5 else int(random.integers(0, 0.9 * len(measured))) for _ in names]
         for row, commit in zip(values, measured, strict=True):
             at = commit - measured.start
@@ -77,17 +77,17 @@ def make_wide(folder: Path, commits: int = COMMITS, courses: int = COURSES, seed
     return folder
 
 
-def _values(random: np.random.Generator, length: int, courses: int) -> NDArray[np.float64]:
-    spread = np.exp(random.normal(np.log(0.012), 0.6, courses))
-    logs = random.normal(0, 1, (length, courses)) * spread + random.uniform(-14, 0, courses)
-    logs += (random.random((length, courses)) < 0.01) * random.uniform(0.1, 1, (length, courses))
-    has_modes, share = random.random(courses) < 0.08, random.uniform(0.1, 0.5, courses)
-    apart, stays = random.uniform(0.06, 0.5, courses), random.uniform(0, 0.9, courses)
-    slow = random.random(courses) < share
+def _values(random: np.random.Generator, length: int, series: int) -> NDArray[np.float64]:
+    spread = np.exp(random.normal(np.log(0.012), 0.6, series))
+    logs = random.normal(0, 1, (length, series)) * spread + random.uniform(-14, 0, series)
+    logs += (random.random((length, series)) < 0.01) * random.uniform(0.1, 1, (length, series))
+    has_modes, share = random.random(series) < 0.08, random.uniform(0.1, 0.5, series)
+    apart, stays = random.uniform(0.06, 0.5, series), random.uniform(0, 0.9, series)
+    slow = random.random(series) < share
     for row in logs:
-        slow = np.where(random.random(courses) < stays, slow, random.random(courses) < share)
+        slow = np.where(random.random(series) < stays, slow, random.random(series) < share)
         row += np.where(has_modes & slow, apart, 0)
-    for course in np.flatnonzero(random.random(courses) < 0.12):
+    for course in np.flatnonzero(random.random(series) < 0.12):
         logs[random.integers(min(3, length - 1), length) :, course] += random.normal(0, 0.3)
     return np.exp(logs)
 
@@ -125,9 +125,9 @@ def _parameters(combinations: int) -> list[list[str]]:
     return [[str(place * 10 + 7) for place in range(combinations)]] if combinations > 1 else []
 
 
-def measure(folder: Path, commits: int = COMMITS, courses: int = COURSES) -> list[tuple[str, float, float, float, str]]:
+def measure(folder: Path, commits: int = COMMITS, series: int = SERIES) -> list[tuple[str, float, float, float, str]]:
     """Make a wide history in `folder`; return (job, wall s, CPU s, peak bytes, what it said) of each command."""
-    results = make_wide(folder / "results", commits, courses)
+    results = make_wide(folder / "results", commits, series)
     for file in results.rglob("*.json"):
         os.utime(file, ns=(10**18, 10**18))  # what has only just changed is read again each time
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}

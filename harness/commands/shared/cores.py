@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import resource_tracker
 from typing import Any
 
 from rich.console import Console
@@ -21,7 +22,7 @@ _ALONE_S = 1.0
 """So long one process works alone; then the rest is shared, if it would take longer than _WORTH_S."""
 _WORTH_S = 4.0
 _CHUNK_S = 0.25
-"""Of work that a process is handed at once: an interrupted command waits for two of them."""
+"""Of work that a process is handed at once: an interrupted command waits for two or three of these."""
 _FIRST_LINE_S, _NEXT_LINE_S = 2.0, 10.0
 
 
@@ -67,14 +68,14 @@ def _mapped(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[An
 
 
 def _shared(function: Callable[[Any], Any], items: Sequence[Any], cores: int, together: int) -> Iterator[Any]:
+    resource_tracker.ensure_running()  # which unblocks signals
+    # Ctrl-C goes to every process of a terminal. This one alone minds it, and lets the others end by themselves: what
+    # is killed would leave semaphores behind.
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     processes = ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn"))
     try:
-        # Ctrl-C goes to every process of a terminal. This one alone minds it, and ends the others.
-        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            results = processes.map(function, items, chunksize=together)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+        results = processes.map(function, items, chunksize=together)
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         yield from results
     finally:
         processes.shutdown(cancel_futures=True)
