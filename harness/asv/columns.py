@@ -17,13 +17,15 @@ from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.asv.result_file import NotAsvResults, ResultFile, join_parameters, parse_result_file
-from harness.verdict.history import Each
+
+if TYPE_CHECKING:  # it imports scipy, which takes a second
+    from harness.verdict.history import Each
 
 FORMAT = 3
 """Layout of the cache file; one of another layout is not read."""

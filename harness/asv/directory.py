@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ from harness.asv.columns import Columns, ReadFile, cache_path, read_columns
 from harness.asv.result_file import Status, as_text
 from harness.errors import UsageError
 from harness.store.records import Problem
-from harness.verdict.history import Each
+
+if TYPE_CHECKING:  # it imports scipy, which takes a second
+    from harness.verdict.history import Each
 
 SERIES_KEY = ["machine", "environment", "benchmark", "version", "parameters"]
 """The columns of `AsvHistory.values` that name a series: what asv draws as one line, if the version never changes."""

@@ -206,4 +206,4 @@ def test_single_steps_beside_streaks_in_short_series_are_named_but_not_found(
     assert section["findings"] == []
     assert {one["benchmark"] for one in section["untold"]} == {one["name"] for one in suite[:4]}
     assert "Not told from noise" in (text := shown(capsys))
-    assert f"suite.time_0: +30 % since {commit(4)[:8]}" in text.replace("+29 %", "+30 %").replace("+31 %", "+30 %")
+    assert f"since {commit(4)[:8]} ({commit(3)[:8]} before); desk" in text

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import resource_tracker
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import track
 
-from harness.verdict.history import Each
+if TYPE_CHECKING:  # it imports scipy, which takes a second
+    from harness.verdict.history import Each
+
 
 _ALONE_S = 1.0
 """So long one process works alone; then the rest is shared, if it would take longer than _WORTH_S."""
