@@ -44,11 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     use_safe_output()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser_of(words).parse_args(words)
-    options.words = words
     # A job that is told to end keeps its blocks like one that was interrupted by hand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        options = parser_of(words).parse_args(words)
+        options.words = words
         return int(_command(options.command).run(options))
     except UsageError as error:
         print(f"savedmodel-bench: {error}", file=sys.stderr)

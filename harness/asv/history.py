@@ -43,7 +43,7 @@ def history_of_commits(
         margin: the change that does not matter.
         program: how the user calls this command.
         repository: whose log orders the commits; by default the one that asv.conf.json names.
-        each: as `find_changes` takes it.
+        each: as `search_changes` takes it.
 
     Raises:
         UsageError: no result is of that machine; the repository is none.

@@ -13,7 +13,7 @@ from harness.asv.history import history_of_commits
 from harness.commands.shared.arguments import duration_s, fraction
 from harness.commands.shared.asv_directory import read_results
 from harness.commands.shared.confirm import measure_again
-from harness.commands.shared.cores import each_on_all_cores
+from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.source import add_machine, add_results
 from harness.errors import UsageError
@@ -66,9 +66,8 @@ def run(options: argparse.Namespace) -> int:
     if options.results is not None:
         results = read_results(options.results)
         print(f"Looking for changes in {count(results.series, 'series', 'series')} …", file=sys.stderr)
-        section = history_of_commits(
-            results, options.machine, options.margin, command_name(), options.repo, each_on_all_cores
-        )
+        each = on_all_cores("Looking for changes")
+        section = history_of_commits(results, options.machine, options.margin, command_name(), options.repo, each)
         return output_of(options).put(report_history([section], most=most))
     if options.repo is not None:
         raise UsageError("--repo orders the commits of another project: give --results, too.")

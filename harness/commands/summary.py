@@ -14,7 +14,7 @@ from harness.asv.directory import AsvHistory
 from harness.asv.history import history_of_commits
 from harness.asv.summary import asv_summary
 from harness.commands.shared.asv_directory import read_results
-from harness.commands.shared.cores import each_on_all_cores
+from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.source import add_machine, add_results, require_machine
 from harness.releases.manifest import find_root
@@ -79,10 +79,9 @@ def _of_asv(options: argparse.Namespace) -> int:
     if output.form == "csv":
         output.put_text(asv_summary_csv(table))
         return 0
+    each = on_all_cores("Looking for changes")
     changes = (
-        [history_of_commits(history, options.machine, MARGIN, command_name(), each=each_on_all_cores)]
-        if options.changes
-        else []
+        [history_of_commits(history, options.machine, MARGIN, command_name(), each=each)] if options.changes else []
     )
     return output.put(report_asv_summary(table, _title(history, options.machine), changes))
 

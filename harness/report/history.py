@@ -79,7 +79,7 @@ def history_parts(sections: Sequence[HistorySection], most: int = MOST_FINDINGS)
         parts += shared.commands.values()
         if len(pairs) > most:
             parts.append(Paragraph(f"… and {count(len(pairs) - most, 'smaller change')}: --all lists them."))
-        yield Section(_heading(section), (*parts, *_lapses(section, most, shared)))
+        yield Section(_heading(section), (*parts, *_untold(section, most), *_lapses(section, most, shared)))
 
 
 def history_data(sections: Sequence[HistorySection], older: Sequence[OlderRuns] = ()) -> dict[str, Any]:
@@ -175,6 +175,19 @@ def _too_short(section: HistorySection) -> str:
         else (f"{number} series, which have fewer than {FEWEST_FOR_STEPS} values")
     )
     return f"Not searched: {series} ({_JUDGING_TWO[section.name]})."
+
+
+def _untold(section: HistorySection, most: int) -> Iterator[Part]:
+    """Yield what may be changes or noise, which so few values cannot tell."""
+    untold = section.history.untold
+    if untold:
+        why = (
+            "Each of these series left its level once. Noise that stays at one of two levels for some values looks the "
+            "same: other series do so, or there are too few values to tell. More values will show it; "
+            f"{_JUDGING_TWO[section.name]}."
+        )
+        listed = _cut([finding_text(section.history, finding) for finding in untold], most)
+        yield Section("Not told from noise", (Paragraph(why), listed))
 
 
 def _lapses(section: HistorySection, most: int, shared: _Shared) -> Iterator[Part]:
@@ -281,13 +294,10 @@ def section_data(section: HistorySection) -> dict[str, Any]:
         "failing": [asdict(one) for one in history.failing],
         "stopped": [asdict(one) for one in history.stopped],
         "pythons": [asdict(one) for one in section.pythons],
+        "untold": [_finding_data(history, finding) for finding in history.untold],
         "findings": [
             {
-                **dict(zip(history.groups, finding.group, strict=True)),
-                "shape": finding.shape.value,
-                "since": history.label(finding, finding.since),
-                "previous": history.label(finding, finding.previous),
-                "ratio": finding.ratio if finding.changes[0].before else None,
+                **_finding_data(history, finding),
                 "is_common": is_common(finding),
                 "standing": check.standing.value,
                 "command": check.command,
@@ -302,16 +312,27 @@ def section_data(section: HistorySection) -> dict[str, Any]:
                     }
                     for row in check.rows
                 ],
-                "rows": [
-                    {
-                        "row": one.course.row, "unit": one.course.unit, "since": history.label(finding, one.since),
-                        "until": history.label(finding, one.until), "before": one.before, "after": one.after,
-                        "ratio": one.ratio if one.before else None, "p": one.p, "q": one.q,
-                        "measured": one.course.group[-1],
-                    }
-                    for one in finding.changes
-                ],
             }
             for finding, check in zip(history.findings, section.checks, strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _finding_data(history: History, finding: Finding) -> dict[str, Any]:
+    """Return what a finding says of itself as plain data."""
+    return {
+        **dict(zip(history.groups, finding.group, strict=True)),
+        "shape": finding.shape.value,
+        "since": history.label(finding, finding.since),
+        "previous": history.label(finding, finding.previous),
+        "ratio": finding.ratio if finding.changes[0].before else None,
+        "rows": [
+            {
+                "row": one.course.row, "unit": one.course.unit, "since": history.label(finding, one.since),
+                "until": history.label(finding, one.until), "before": one.before, "after": one.after,
+                "ratio": one.ratio if one.before else None, "p": one.p, "q": one.q,
+                "measured": one.course.group[-1],
+            }
+            for one in finding.changes
         ],
     }  # fmt: skip

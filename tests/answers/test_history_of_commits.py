@@ -186,3 +186,24 @@ def test_the_largest_twenty_are_shown_unless_all_are_asked_for(
     assert "and 5 smaller changes: --all lists them" in shown(capsys)
     assert "suite.time_0:" not in shown(capsys)
     assert "suite.time_0:" in shown(capsys, "--all")
+
+
+def test_single_steps_beside_streaks_in_short_series_are_named_but_not_found(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = [benchmark(f"suite.time_{number}") for number in range(12)]
+    shapes = [(1.0, 4, 1.3, 8), (1.3, 7, 1.0, 5), (1.0, 9, 1.3, 3), (1.3, 3, 1.0, 9)]
+    write_series(
+        results,
+        *(
+            (one, levels((a, n), (b, m), seed=at))
+            for at, (one, (a, n, b, m)) in enumerate(zip(suite, shapes, strict=False))
+        ),
+        *((one, levels((1.0, 2 + at), (1.3, 5), (1.0, 5 - at), seed=at)) for at, one in enumerate(suite[4:8])),
+        *((one, levels((1.0, 12), seed=at)) for at, one in enumerate(suite[8:], 20)),
+    )
+    section = told(capsys)
+    assert section["findings"] == []
+    assert {one["benchmark"] for one in section["untold"]} == {one["name"] for one in suite[:4]}
+    assert "Not told from noise" in (text := shown(capsys))
+    assert f"since {commit(4)[:8]} ({commit(3)[:8]} before); desk" in text

@@ -174,7 +174,7 @@ def test_a_rung_that_is_missing_between_others_is_named(root: Path, capsys: pyte
     for record in records:
         if record["type"] == "repeat" and record["cell"]["model"] == "deep-16":
             record["taints"] = ["steal: 12 % of CPU time"]
-    note = "1 block was disturbed so much that nothing is known of some rows there (steal)"
+    note = "1 block was disturbed so much that some rows have no undisturbed measurement there (steal)"
     run = store_run(root, records, disturbed=note)
     store_run(root, both_loads(0.5), disturbed="another run's note")
     document = told(capsys, "scaling")

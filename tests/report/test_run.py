@@ -26,7 +26,7 @@ FLOORS = [
     Floor("write", 0.5, 100e6, "bytes", "").as_record(),
     Floor("read, warm", 0.01, 100e6, "bytes", "").as_record(),
 ]
-DISTURBED = "1 block was disturbed so much that nothing is known of some rows there (steal)"
+DISTURBED = "1 block was disturbed so much that some rows have no undisturbed measurement there (steal)"
 STEAL = ["steal: 12 % of CPU time"]
 
 Report = Callable[..., tuple[str, str]]
