@@ -284,7 +284,14 @@ def _row_input(
         paired=paired,
         least_change=least_change(metric, unit),
         is_failure=name in FAILURES,
+        like=_like(metric),
     )
+
+
+def _like(metric: Metric | None) -> str | None:
+    """Return which rows have noise like this metric's: times of one operation that are of a writer, a model, a call."""
+    timed = metric is not None and metric.judged and metric.unit == "seconds"
+    return f"{metric.operation} {metric.scope}" if metric is not None and timed else None
 
 
 def _is_judged(metric: Metric | None, exact_only: bool) -> bool:

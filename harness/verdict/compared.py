@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.verdict import intervals
+from harness.verdict.differences import block_differences
 from harness.verdict.intervals import Estimate
+from harness.verdict.rows import RowInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +60,29 @@ class Apart:
 
 
 Compared = Paired | Apart
+
+
+def finite(samples: tuple[tuple[int, float], ...]) -> dict[int, float]:
+    """Return the samples that are finite numbers, by block."""
+    return {block: float(value) for block, value in samples if math.isfinite(value)}
+
+
+def in_common(row: RowInput, old: dict[int, float], new: dict[int, float]) -> tuple[dict[int, float], dict[int, float]]:
+    """Return both sides' samples of the blocks that hold both, and a whole pair where the row has pairs."""
+    held = old.keys() & new.keys()
+    common = sorted(held if row.pairs is None else held & {block for block, _, _ in row.pairs})
+    return {block: old[block] for block in common}, {block: new[block] for block in common}
+
+
+def has_log_ratios(row: RowInput) -> bool:
+    """Whether the row has pairs, all positive: with a count of 0 among them its samples are judged."""
+    return row.paired and bool(row.pairs) and all(min(old, new) > 0 for _, old, new in row.pairs or ())
+
+
+def compared_of(row: RowInput, old: dict[int, float], new: dict[int, float]) -> Compared:
+    """Return what is held against each other; `old` and `new` are positive, of the same blocks where paired."""
+    if not row.paired:
+        return Apart(old, new)
+    if not has_log_ratios(row):
+        return Paired({block: math.log(new[block]) - math.log(old[block]) for block in old})
+    return Paired({block: value for block, value in block_differences(row.pairs or ()).items() if block in old})

@@ -32,6 +32,7 @@ from itertools import pairwise
 from harness.verdict import hypotheses, intervals
 from harness.verdict.compared import Apart, Compared
 from harness.verdict.intervals import Estimate
+from harness.verdict.moderation import Prior, moderated
 
 PLANNED = (5, 8, 12, 20)
 """Blocks after which a budgeted run is judged."""
@@ -77,6 +78,7 @@ def weigh(
     margin: float,
     looks: Sequence[int] = (),
     min_blocks: int = 4,
+    priors: Mapping[int | None, Prior] = {},
 ) -> Evidence:
     """Weigh one row.
 
@@ -86,12 +88,13 @@ def weigh(
         looks: blocks after which the run was judged, ascending, at most four; the last look is the one now taken.
             Empty for a run that is judged once, whose number of blocks did not depend on its values.
         min_blocks: a look at fewer blocks decides nothing, and is not counted.
+        priors: what like rows say of the row's noise, by look; without looks that of None.
 
     Blocks after the last look are left out: they belong to the next one. A row whose cell stopped keeps the p-value of
     its last look; a look without a new block is none.
     """
     if not looks:
-        estimate = compared.estimate()
+        estimate = _estimate(compared, priors.get(None), min_blocks)
         return Evidence(estimate, *_tests(estimate, margin), share=1.0, is_larger=estimate.mean > 0)
     if len(looks) > len(SHARES):
         raise ValueError(f"{len(looks)} looks were taken and {len(SHARES)} can be paid for")
@@ -100,7 +103,7 @@ def weigh(
     larger: bool | None = None
     for share, blocks in _looked_at(compared, looks):
         seen = compared.until(blocks)
-        estimate = seen.estimate()
+        estimate = _estimate(seen, priors.get(blocks), min_blocks)
         found = (estimate, share)
         if seen.blocks >= min_blocks and estimate.error > 0:
             p_beyond, p_within = _tests(estimate, margin)
@@ -138,6 +141,11 @@ def _looked_at(compared: Compared, looks: Sequence[int]) -> Iterator[tuple[float
         if seen.blocks >= 2 and seen.blocks != before:
             before = seen.blocks
             yield share, blocks
+
+
+def _estimate(compared: Compared, prior: Prior | None, min_blocks: int) -> Estimate:
+    estimate = compared.estimate()
+    return moderated(estimate, prior) if compared.blocks >= min_blocks else estimate
 
 
 def _tests(estimate: Estimate, margin: float) -> tuple[float, float]:

@@ -63,13 +63,13 @@ class Method(StrEnum):
 class RowInput:
     """The samples of one row, for both sides.
 
-    `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted
-    in `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a
-    finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
-    `pairs` holds (block, old, new) of each whole round behind the samples, `pairs_dropped` counts the rounds that a
-    taint, failure or retry on either side left without their pair; None where the samples are not made of rounds that
-    pair: then a block's two samples are its only pair.
-    `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
+    `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted in
+    `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a finite
+    number counts as absent. `margin` is a fraction (0.10 is 10 %). Rows with the same `like` have noise of one kind, so
+    that each tells of the others' (`moderation`); None: of no other. `pairs` holds (block, old, new) of each whole
+    round behind the samples, `pairs_dropped` counts the rounds that a taint, failure or retry on either side left
+    without their pair; None where the samples are not made of rounds that pair: then a block's two samples are its only
+    pair. `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
     `is_failure`: the samples say whether an attempt failed (1) or not (0), so no sample is a measurement.
     """
 
@@ -90,6 +90,7 @@ class RowInput:
     is_failure: bool = False
     pairs: tuple[tuple[int, float, float], ...] | None = None
     pairs_dropped: int = 0
+    like: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,8 @@ class Row:
     """How a block's difference was made of its pairs (`differences.ESTIMATOR`); None where pairs were not judged."""
     pairs: int | None = None
     pairs_dropped: int | None = None
+    borrowed_freedom: float | None = None
+    """Degrees of freedom that like rows added to those of the row's own blocks; None where they said nothing."""
 
     @property
     def medians_disagree(self) -> bool:
