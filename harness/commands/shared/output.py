@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.report.document import Report, Style
 from harness.report.formats import FORMATS, render
 from harness.report.formats.html.anchors import slug
-from harness.report.github import annotations, is_github, job_summary
+from harness.report.github import is_github, job_summary, workflow_commands
 from harness.report.junit import junit
 from harness.report.paths import shown_path
 from harness.store.output_encoding import ERRORS
@@ -105,7 +105,7 @@ def _tell_github(report: Report, environment: Mapping[str, str]) -> None:
         except OSError as error:
             print(f"The job's summary cannot be written ({error.strerror}).", file=sys.stderr)
     if is_github(environment):
-        for line in annotations(report):
+        for line in workflow_commands(report):
             print(line, file=sys.stderr)
 
 
@@ -119,7 +119,7 @@ def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS
         "--html",
         type=Path,
         metavar="FILE",
-        help="also write a page with figures and all evidence: one file, opens anywhere",
+        help="also write a page with figures and all evidence, as one file",
     )
     parser.add_argument(
         "--junit", type=Path, metavar="FILE", help="also write JUnit XML, a case for each row, for a CI to show"

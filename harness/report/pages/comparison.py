@@ -55,12 +55,12 @@ _WORDS = {
 _OPEN = "A line for each metric that changed, the largest change first. Open one to see the blocks behind it."
 _HOW_TO_READ = (
     "A row compares one metric for one model, device and batch size. Less is better in every row.",
-    "In the pictures a dot is the change and the line its 95 % interval; a diamond is an exact size or count. The shaded "
-    "band is the margin: changes inside it are ignored. All rows of a table share one logarithmic axis.",
+    "In the pictures a dot is the change and the line its 95 % interval; a diamond is an exact size or count. The "
+    "shaded band is the margin: changes inside it are ignored. All rows of a table share one logarithmic axis.",
     "Worse and better (▲ and ▼) mean: the change is larger than the margin, and significant after correction for "
     "multiple testing. At most 5 % of the reported changes are expected to be false.",
-    "Unchanged means that the change is shown to be smaller than the margin. A hollow dot is inconclusive: neither could "
-    "be shown. The row says which change would have been found, and how many blocks would decide it.",
+    "Unchanged means that the change is shown to be smaller than the margin. A hollow dot is inconclusive: neither "
+    "could be shown. The row says which change would have been found, and how many blocks would decide it.",
     "A block is one round of all measurements with a fresh import of each release. Open a row to see its blocks.",
 )
 

@@ -16,7 +16,7 @@ _MOST_NAMES = 4
 _MOST_COUNTS = 2
 _FAMILIES = {
     "import": "importing TensorFlow", "device_init": "device initialisation", "build": "building models",
-    "save": "saving", "load": "loading", "first_call": "the first inference", "first_result": "the way to a first result",
+    "save": "saving", "load": "loading", "first_call": "the first inference", "first_result": "the first result",
     "early_calls": "inference", "infer": "inference", "call": "inference", "artifact": "the SavedModel's size",
     "graph": "the graph",
 }  # fmt: skip

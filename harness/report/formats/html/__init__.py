@@ -1,8 +1,8 @@
 """`--format html`: a page in one file that opens anywhere: no network, no other file, nothing that a name can break.
 
-The page is complete without scripts but for its figures. `page.html.j2` has the structure, `page.css` the looks, `page.js`
-what can be clicked and the figures, which Observable Plot draws (`vendor/`). Every text is a stranger's: jinja2 escapes
-it, the script puts it in as text, and the page's own policy forbids every script but the three that it was made with.
+The page is complete without scripts but for its figures. `page.html.j2` has the structure, `page.css` the looks,
+`page.js` what can be clicked and the figures, which Observable Plot draws (`vendor/`). Every text is a stranger's:
+jinja2 escapes it, the script puts it in as text, and the page's own policy forbids every script but its own.
 """
 
 from __future__ import annotations

@@ -56,6 +56,12 @@
     return box;
   }
 
+  // Changes that an axis names: none, and whole percents between its ends, four or so.
+  const steps = (low, high) => {
+    const size = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 10000].find((step) => (100 * (high - low)) / step < 5) || 100000;
+    const first = Math.ceil((100 * (low - 1)) / size), last = Math.floor((100 * (high - 1)) / size);
+    return Array.from({ length: last - first + 1 }, (_, at) => 1 + ((first + at) * size) / 100).filter((ratio) => ratio > 0);
+  };
   const ladder = (low, high) => (low > 0 && high / low > 8 ? "log" : "linear");
   const short = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 9))}…${text.slice(-8)}` : text);
 
@@ -162,7 +168,7 @@
       const all_of = [-0.6, blocks.length - 0.4];
       return [values_of, Plot.plot({
         width: wide, height: 130, marginLeft: 64, marginTop: 8, marginBottom: 34, x: x("block"),
-        y: { type: "log", domain: [Math.min(...ends) / 1.02, Math.max(...ends) * 1.02], ticks: 4, tickFormat: (value) => (value === 1 ? "0" : change(value)), label: null, tickSize: 0 },
+        y: { type: "log", domain: [Math.min(...ends) / 1.02, Math.max(...ends) * 1.02], ticks: steps(Math.min(...ends), Math.max(...ends)), tickFormat: (value) => (value === 1 ? "0" : change(value)), label: null, tickSize: 0 },
         marks: [
           Plot.rect([0], { x1: all_of[0], x2: all_of[1], y1: edges[0], y2: edges[1], fill: "var(--band)" }),
           Plot.ruleY([1], { stroke: "var(--same)" }),
