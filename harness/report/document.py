@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from harness.report.figures import Drawing
-from harness.report.numbers import chance, change, count, interval, percent, quantity
+from harness.report.numbers import brief_change, chance, change, interval, percent, quantity
 
 
 class Tone(Enum):
@@ -124,19 +124,33 @@ class Effect:
 class Shade:
     """A cell of a heat map: the change against the release before and against the best (new / old), None unknown.
 
-    `tone` says whether the first was shown to be a change; `told` is the evidence in a sentence.
+    `tone` says whether the first was shown to be a change, `is_unpaired` that no run holds both; `told` is the evidence
+    in a sentence.
     """
 
     before: float | None
     best: float | None
     tone: Tone = Tone.PLAIN
     told: str = ""
+    is_unpaired: bool = False
 
     def __str__(self) -> str:
-        return change(self.before) if self.before is not None else "-"
+        return brief_change(self.before) + (" ·" if self.is_unpaired else "")
 
 
-Cell = str | int | Quantity | Change | Interval | Chance | Share | Lines | Difference | Effect | Shade
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A word with a tone and a sign that says the same: "kept" with a tick."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    sign: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell = str | int | Quantity | Change | Interval | Chance | Share | Lines | Difference | Effect | Shade | Marked
 """What stands in a table. `str` gives its text; formats that sort use the fields."""
 
 
@@ -232,12 +246,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many comparisons have each verdict."""
+    """How many comparisons (or series, by the noun) have each verdict."""
 
     worse: int
     better: int
     same: int
     open: int
+    noun: str = "comparisons"
 
     @property
     def total(self) -> int:
@@ -247,7 +262,7 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.worse} worse, {self.better} better, {self.same} unchanged, {self.open} inconclusive, of "
-            f"{count(self.total, 'comparison')}"
+            f"{self.total} {self.noun}"
         )
 
 

@@ -151,5 +151,11 @@ Drawing = Courses | Stack | Levels | Pairs | Growth | Timeline
 
 
 def plain(drawing: Drawing) -> dict[str, Any]:
-    """Return a drawing as plain data, with its `kind`."""
-    return {"kind": drawing.kind, **asdict(drawing)}
+    """Return a drawing as plain data, with its `kind`; points of a course without names, which there may be many of."""
+    data: dict[str, Any] = {"kind": drawing.kind, **asdict(drawing)}
+    if isinstance(drawing, Courses):
+        data["lines"] = [
+            {"name": line.name, "points": [[one.place, one.value, one.low, one.high, one.told] for one in line.points]}
+            for line in drawing.lines
+        ]
+    return data

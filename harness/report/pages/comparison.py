@@ -99,13 +99,19 @@ def origin_of(comparison: Comparison) -> tuple[str, ...]:
 
 def comparison_top(comparison: Comparison) -> Iterator[Part]:
     """Yield the answer: in words, as numbers of rows, and what qualifies it."""
-    verdicts = [row.verdict for row in comparison.rows if row.judged]
     yield Answer(answer_sentences(comparison))
-    yield Tally(*(verdicts.count(verdict) for verdict in _WORDS))
+    yield tally_of(comparison)
     notes = notes_text(comparison.notes)
     yield from map(Note, notes[:2])
     if notes[2:]:
         yield Section("More about these measurements", tuple(map(Note, notes[2:])), True, anchor="notes")
+
+
+def tally_of(comparison: Comparison) -> Tally:
+    """Return how many rows have each verdict."""
+    verdicts = [row.verdict for row in comparison.rows if row.judged]
+    worse, better, same, inconclusive = (verdicts.count(verdict) for verdict in _WORDS)
+    return Tally(worse, better, same, inconclusive)
 
 
 def comparison_sections(comparison: Comparison) -> Iterator[Section]:
@@ -114,7 +120,7 @@ def comparison_sections(comparison: Comparison) -> Iterator[Section]:
     found = findings(comparison.rows)
     if found:
         yield Section(
-            "What changed", (Paragraph(_OPEN, Tone.QUIET), _findings(found, comparison, places)), anchor="changes"
+            "What changed", (Paragraph(_OPEN, Tone.QUIET), findings_table(found, comparison, places)), anchor="changes"
         )
     measured = [one for side in comparison.measured for one in side]
     yield from cold_start_section(measured, places)
@@ -135,7 +141,7 @@ def comparison_sections(comparison: Comparison) -> Iterator[Section]:
         yield Section(HEADING, (table(("where",), COLUMNS, cells),), True)
 
 
-def _findings(found: Sequence[Finding], comparison: Comparison, places: Places) -> Table:
+def findings_table(found: Sequence[Finding], comparison: Comparison, places: Places) -> Table:
     """Return what changed, a row for each metric and direction, the largest first; its blocks where it is opened."""
     old, new = comparison.old.name, comparison.new.name
     columns = (
@@ -246,10 +252,15 @@ def _shown(rows: Sequence[Judged], comparison: Comparison, places: Places) -> Ta
 
 def _below(comparison: Comparison, commands: Sequence[Command], made_by: str | None) -> Iterator[Section]:
     """Yield how to read it, what to run next and where it comes from."""
-    yield Section("How to read this", tuple(map(Paragraph, _HOW_TO_READ)), True, anchor="how-to-read")
+    yield how_to_read()
     if commands:
         yield Section("What to run next", tuple(commands), anchor="next")
     yield Section("Where this comes from", tuple(_provenance(comparison)), True, anchor="provenance", made_by=made_by)
+
+
+def how_to_read() -> Section:
+    """Return what a reader of rows has to know."""
+    return Section("How to read this", tuple(map(Paragraph, _HOW_TO_READ)), True, anchor="how-to-read")
 
 
 def _provenance(comparison: Comparison) -> Iterator[Part]:

@@ -47,7 +47,7 @@ def evidence(row: Row, comparison: Comparison, places: Places) -> Iterator[Part]
     )
     says = (
         f"Each pair is one block: {comparison.old.name} (hollow) and {comparison.new.name} (filled), measured one "
-        "right after the other. Below: the change in each block, its mean with the 95 % interval, and the margin (grey)."
+        "right after the other. Below: the change in each block, its mean with the 95 % interval, and the margin."
         if comparison.paired
         else f"{comparison.old.name} (hollow) and {comparison.new.name} (filled) were measured apart."
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,10 +75,7 @@ def _figures(part: Any) -> list[Figure]:
 
 def _data(document: Document, drawings: list[dict[str, Any]]) -> Markup:
     """Return the figures' data as JSON in which nothing ends the element that holds it."""
-    text = json.dumps(_printable(drawings), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)
+    return cells.as_json(_printable(drawings))
 
 
 def _printable(value: Any) -> Any:

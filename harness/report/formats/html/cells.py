@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -24,8 +25,10 @@ from harness.report.document import (
     Tone,
 )
 from harness.report.names import printable, shortened
-from harness.report.numbers import change
+from harness.report.numbers import brief_change, change
 
+MOST_ROWS, FIRST_ROWS = 400, 100
+"""Rows of a table that is in the page as a whole; and how many of a longer one are, the script has the rest."""
 _SIGNS = {Tone.WORSE: "▲", Tone.BETTER: "▼", Tone.WARNING: "!"}
 _WIDTH, _HEIGHT = 260, 22
 _WIDEST = math.log(4)
@@ -143,6 +146,31 @@ def cut(text: str, longest: int) -> str:
     return shortened(text, longest)
 
 
+def at_once(table: Table) -> int:
+    """Return how many rows of a table stand in the page itself; the script has the rest of a very long one."""
+    is_short = len(table.rows) <= MOST_ROWS or any(row.details for row in table.rows)
+    return len(table.rows) if is_short else FIRST_ROWS
+
+
+def rest(table: Table) -> Markup:
+    """Return the other rows as JSON: for each its tags and its cells, a text or a text and what it is sorted by."""
+    rows = [["|".join(row.tags), *map(_bare, row.cells)] for row in table.rows[at_once(table) :]]
+    return as_json(rows)
+
+
+def as_json(value: Any) -> Markup:
+    """Return JSON in which nothing ends the element that holds it."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    for sign_ in "<>&":
+        text = text.replace(sign_, f"\\u{ord(sign_):04x}")
+    return Markup(text)
+
+
+def _bare(cell: Any) -> Any:
+    key, text = sort_key(cell), printable(str(cell))
+    return [text, float(key) if math.isfinite(float(key)) else 1e308] if key else text
+
+
 def lines(cell: Any) -> tuple[str, ...]:
     """Return the texts that stand below each other in a cell."""
     return cell.texts if isinstance(cell, Lines) else (str(cell),)
@@ -164,6 +192,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "shade": shade,
     "cut": cut,
     "lines": lines,
-    "change": change,
+    "brief_change": brief_change,
     "id": id,
+    "at_once": at_once,
+    "rest": rest,
 }

@@ -68,7 +68,9 @@
   const draw = {
     courses(data, width) {
       const many = data.places.length;
-      const rows = data.lines.flatMap((line, index) => line.points.map((point) => ({ ...point, line: line.name, index, base: line.points[0].value })));
+      const rows = data.lines.flatMap((line, index) => line.points.map(([place, value, low, high, told]) => ({
+        place, value, low, high, line: line.name, index, base: line.points[0][1], told: told || `${data.places[place]}: ${quantity(value, data.unit)}`,
+      })));
       const relative = shown.relative && rows.every((row) => row.base > 0);
       const by = (row, name) => (row[name] === null ? null : relative ? row[name] / row.base : row[name]);
       const found = data.marks.map((mark) => ({ ...mark, at: rows.find((row) => row.line === mark.line && row.place === mark.place) })).filter((mark) => mark.at);
@@ -77,7 +79,7 @@
       const step = Math.ceil(many / Math.max(2, Math.floor(width / 62)));
       const room = relative ? { domain: [Math.min(low, 0.95), Math.max(high, 1.05)] } : low > 0 && ladder(low, high) === "log" ? { domain: [low, high] } : { domain: [Math.min(0, low), high || 1] };
       return Plot.plot({
-        width, height: 190, marginLeft: 54, marginRight: 14, marginBottom: 26, marginTop: 12,
+        width, height: 190, marginLeft: 54, marginRight: 26, marginBottom: 26, marginTop: 14,
         x: { domain: [-0.2, many - 0.8], ticks: data.places.map((_, place) => place).filter((place) => (many - 1 - place) % step === 0), tickFormat: (place) => short(data.places[place], 12), label: null, tickSize: 0 },
         y: { ...room, type: relative ? (low > 0 ? ladder(low, high) : "linear") : low > 0 ? ladder(low, high) : "linear", grid: true, ticks: 4, tickFormat: relative ? (value) => (value === 1 ? "0" : change(value)) : (value) => quantity(value, data.unit), label: null, tickSize: 0 },
         marks: [
@@ -295,98 +297,114 @@
     });
   });
 
-  // ---- tables: sorted, filtered, opened
+  // ---- tables: sorted, filtered, opened. A very long one has its first rows in the page, the others as data.
 
+  const STEP = 200;
   all(".table").forEach((box) => {
     const table = box.querySelector("table"), body = table.tBodies[0];
     const tools = box.querySelector(".tools");
-    const rows = all(":scope > tr:not(.more):not(.group)", body);
+    const heads = [...table.tHead.rows[0].cells];
     const groups = all(":scope > tr.group", body);
     const original = [...body.children];
-    const more = new Map(rows.map((row) => [row, row.id && document.getElementById(`${row.id}-more`)]));
-    const texts = new Map();
-    const textOf = (row) => texts.get(row) || texts.set(row, row.textContent.toLowerCase()).get(row);
+    const holder = box.querySelector(":scope > script.rest");
+    const records = [
+      ...all(":scope > tr:not(.more):not(.group)", body).map((row) => ({ row, more: row.id && document.getElementById(`${row.id}-more`) })),
+      ...(holder ? JSON.parse(holder.textContent) : []).map(([tags, ...data]) => ({ tags, data })),
+    ];
+    let ordered = records, isSorted = false, limit = STEP / 2;
 
-    const setOpen = (row, isOpen) => {
-      const button = row.querySelector("button.open");
-      if (!button) return;
-      button.setAttribute("aria-expanded", String(isOpen));
-      more.get(row).hidden = !isOpen || row.hidden;
+    const rowOf = (record) => {
+      if (record.row) return record.row;
+      record.row = make("tr", {}, ...record.data.map((cell, place) => {
+        const element = make(place ? "td" : "th", { textContent: Array.isArray(cell) ? cell[0] : cell, className: heads[place].className });
+        if (!place) element.scope = "row";
+        return element;
+      }));
+      return record.row;
     };
-    rows.forEach((row) => {
-      const button = row.querySelector("button.open");
-      if (!button) return;
-      setOpen(row, false);
-      button.addEventListener("click", () => setOpen(row, button.getAttribute("aria-expanded") !== "true"));
-    });
-    box.openRow = (row) => { row.hidden = false; setOpen(row, true); };
-
-    // Sorting: by a heading, once up, once down, then as it was.
-    const heads = [...table.tHead.rows[0].cells];
-    const key = (row, place) => {
-      const cell = row.cells[place];
+    const textOf = (record) => (record.text ??= (record.data ? record.data.map((cell) => (Array.isArray(cell) ? cell[0] : cell)).join(" ") : record.row.textContent).toLowerCase());
+    const tagsOf = (record) => (record.tags ?? record.row.dataset.tags ?? "").split("|");
+    const key = (record, place) => {
+      if (record.data) return Array.isArray(record.data[place]) ? record.data[place][1] : record.data[place].toLowerCase();
+      const cell = record.row.cells[place];
       return cell.dataset.sort === undefined ? cell.textContent.trim().toLowerCase() : Number(cell.dataset.sort);
     };
+
+    const setOpen = (record, isOpen) => {
+      if (!record.more) return;
+      record.row.querySelector("button.open").setAttribute("aria-expanded", String(isOpen));
+      record.more.hidden = !isOpen || record.row.hidden;
+    };
+    const isOpen = (record) => record.row.querySelector("button.open").getAttribute("aria-expanded") === "true";
+    records.filter((record) => record.more).forEach((record) => {
+      setOpen(record, false);
+      record.row.querySelector("button.open").addEventListener("click", () => setOpen(record, !isOpen(record)));
+    });
+    box.openRow = (row) => { row.hidden = false; setOpen(records.find((record) => record.row === row), true); };
+
+    // Sorting: by a heading, once one way, once the other, then as it was.
     const order = (place, direction) => {
       heads.forEach((head, at) => (at === place && direction ? head.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending") : head.removeAttribute("aria-sort")));
-      table.classList.toggle("sorted", Boolean(direction));
-      if (!direction) { body.append(...original); return; }
-      const sorted = rows.map((row) => [key(row, place), row]).sort(([one], [other]) => {
+      isSorted = Boolean(direction);
+      table.classList.toggle("sorted", isSorted);
+      ordered = !direction ? records : records.map((record) => [key(record, place), record]).sort(([one], [other]) => {
         if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
         return direction * (typeof one === "number" ? one - other : one.localeCompare(other, "en", { numeric: true }));
-      });
-      body.append(...sorted.flatMap(([, row]) => (more.get(row) ? [row, more.get(row)] : [row])), ...groups);
+      }).map(([, record]) => record);
+      if (!holder) body.append(...(direction ? [...ordered.flatMap((record) => (record.more ? [record.row, record.more] : [record.row])), ...groups] : original));
+      show();
     };
-    if (rows.length > 1) heads.forEach((head, place) => {
-      const isNumber = rows.some((row) => row.cells[place].dataset.sort !== undefined);
-      const button = make("button", { type: "button" });
+    if (records.length > 1) heads.forEach((head, place) => {
       const text = [...head.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE);
       if (!text.some((node) => node.textContent.trim())) return;
-      button.append(...text);
+      const button = make("button", { type: "button" }, ...text);
       head.prepend(button);
-      const first = isNumber ? -1 : 1;
+      const first = records.some((record) => typeof key(record, place) === "number") ? -1 : 1;
       button.addEventListener("click", () => {
         const now = { ascending: 1, descending: -1 }[head.getAttribute("aria-sort")] || 0;
-        const next = now === 0 ? first : now === first ? -first : 0;
-        order(place, next);
-        show(next !== 0);
+        order(place, now === 0 ? first : now === first ? -first : 0);
       });
     });
 
     // Filtering: every group of chips narrows, and so does the text.
-    const pressed = (group) => all("button[aria-pressed=true]", group).map((button) => button.dataset.tag);
     const search = make("input", { type: "search", placeholder: "filter by words" });
     search.setAttribute("aria-label", `Filter ${tools.dataset.name} by words`);
     const count = make("span", { className: "quiet" });
     count.setAttribute("aria-live", "polite");
-    let isSorted = false;
-    function show(sorted = isSorted) {
-      isSorted = sorted;
-      const wanted = all(".chips", tools).map(pressed).filter((tags) => tags.length);
+    const further = box.querySelector("button.further");
+    function show() {
+      const wanted = all(".chips[data-filter]", tools).map((group) => all("button[aria-pressed=true]", group).map((button) => button.dataset.tag)).filter((tags) => tags.length);
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-      let number = 0;
-      rows.forEach((row) => {
-        const tags = (row.dataset.tags || "").split("|");
-        const fits = wanted.every((some) => some.some((tag) => tags.includes(tag))) && (!words.length || words.every((word) => textOf(row).includes(word)));
-        row.hidden = !fits;
-        number += fits;
-        if (more.get(row)) more.get(row).hidden = !fits || row.querySelector("button.open").getAttribute("aria-expanded") !== "true";
-      });
-      groups.forEach((group) => {
-        let next = group.nextElementSibling, any = false;
-        while (next && !next.classList.contains("group")) { any ||= !next.hidden && !next.classList.contains("more"); next = next.nextElementSibling; }
-        group.hidden = isSorted || !any;
-      });
-      count.textContent = number === rows.length ? "" : `${number} of ${rows.length}`;
+      const fits = (record) => wanted.every((some) => some.some((tag) => tagsOf(record).includes(tag))) && words.every((word) => textOf(record).includes(word));
+      const found = ordered.filter(fits);
+      if (holder) {
+        body.replaceChildren(...found.slice(0, limit).map(rowOf));
+        further.parentElement.firstChild.textContent = `${Math.min(limit, found.length)} of ${records.length} rows are shown. `;
+        further.hidden = found.length <= limit;
+      } else {
+        const shown = new Set(found);
+        records.forEach((record) => {
+          record.row.hidden = !shown.has(record);
+          if (record.more) record.more.hidden = record.row.hidden || !isOpen(record);
+        });
+        groups.forEach((group) => {
+          let next = group.nextElementSibling, any = false;
+          while (next && !next.classList.contains("group")) { any ||= !next.hidden && !next.classList.contains("more"); next = next.nextElementSibling; }
+          group.hidden = isSorted || !any;
+        });
+      }
+      count.textContent = found.length === records.length ? "" : `${found.length} of ${records.length}`;
     }
     box.clear = () => { search.value = ""; all("[data-tag]", tools).forEach((button) => button.setAttribute("aria-pressed", "false")); show(); };
     all("[data-tag]", tools).forEach((button) => button.addEventListener("click", () => {
       button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
       show();
     }));
+    further?.addEventListener("click", () => { limit += STEP; show(); });
+    if (holder) { show(); }
     let later = 0;
-    search.addEventListener("input", () => { clearTimeout(later); later = setTimeout(show, rows.length > 1000 ? 200 : 0); });
-    if (rows.length > 8) tools.append(search);
+    search.addEventListener("input", () => { clearTimeout(later); later = setTimeout(show, records.length > 1000 ? 150 : 0); });
+    if (records.length > 8) tools.append(search);
     if (heads.some((head) => head.classList.contains("extra"))) {
       const button = make("button", { type: "button", textContent: "all columns" });
       button.setAttribute("aria-pressed", "false");

@@ -1,0 +1,225 @@
+"""All questions that results answer, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from harness.answers.comparison import Comparison
+from harness.answers.measured import Measured, measured_of
+from harness.answers.overview import Overview
+from harness.report.document import (
+    Answer,
+    Cell,
+    Column,
+    Document,
+    Lines,
+    Paragraph,
+    Part,
+    Quantity,
+    Report,
+    Row,
+    Section,
+    Table,
+    Tone,
+)
+from harness.report.numbers import count
+from harness.report.pages.cold_start import cold_start_section
+from harness.report.pages.comparison import findings_table, tally_of
+from harness.report.pages.comparison import how_to_read as how_to_read_rows
+from harness.report.pages.courses import course_sections
+from harness.report.pages.finding_words import answer_sentences
+from harness.report.pages.heat import heat_section
+from harness.report.pages.history import history_sections
+from harness.report.pages.history import how_to_read as how_to_read_series
+from harness.report.pages.levels import floors_section, memory_section
+from harness.report.pages.promises import promises_page
+from harness.report.pages.scaling import scaling_page
+from harness.report.pages.stages import ORDER, quality, stage
+from harness.report.ratios import report_ratios
+from harness.report.wording import Places, title
+from harness.verdict.findings import findings
+from harness.verdict.rows import Verdict
+
+_LONG = 400
+"""Rows of a table that nobody reads from top to bottom."""
+_FEWEST = 4
+"""Blocks that a comparison has to have for its answer to stand first: below no time is judged."""
+
+
+def report_overview(overview: Overview, program: str) -> Report:
+    """Return the page of all questions; `program` is how the user calls this command.
+
+    Its data is what each question's own command gives as JSON; here it names those commands.
+    """
+    data = {"commands": [command for _, command in _commands(program)]}
+    machines = list(dict.fromkeys(course.machine for course in overview.courses))
+    notes = tuple(dict.fromkeys([*map(str, overview.spawned), *map(str, overview.older)]))
+    parts = (*_top(overview), *map(Paragraph, notes), *_sections(overview, dict(_commands(program))))
+    subjects = list(dict.fromkeys(point.subject for course in overview.courses for point in course.points))
+    origin = (*machines[:2], count(len(subjects), "release"), count(len(overview.courses), "series", "series"))
+    document = Document("SavedModel over TensorFlow releases", parts, origin)
+    return Report("report", document, data)
+
+
+def _commands(program: str) -> Iterator[tuple[str, str]]:
+    for question in ("history", "summary", "scaling", "ratios", "promises"):
+        yield question, f"{program} {question}"
+
+
+def _top(overview: Overview) -> Iterator[Part]:
+    """Yield the newest step as the answer, beside it the largest one of those before, then every step in a table."""
+    newest = _newest(overview.steps.comparisons)
+    if newest is None:
+        yield Answer(("No run holds two releases, so no change can be judged.",))
+        return
+    sentences = [
+        f"{_named(newest)}: {_lower(one)}" if not at else one for at, one in enumerate(answer_sentences(newest))
+    ]
+    judged = [one for one in overview.steps.comparisons if one.blocks >= _FEWEST and one is not newest]
+    largest = max(judged, key=_worse, default=None)
+    if largest is not None and _worse(largest) > _worse(newest):
+        before = answer_sentences(largest)
+        sentences.append(f"The largest step before was {_named(largest)}: {_lower(before[0])}")
+        sentences += before[1:2]
+    yield Answer(tuple(sentences))
+    yield tally_of(newest)
+    yield from _steps(overview.steps.comparisons)
+
+
+def _named(comparison: Comparison) -> str:
+    old, new = (side.name.removeprefix("v") for side in (comparison.old, comparison.new))
+    return f"from {old} to {new}"
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _worse(comparison: Comparison) -> int:
+    return sum(row.judged and row.verdict is Verdict.REGRESSION for row in comparison.rows)
+
+
+def _newest(comparisons: Sequence[Comparison]) -> Comparison | None:
+    """Return the comparison of the newest release that has enough blocks, of several the one with most rows."""
+    judged = [one for one in comparisons if one.blocks >= _FEWEST] or list(comparisons)
+    return max(judged, key=lambda one: (_version(one.new.name), one.blocks, len(one.rows)), default=None)
+
+
+def _version(name: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in name.removeprefix("v").split("."))
+
+
+def _steps(comparisons: Sequence[Comparison]) -> Iterator[Section]:
+    """Yield each pair of neighbours with its verdicts: those with enough blocks for times, the others folded."""
+    ordered = sorted(comparisons, key=lambda one: _version(one.new.name), reverse=True)
+    judged = [one for one in ordered if one.blocks >= _FEWEST]
+    brief = [one for one in ordered if one.blocks < _FEWEST]
+    says = "Neighbouring releases, each pair compared in the newest run that holds both. Open one to see what changed."
+    parts: list[Part] = [Paragraph(says, Tone.QUIET)]
+    parts += [_steps_table(judged)] if judged else []
+    if brief:
+        heading = f"With fewer than {_FEWEST} blocks, too few to judge a time: {count(len(brief), 'pair')}"
+        parts.append(Section(heading, (_steps_table(brief),), True, anchor="steps brief"))
+    if ordered:
+        yield Section("Release by release", tuple(parts), anchor="steps")
+
+
+def _steps_table(comparisons: Sequence[Comparison]) -> Table:
+    rows = []
+    for one in comparisons:
+        places, found, tally = Places.of(one.rows), findings(one.rows), tally_of(one)
+        details: tuple[Part, ...] = (Paragraph(" ".join(answer_sentences(one))),)
+        details += (findings_table(found, one, places),) if found else ()
+        cells: tuple[Cell, ...] = (
+            Lines((f"{one.old.name} to {one.new.name}", f"test plan {one.preset}")),
+            tally.worse,
+            tally.better,
+            tally.same,
+            tally.open,
+            one.blocks,
+        )
+        tone = Tone.WORSE if tally.worse else Tone.BETTER if tally.better else Tone.PLAIN
+        rows.append(Row(cells, tone, details, f"step {one.old.name} {one.new.name} {one.preset}"))
+    numbers = ("worse", "better", "unchanged", "inconclusive", "blocks")
+    columns = (Column("from one release to the next"), *(Column(name, True) for name in numbers))
+    return Table(columns, tuple(rows), name="steps")
+
+
+def _sections(overview: Overview, commands: dict[str, str]) -> Iterator[Section]:
+    groups = list(dict.fromkeys((course.machine, course.environment) for course in overview.courses))
+    for machine, environment in groups:
+        members = [one for one in overview.courses if (one.machine, one.environment) == (machine, environment)]
+        suffix = f"; {machine}, {environment}" if len(groups) > 1 else ""
+        for section in (*heat_section(members, overview.steps), *course_sections(members, overview.steps)):
+            yield replace(section, title=section.title + suffix)
+    yield from (replace(one, made_by=commands["history"]) for one in history_sections(overview.changes))
+    measured = _measured(overview.medians)
+    places = Places.of(measured)
+    yield from cold_start_section(measured, places)
+    yield from _floors(overview.steps.comparisons)
+    yield from memory_section(measured, places)
+    for heading, document, question in (
+        ("Growth with the size of a model", scaling_page(overview.scaling), "scaling"),
+        ("Ratios within a release", report_ratios(overview.ratios).document, "ratios"),
+        ("What SavedModel promises", promises_page(overview.promises), "promises"),
+    ):
+        yield Section(heading, document.parts, question != "scaling", anchor=question, made_by=commands[question])
+    yield from medians_section(overview.medians, commands["summary"])
+    yield replace(how_to_read_rows(), title="How to read a comparison", anchor="how-to-read-rows")
+    yield replace(how_to_read_series(), title="How to read changes over time", anchor="how-to-read-series")
+
+
+def _measured(medians: pd.DataFrame) -> tuple[Measured, ...]:
+    """Return the medians of the machine that has most of them: others have levels of their own."""
+    if medians.empty:
+        return ()
+    machines = medians.index.get_level_values("machine")
+    return measured_of(medians[machines == machines.value_counts().idxmax()])
+
+
+def _floors(comparisons: Sequence[Comparison]) -> Iterator[Section]:
+    """Yield the distances from the floors of the run with most blocks: floors are a run's own."""
+    best = max((one for one in comparisons if one.floors), key=lambda one: one.blocks, default=None)
+    if best is None:
+        return
+    run = [one for one in comparisons if one.run_path == best.run_path]
+    measured = dict.fromkeys(one for comparison in run for side in comparison.measured for one in side)
+    by_place = {(one.subject, one.key): one for one in measured}
+    yield from floors_section(tuple(by_place.values()), best.floors, Places.of(measured))
+
+
+def medians_section(medians: pd.DataFrame, made_by: str | None = None) -> Iterator[Section]:
+    """Yield all medians, folded: a row for each metric and place, a column for each subject."""
+    if medians.empty:
+        return
+    names = [str(name) for name in medians.columns]
+    machines = medians.index.get_level_values("machine").nunique() > 1
+    at = {name: place for place, name in enumerate(ORDER)}
+    rows, is_long = [], len(medians) > _LONG
+    for key, *values in medians.itertuples(name=None):
+        machine, metric, unit, device, model, variant = map(str, key)
+        where = " ".join(part for part in (device if device != "cpu" else "", model, variant) if part not in ("-", ""))
+        numbers = (Quantity(None if pd.isna(value) else float(value), unit) for value in values)
+        cells: tuple[Cell, ...] = (
+            title(metric),
+            where,
+            machine,
+            *(one if one.value is not None else "" for one in numbers),
+        )
+        rows.append(Row(cells, tags=(quality(metric, unit),), group=stage(metric)))
+    ordered = tuple(sorted(rows, key=lambda row: at.get(row.group, len(at))))
+    if is_long:  # which is filtered, not read: its rows need no headings
+        ordered = tuple(replace(row, group="") for row in ordered)
+    columns = (
+        Column("measurement"), Column("where"), Column("machine", False, not machines),
+        *(Column(name, True) for name in names),
+    )  # fmt: skip
+    kinds = ("time", "memory", "size", "count")
+    shown = Table(columns, ordered, filters=(kinds,), name="all numbers")
+    says = "The median over all blocks of everything that was measured."
+    yield Section(
+        f"All numbers ({len(rows)} rows)", (Paragraph(says, Tone.QUIET), shown), True, anchor="numbers", made_by=made_by
+    )
