@@ -25,12 +25,8 @@ def heat_section(courses: Sequence[RowCourse], steps: Steps, made_by: str | None
     subjects = _subjects(known)
     if len(subjects) < 2:
         return
-    rows = [_row(course, subjects, steps, places) for course in known]
-    changed = [
-        row for row in rows if any(isinstance(cell, Shade) and cell.tone is not Tone.PLAIN for cell in row.cells)
-    ]
-    steady = [row for row in rows if row not in changed]
-    columns = (Column("measurement"), Column("where"), *(Column(name, True) for name in subjects))
+    changed = [course for course in known if _is_changed(_row(course, subjects, steps, places))]
+    steady = [course for course in known if course not in changed]
     parts: list[Paragraph | Table | Section] = [Paragraph(_SAYS, Tone.QUIET)]
     if changed:
         parts.append(_table(changed, steps, places, "changes by release"))

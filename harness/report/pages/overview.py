@@ -82,7 +82,7 @@ def _top(overview: Overview) -> Iterator[Part]:
     largest = max(judged, key=_worse, default=None)
     if largest is not None and _worse(largest) > _worse(newest):
         before = answer_sentences(largest)
-        sentences.append(f"The largest step before was {_named(largest)}: {_lower(before[0])}")
+        sentences.append(f"The largest step before was from {_named(largest)}: {_lower(before[0])}")
         sentences += before[1:2]
     yield Answer(tuple(sentences))
     yield tally_of(newest)
@@ -91,7 +91,7 @@ def _top(overview: Overview) -> Iterator[Part]:
 
 def _named(comparison: Comparison) -> str:
     old, new = (side.name.removeprefix("v") for side in (comparison.old, comparison.new))
-    return f"from {old} to {new}"
+    return f"{old} to {new}"
 
 
 def _lower(sentence: str) -> str:
