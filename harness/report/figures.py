@@ -80,13 +80,14 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Rows of dots on one axis, in `unit`; a logarithmic axis where `is_log`."""
+    """Rows of dots on one axis, in `unit`; a logarithmic axis where `is_log`. `ends` are those that figures share."""
 
     kind: ClassVar[str] = "levels"
     names: tuple[str, ...]
     unit: str
     rows: tuple[Level, ...]
     is_log: bool = False
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ class Output:
     html: Path | None = None
     junit: Path | None = None
 
+    @property
+    def has_page(self) -> bool:
+        """Whether a page was asked for: some are made only then."""
+        return self.form == "html" or self.html is not None
+
     def put(self, report: Report, hint: str | None = None, page: Path | None = None) -> int:
         """Print or write a report, say last where too little was measured, and return the exit code.
 

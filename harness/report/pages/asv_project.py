@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from harness.report.document import (
     Column,
     Document,
     Paragraph,
+    Part,
     Quantity,
     Report,
     Row,
@@ -47,6 +49,13 @@ def report_asv_project(section: HistorySection, summary: pd.DataFrame, name: str
     origin = (name, *(machines if len(machines) < 3 else (f"{len(machines)} machines",)))
     document = Document("What changed over commits", parts, origin)
     return Report("report", document, history_data([section]))
+
+
+def with_asv_summary_page(report: Report, summary: pd.DataFrame, changes: Sequence[HistorySection]) -> Report:
+    """Return the report of an asv project's summary with its page: every series, and what changed if that was asked."""
+    first = tuple(part for part in report.document.parts if isinstance(part, Paragraph))[:1]
+    parts: tuple[Part, ...] = (*first, *history_sections(changes), *_standings(summary))
+    return replace(report, page=Document("Where every series stands", parts))
 
 
 def _standings(summary: pd.DataFrame) -> Iterator[Section]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harness.answers.common_cause import is_common
 from harness.answers.history import Check, HistorySection
 from harness.answers.lapses import grouped_stops
+from harness.report.cases import history_cases
 from harness.report.document import (
     Answer,
     Cell,
@@ -19,6 +21,7 @@ from harness.report.document import (
     Paragraph,
     Part,
     Quantity,
+    Report,
     Row,
     Section,
     Table,
@@ -50,6 +53,11 @@ _HOW_TO_READ = (
     "Releases that were measured in different runs can differ because the machine did. A change is confirmed when a "
     "run measured both sides again in the same blocks; until then it is a hint.",
 )
+
+
+def with_history_page(report: Report, sections: Sequence[HistorySection], name: str | None = None) -> Report:
+    """Return a history's report with its page and its cases; `name` is what the results are of."""
+    return replace(report, page=history_page(sections, name=name), cases=tuple(history_cases(sections)))
 
 
 def history_page(sections: Sequence[HistorySection], *, rest: Sequence[Part] = (), name: str | None = None) -> Document:

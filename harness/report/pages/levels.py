@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.answers.floors import Multiple, multiples
 from harness.answers.measured import Measured
 from harness.metrics import METRICS, Kind
 from harness.report import figures
-from harness.report.document import Cell, Figure, Paragraph, Quantity, Section, Tone, table
-from harness.report.floors import floor_text, multiple_text
+from harness.report.document import Cell, Figure, Figures, Paragraph, Quantity, Section, Tone, table
+from harness.report.floors import floor_text, multiple_text, times_text
 from harness.report.numbers import quantity
 from harness.report.wording import Places
 
-_MOST_ROWS = 40
+_MOST_ROWS = 24
+"""Rows of one figure: the table has all."""
+_WIDE = 30
+"""How many times the least the largest is before an axis has to be logarithmic."""
 
 
 def floors_section(
@@ -24,66 +27,100 @@ def floors_section(
     found = multiples(measured, floors)
     if not found:
         return
-    subjects = tuple(dict.fromkeys(one.measured.subject for one in found))
-    rows: dict[tuple[str, str], dict[str, Multiple]] = {}
+    rows: dict[tuple[str, str], dict[str, dict[str, Multiple]]] = {}
     for one in found:
-        what = f"{places.title(one.measured.metric)}, {places.place(one.measured)}"
-        rows.setdefault((what, floor_text(one)), {})[one.measured.subject] = one
-    furthest = sorted(rows.items(), key=lambda row: -max(one.times for one in row[1].values()))
-    levels = tuple(
-        figures.Level(
-            what,
-            tuple(some[name].times if name in some else None for name in subjects),
-            tuple(_told(some[name]) if name in some else "" for name in subjects),
-        )
-        for (what, _), some in furthest[:_MOST_ROWS]
+        figure = rows.setdefault((one.measured.metric, floor_text(one)), {})
+        figure.setdefault(places.place(one.measured), {})[one.measured.subject] = one
+    subjects = _subjects(one.measured for one in found)
+    ends = (min(1.0, *(one.times for one in found)), max(one.times for one in found))
+    drawn = tuple(
+        _figure(f"{places.title(metric)}, times {_article(floor)}{floor}", some, subjects, "x", _told_multiple, ends)
+        for (metric, floor), some in rows.items()
+    )
+    cells = (
+        (places.title(metric), where, floor, *(times_text(by[name]) if name in by else "n/a" for name in subjects))
+        for (metric, floor), some in rows.items()
+        for where, by in some.items()
     )
     says = "How many times longer an operation takes than moving its bytes, or computing its products, would take here."
-    cells = (
-        (what, floor, *(multiple_text(some[name]) if name in some else "n/a" for name in subjects))
-        for (what, floor), some in furthest
-    )
     parts = (
         Paragraph(says, Tone.QUIET),
-        Figure("Times the hardware lower bound", figures.Levels(subjects, "x", levels, is_log=True), says),
-        Section("The same as a table", (table(("operation", "lower bound"), subjects, cells),), True),
+        Figures(drawn),
+        Section("The same as a table", (table(("operation", "where", "lower bound"), subjects, cells),), True),
     )
     yield Section("How far from what the hardware allows", parts, anchor="floors", made_by=made_by)
 
 
 def memory_section(measured: Sequence[Measured], places: Places, made_by: str | None = None) -> Iterator[Section]:
     """Yield the memory of each operation: peaks of the host, need and footprint on a GPU."""
-    kinds = (Kind.HOST_MEMORY, Kind.ALLOCATOR)
-    wanted = [one for one in measured if one.unit == "bytes" and one.metric in METRICS and one.value is not None]
-    wanted = [one for one in wanted if METRICS[one.metric].kind in kinds and "growth" not in one.metric]
-    subjects = tuple(dict.fromkeys(one.subject for one in wanted))
-    rows: dict[str, dict[str, Measured]] = {}
-    for one in wanted:
-        rows.setdefault(f"{places.title(one.metric)}, {places.place(one)}", {})[one.subject] = one
-    if not rows:
+    wanted = [one for one in measured if one.value is not None and _is_memory(one)]
+    if not wanted:
         return
-    largest = sorted(rows.items(), key=lambda row: -max(one.value or 0 for one in row[1].values()))
-    levels = tuple(
-        figures.Level(
-            what,
-            tuple(some[name].value if name in some else None for name in subjects),
-            tuple(f"{name}: {quantity(some[name].value, 'bytes')}" if name in some else "" for name in subjects),
-        )
-        for what, some in largest[:_MOST_ROWS]
+    subjects = _subjects(one for one in measured if one.subject in {known.subject for known in wanted})
+    rows: dict[str, dict[str, dict[str, Measured]]] = {}
+    for one in wanted:
+        rows.setdefault(one.metric, {}).setdefault(places.place(one), {})[one.subject] = one
+    drawn = tuple(
+        _figure(places.title(metric), some, subjects, "bytes", _told_bytes, None) for metric, some in rows.items()
     )
     cells: Iterator[tuple[Cell, ...]] = (
-        (what, *(Quantity(some[name].value if name in some else None, "bytes") for name in subjects))
-        for what, some in largest
+        (places.title(metric), where, *(Quantity(by[name].value if name in by else None, "bytes") for name in subjects))
+        for metric, some in rows.items()
+        for where, by in some.items()
     )
-    says = "The most memory that an operation took above what its process held before."
+    says = "The most memory that an operation took, above what its process held before unless a figure says otherwise."
     parts = (
         Paragraph(says, Tone.QUIET),
-        Figure("Peak memory", figures.Levels(subjects, "bytes", levels), says),
-        Section("The same as a table", (table(("memory",), subjects, cells),), True),
+        Figures(drawn),
+        Section("The same as a table", (table(("memory", "where"), subjects, cells),), True),
     )
     yield Section("Memory", parts, anchor="memory", made_by=made_by)
 
 
-def _told(one: Multiple) -> str:
+def _figure(
+    heading: str,
+    rows: Mapping[str, Mapping[str, Any]],
+    subjects: Sequence[str],
+    unit: str,
+    told: Callable[[Any], tuple[float, str]],
+    ends: tuple[float, float] | None,
+) -> Figure:
+    """Return one metric's places as rows, the largest first."""
+    known = {where: {name: told(one) for name, one in by.items()} for where, by in rows.items()}
+    largest = sorted(known.items(), key=lambda row: -max(value for value, _ in row[1].values()))
+    levels = tuple(
+        figures.Level(
+            where,
+            tuple(by[name][0] if name in by else None for name in subjects),
+            tuple(by[name][1] if name in by else "" for name in subjects),
+        )
+        for where, by in largest[:_MOST_ROWS]
+    )
+    values = [value for by in known.values() for value, _ in by.values() if value > 0]
+    is_log = ends is not None or (bool(values) and max(values) > _WIDE * min(values))
+    left = f" The {_MOST_ROWS} largest of {len(largest)} are drawn." if len(largest) > _MOST_ROWS else ""
+    says = f"{heading}: a row for each model, a sign for each release.{left}"
+    return Figure(heading, figures.Levels(tuple(subjects), unit, levels, is_log, ends), says)
+
+
+def _subjects(measured: Iterable[Measured]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.subject for one in measured))
+
+
+def _is_memory(one: Measured) -> bool:
+    metric = METRICS.get(one.metric)
+    is_memory = metric is not None and metric.kind in (Kind.HOST_MEMORY, Kind.ALLOCATOR)
+    return is_memory and one.unit == "bytes" and "growth" not in one.metric
+
+
+def _article(floor: str) -> str:
+    return "" if floor.startswith("its") else "a "
+
+
+def _told_multiple(one: Multiple) -> tuple[float, str]:
     value = quantity(one.measured.value, one.measured.unit)
-    return f"{one.measured.subject}: {value}, {multiple_text(one)} ({quantity(one.floor_s, 'seconds')})"
+    return one.times, f"{one.measured.subject}: {value}, {multiple_text(one)} ({quantity(one.floor_s, 'seconds')})"
+
+
+def _told_bytes(one: Measured) -> tuple[float, str]:
+    return one.value or 0.0, f"{one.subject}: {quantity(one.value, 'bytes')}"

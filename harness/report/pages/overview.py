@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import pandas as pd
-
 from harness.answers.comparison import Comparison
-from harness.answers.measured import Measured, measured_of
 from harness.answers.overview import Overview
 from harness.report.document import (
     Answer,
@@ -18,7 +15,6 @@ from harness.report.document import (
     Lines,
     Paragraph,
     Part,
-    Quantity,
     Report,
     Row,
     Section,
@@ -29,22 +25,18 @@ from harness.report.numbers import count
 from harness.report.pages.cold_start import cold_start_section
 from harness.report.pages.comparison import findings_table, tally_of
 from harness.report.pages.comparison import how_to_read as how_to_read_rows
-from harness.report.pages.courses import course_sections
 from harness.report.pages.finding_words import answer_sentences
-from harness.report.pages.heat import heat_section
 from harness.report.pages.history import history_sections
 from harness.report.pages.history import how_to_read as how_to_read_series
 from harness.report.pages.levels import floors_section, memory_section
+from harness.report.pages.numbers import courses_by_machine, main_measured, numbers_section
 from harness.report.pages.promises import promises_page
 from harness.report.pages.scaling import scaling_page
-from harness.report.pages.stages import ORDER, quality, stage
 from harness.report.ratios import report_ratios
-from harness.report.wording import Places, title
+from harness.report.wording import Places
 from harness.verdict.findings import findings
 from harness.verdict.rows import Verdict
 
-_LONG = 400
-"""Rows of a table that nobody reads from top to bottom."""
 _FEWEST = 4
 """Blocks that a comparison has to have for its answer to stand first: below no time is judged."""
 
@@ -149,14 +141,9 @@ def _steps_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def _sections(overview: Overview, commands: dict[str, str]) -> Iterator[Section]:
-    groups = list(dict.fromkeys((course.machine, course.environment) for course in overview.courses))
-    for machine, environment in groups:
-        members = [one for one in overview.courses if (one.machine, one.environment) == (machine, environment)]
-        suffix = f"; {machine}, {environment}" if len(groups) > 1 else ""
-        for section in (*heat_section(members, overview.steps), *course_sections(members, overview.steps)):
-            yield replace(section, title=section.title + suffix)
+    yield from courses_by_machine(overview.courses, overview.steps)
     yield from (replace(one, made_by=commands["history"]) for one in history_sections(overview.changes))
-    measured = _measured(overview.medians)
+    measured = main_measured(overview.medians)
     places = Places.of(measured)
     yield from cold_start_section(measured, places)
     yield from _floors(overview.steps.comparisons)
@@ -167,17 +154,9 @@ def _sections(overview: Overview, commands: dict[str, str]) -> Iterator[Section]
         ("What SavedModel promises", promises_page(overview.promises), "promises"),
     ):
         yield Section(heading, document.parts, question != "scaling", anchor=question, made_by=commands[question])
-    yield from medians_section(overview.medians, commands["summary"])
+    yield from numbers_section(overview.medians, commands["summary"])
     yield replace(how_to_read_rows(), title="How to read a comparison", anchor="how-to-read-rows")
     yield replace(how_to_read_series(), title="How to read changes over time", anchor="how-to-read-series")
-
-
-def _measured(medians: pd.DataFrame) -> tuple[Measured, ...]:
-    """Return the medians of the machine that has most of them: others have levels of their own."""
-    if medians.empty:
-        return ()
-    machines = medians.index.get_level_values("machine")
-    return measured_of(medians[machines == machines.value_counts().idxmax()])
 
 
 def _floors(comparisons: Sequence[Comparison]) -> Iterator[Section]:
@@ -189,37 +168,3 @@ def _floors(comparisons: Sequence[Comparison]) -> Iterator[Section]:
     measured = dict.fromkeys(one for comparison in run for side in comparison.measured for one in side)
     by_place = {(one.subject, one.key): one for one in measured}
     yield from floors_section(tuple(by_place.values()), best.floors, Places.of(measured))
-
-
-def medians_section(medians: pd.DataFrame, made_by: str | None = None) -> Iterator[Section]:
-    """Yield all medians, folded: a row for each metric and place, a column for each subject."""
-    if medians.empty:
-        return
-    names = [str(name) for name in medians.columns]
-    machines = medians.index.get_level_values("machine").nunique() > 1
-    at = {name: place for place, name in enumerate(ORDER)}
-    rows, is_long = [], len(medians) > _LONG
-    for key, *values in medians.itertuples(name=None):
-        machine, metric, unit, device, model, variant = map(str, key)
-        where = " ".join(part for part in (device if device != "cpu" else "", model, variant) if part not in ("-", ""))
-        numbers = (Quantity(None if pd.isna(value) else float(value), unit) for value in values)
-        cells: tuple[Cell, ...] = (
-            title(metric),
-            where,
-            machine,
-            *(one if one.value is not None else "" for one in numbers),
-        )
-        rows.append(Row(cells, tags=(quality(metric, unit),), group=stage(metric)))
-    ordered = tuple(sorted(rows, key=lambda row: at.get(row.group, len(at))))
-    if is_long:  # which is filtered, not read: its rows need no headings
-        ordered = tuple(replace(row, group="") for row in ordered)
-    columns = (
-        Column("measurement"), Column("where"), Column("machine", False, not machines),
-        *(Column(name, True) for name in names),
-    )  # fmt: skip
-    kinds = ("time", "memory", "size", "count")
-    shown = Table(columns, ordered, filters=(kinds,), name="all numbers")
-    says = "The median over all blocks of everything that was measured."
-    yield Section(
-        f"All numbers ({len(rows)} rows)", (Paragraph(says, Tone.QUIET), shown), True, anchor="numbers", made_by=made_by
-    )

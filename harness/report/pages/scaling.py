@@ -27,9 +27,9 @@ def _parts(courses: Sequence[Course], told: Sequence[Part]) -> Iterator[Part]:
     for one in courses:
         if one.growth is not None:
             families.setdefault((one.subject, one.family), []).append(_figure(one))
-    for (subject, family), members in families.items():
+    for number, ((subject, family), members) in enumerate(families.items()):
         heading = f"{family} models, {subject}"
-        yield Section(heading, (Figures(tuple(members)),), anchor=f"scaling {family} {subject}")
+        yield Section(heading, (Figures(tuple(members)),), number > 0, anchor=f"scaling {family} {subject}")
     yield from (Section("All exponents", (part,), anchor="exponents") for part in told if isinstance(part, Table))
 
 

@@ -37,7 +37,7 @@
 
   const drawings = JSON.parse(document.getElementById("figures").textContent);
   const colour = (index) => `var(--line-${index % 8})`;
-  const symbols = ["circle", "square", "triangle", "diamond", "cross", "star", "wye", "times"];
+  const symbols = ["circle", "square", "triangle", "diamond", "cross", "star", "wye", "hexagon"];
   const symbol = (index) => symbols[index % symbols.length];
   const shown = { relative: true };
 
@@ -61,6 +61,16 @@
     const size = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 10000].find((step) => (100 * (high - low)) / step < 5) || 100000;
     const first = Math.ceil((100 * (low - 1)) / size), last = Math.floor((100 * (high - 1)) / size);
     return Array.from({ length: last - first + 1 }, (_, at) => 1 + ((first + at) * size) / 100).filter((ratio) => ratio > 0);
+  };
+  // Round numbers of a unit: of bytes in steps of KiB, MiB, …; a power of ten each on a logarithmic axis.
+  const ticks = ([low, high], unit, isLog, number) => {
+    const scale = unit === "bytes" && high >= 1024 ? 1024 ** Math.min(4, Math.floor(Math.log2(isLog ? low || 1 : high) / 10)) : 1;
+    if (!isLog) return d3.ticks(low / scale, high / scale, number).map((tick) => tick * scale);
+    const found = [];
+    for (let unit_of = scale; unit_of <= high; unit_of *= unit === "bytes" ? 1024 : 1000) found.push(unit_of, unit_of * 10, unit_of * 100);
+    const inside = found.filter((tick) => tick >= low && tick <= high);
+    const step = Math.ceil(inside.length / Math.max(2, number));
+    return inside.filter((_, at) => at % step === 0);
   };
   const ladder = (low, high) => (low > 0 && high / low > 8 ? "log" : "linear");
   const short = (text, most) => (text.length > most ? `${text.slice(0, Math.max(1, most - 9))}…${text.slice(-8)}` : text);
@@ -124,16 +134,16 @@
 
     levels(data, width) {
       const rows = data.rows.flatMap((row, place) => row.values.map((value, index) => ({ value, index, place, row: row.row, told: row.told[index] })).filter((one) => one.value !== null && (!data.is_log || one.value > 0)));
-      const left = Math.min(width * 0.5, 270);
       const names = data.rows.map((row) => row.row);
+      const left = Math.min(width * 0.45, 12 + 6.4 * Math.max(...names.map((name) => name.length)));
       const values = rows.map((row) => row.value);
       const label = (place) => short(names[place], Math.floor(left / 6.6));
       return Plot.plot({
         width, height: 36 + 20 * names.length, marginLeft: left, marginRight: 24, marginTop: 22, marginBottom: 4,
         y: { type: "point", domain: names.map((_, place) => place), tickFormat: label, label: null, tickSize: 0, grid: true },
-        x: { type: data.is_log ? "log" : "linear", domain: data.is_log ? [Math.min(1, ...values), Math.max(2, ...values)] : [0, Math.max(...values) || 1], axis: "top", grid: true, ticks: width < 500 ? 3 : 6, tickFormat: (value) => quantity(value, data.unit), label: null, tickSize: 0 },
+        x: { type: data.is_log ? "log" : "linear", domain: data.ends || (data.is_log ? [Math.min(...values), Math.max(...values)] : [0, Math.max(...values) || 1]), axis: "top", grid: true, ticks: ticks(data.ends || (data.is_log ? [Math.min(...values), Math.max(...values)] : [0, Math.max(...values)]), data.unit, data.is_log, Math.round(width / 110)), tickFormat: (value) => quantity(value, data.unit), label: null, tickSize: 0 },
         marks: [
-          data.is_log ? Plot.ruleX([1], { stroke: "var(--ink)" }) : null,
+          data.unit === "x" ? Plot.ruleX([1], { stroke: "var(--ink)" }) : null,
           Plot.ruleY(Object.values(Object.groupBy(rows, (row) => row.place)).filter((some) => some.length > 1), { y: (some) => some[0].place, x1: (some) => Math.min(...some.map((one) => one.value)), x2: (some) => Math.max(...some.map((one) => one.value)), stroke: "var(--same)", strokeWidth: 1.5 }),
           Plot.dot(rows, { x: "value", y: "place", fill: (row) => colour(row.index), symbol: (row) => symbol(row.index), r: 4, className: "point", ariaLabel: (row) => `${row.row}\n${row.told}` }),
         ],
@@ -187,7 +197,7 @@
       const fitted = ends.map((size) => ({ size, cost: data.constant * size ** data.exponent }));
       return Plot.plot({
         width, height: 190, marginLeft: 56, marginBottom: 34, marginTop: 16, marginRight: 20,
-        x: { type: "log", ticks: 3, tickFormat: (value) => quantity(value, data.size_unit), label: data.size_unit === "bytes" ? "size" : data.size_unit, labelArrow: "none", tickSize: 0 },
+        x: { type: "log", ticks: data.size_unit === "bytes" ? ticks(ends, "bytes", true, 4) : 3, tickFormat: (value) => quantity(value, data.size_unit), label: data.size_unit === "bytes" ? "size" : data.size_unit, labelArrow: "none", tickSize: 0 },
         y: { type: "log", grid: true, ticks: 3, tickFormat: (value) => quantity(value, data.unit), label: null, tickSize: 0 },
         marks: [
           Plot.line(fitted, { x: "size", y: "cost", stroke: "var(--same)", strokeDasharray: "4 3" }),
