@@ -33,11 +33,12 @@ def cold_starts(measured: Iterable[Measured]) -> tuple[ColdStart, ...]:
     Args:
         measured: medians of one subject or of several.
     """
-    values = {(one.subject, *one.key): one.value for one in measured if one.metric in PARTS}
+    known = list(measured)
+    values = {(one.subject, *one.key): one.value for one in known if one.metric in PARTS}
     places = dict.fromkeys(
         (device, model, variant) for _, metric, device, model, variant in values if metric == "load_cold_s"
     )
-    subjects = dict.fromkeys(subject for subject, *_ in values)
+    subjects = dict.fromkeys(one.subject for one in known)
     found = []
     for device, model, variant in places:
         for subject in subjects:

@@ -61,10 +61,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Bars of parts that add up, in `unit`, grouped."""
+    """Bars of parts that add up, in `unit`, grouped; `names` are those of the bars, in their order in each group."""
 
     kind: ClassVar[str] = "stack"
     parts: tuple[str, ...]
+    names: tuple[str, ...]
     unit: str
     bars: tuple[Bar, ...]
 

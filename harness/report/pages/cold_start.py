@@ -21,12 +21,16 @@ def cold_start_section(measured: Iterable[Measured], places: Places, made_by: st
         starts.setdefault(places.place(_placed(one)), []).append(one)
     if not starts:
         return
-    shown = list(starts.items())[:_MOST_GROUPS]
+    # Where releases can be compared, models that only one of them has say nothing.
+    several = {place: some for place, some in starts.items() if len(some) > 1} or starts
+    shown = list(several.items())[:_MOST_GROUPS]
+    names = dict.fromkeys(one.subject for one in found)
     used = [at for at in range(len(PARTS)) if any(one.parts_s[at] is not None for one in found)]
     bars = tuple(
         figures.Bar(place, one.subject, tuple(one.parts_s[at] for at in used)) for place, some in shown for one in some
     )
-    drawing = figures.Stack(tuple(title(PARTS[at]) for at in used), "seconds", bars)
+    present = tuple(name for name in names if any(bar.name == name for bar in bars))
+    drawing = figures.Stack(tuple(title(PARTS[at]) for at in used), present, "seconds", bars)
     says = "What a user waits for when a process starts, loads a model from disk and answers once."
     left = len(starts) - len(shown)
     rest = (Paragraph(f"The first {_MOST_GROUPS} models are shown, {left} more are in the tables."),) if left else ()

@@ -82,7 +82,8 @@ def _sentences(judged: Iterable[Row], verdict: Verdict, places: Places) -> list[
     ordered = sorted(groups.items(), key=lambda entry: -max(abs(math.log(entry[1].low)), abs(math.log(entry[1].high))))
     times_first = sorted(ordered, key=lambda entry: entry[0] != "time")
     is_worse = verdict is Verdict.REGRESSION
-    return [*(_sentence(kind, group, is_worse) for kind, group in times_first), *counts[:_MOST_COUNTS]]
+    moved = [_sentence(kind, group, is_worse) for kind, group in times_first]
+    return [*moved, *counts[:_MOST_COUNTS]] if is_worse else moved
 
 
 def _counted(name: str, rows: Sequence[Row]) -> str:

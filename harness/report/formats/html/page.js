@@ -120,9 +120,9 @@
       return Plot.plot({
         width, marginLeft: left, marginRight: 62, marginTop: 4, marginBottom: 4,
         fy: { domain: groups, label: null, axis: null, padding: 0.2 },
-        y: { domain: [...new Set(bars.map((bar) => bar.name))], label: null, tickSize: 0, tickFormat: (name) => short(name, Math.floor(inner / 6.4)), padding: 0.14 },
+        y: { domain: data.names, label: null, tickSize: 0, tickFormat: (name) => short(name, Math.floor(inner / 6.4)), padding: 0.14 },
         x: { axis: null, domain: [0, Math.max(...bars.map((bar) => bar.sum)) || 1] },
-        height: 8 + bars.length * 21 + groups.length * 12,
+        height: 8 + groups.length * (data.names.length * 21 + 12),
         marks: [
           Plot.text(groups, { fy: (group) => group, text: (group) => short(group, Math.floor(outer / 6.4)), frameAnchor: "top-left", textAnchor: "start", dx: -left, dy: 9, fill: "var(--ink)", fontSize: 12 }),
           Plot.barX(parts, { fy: (part) => part.bar.group, y: (part) => part.bar.name, x1: "start", x2: "end", fill: (part) => `var(--part-${part.index % 6})`, insetRight: 1, className: "point", ariaLabel: "told" }),
