@@ -253,7 +253,7 @@
     const redraw = () => boxes.filter((box) => box.dataset.width).forEach(drawIn);
     let later = 0;
     window.addEventListener("resize", () => { clearTimeout(later); later = setTimeout(redraw, 150); });
-    window.addEventListener("beforeprint", () => boxes.filter((box) => box.clientWidth).forEach(drawIn));
+    window.addEventListener("beforeprint", () => boxes.filter((box) => box.checkVisibility()).forEach(drawIn));
     const courses = boxes.filter((box) => drawings[Number(box.dataset.figure)].kind === "courses");
     const grid = courses[0]?.closest(".figures");
     if (grid) {
@@ -471,5 +471,5 @@
     target.scrollIntoView({ block: "start" });
   }
   window.addEventListener("hashchange", follow);
-  follow();
+  window.addEventListener("load", () => setTimeout(follow));  // after the browser went to the place by itself
 })();
