@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from harness.answers.measured import Failure, Measured, failures_of
+from harness.answers.memory_timeline import MemoryTimeline
 from harness.answers.notes import Note, OwnInterpreters, SidesDiffer, Unpaired
 from harness.answers.shortfall import EXIT_CODE, shortfall_of_rows
 from harness.metrics import CELL_FAILED, FAILURES, METRICS, Kind, Metric, variant_order
@@ -91,6 +92,7 @@ class Comparison:
     problems: tuple[Problem, ...] = ()  # what could not be read
     shortfall: str | None = None
     pairs: Mapping[tuple[str, str, str, str], tuple[BlockPair, ...]] = field(default_factory=dict)
+    timelines: tuple[MemoryTimeline, ...] = ()  # of the memory pass on a GPU
 
     @property
     def measured(self) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:

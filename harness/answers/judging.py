@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from harness.answers.call_notes import call_notes
 from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
 from harness.answers.installation_notes import installation_notes
+from harness.answers.memory_timeline import memory_timelines
 from harness.answers.notes import Looked
 from harness.answers.run_facts import floors_of, run_notes
 from harness.answers.shortfall import Places, places_of, shortfall_of_places
@@ -112,7 +113,7 @@ def compare_in_run(
     preset, looks = run.facts["preset"], _looks(run)
     exact_only = exact_only_cells(preset)
     places = places_of(records_of_complete_blocks(records), (old, new), preset.get("groups", ()), exact_only)
-    return compare_subjects(
+    comparison = compare_subjects(
         samples,
         failures,
         SubjectFacts.of({**facts[old], **versions.get(old, {})}),
@@ -138,6 +139,7 @@ def compare_in_run(
         looks=looks,
         q_level=q_level,
     )
+    return replace(comparison, timelines=memory_timelines(records, (old, new)))
 
 
 def _looks(run: RunDirectory) -> tuple[int, ...]:

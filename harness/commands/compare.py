@@ -97,7 +97,9 @@ def run(options: argparse.Namespace) -> int:
     say_all(comparison.problems)
     report = report_comparison(comparison, require_decision=options.require_decision, settle_command=settle)
     report = with_comparison_page(replace(report, everything=everything), comparison)
-    return output_of(options).put(report, page=page_of_run(comparison))
+    # What only reads results writes none: a run that was named has its page where --html says.
+    is_measured = options.run is None and options.results is None
+    return output_of(options).put(report, page=page_of_run(comparison) if is_measured else None)
 
 
 def _of_run(path: Path, request: Request) -> Comparison:

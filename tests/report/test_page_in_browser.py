@@ -17,7 +17,7 @@ from harness.report.formats import render
 from harness.report.names import printable
 from harness.store.runs import runs_of
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 LARGEST = 3_000_000
 UNDRAWN = "[...document.querySelectorAll('.plot:not(.drawn)')].filter((box) => box.checkVisibility()).length"

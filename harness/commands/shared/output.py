@@ -155,9 +155,9 @@ def _as_json(words: Sequence[str]) -> str | None:
 
 
 def page_of_run(comparison: Comparison) -> Path | None:
-    """Return where a comparison's page goes: beside its run; None where it has none, or one of the reference runs."""
+    """Return where the page of a comparison that was just measured goes: beside its run."""
     path = comparison.run_path
-    if path is None or "reference" in path.absolute().parts:
+    if path is None:
         return None
     return path / f"{slug(f'{comparison.old.name} {comparison.new.name}')}.html"
 

@@ -37,7 +37,7 @@ from harness.report.numbers import change, count, percent
 from harness.report.pages.cold_start import cold_start_section
 from harness.report.pages.evidence import TONES, effect, evidence, tone
 from harness.report.pages.finding_words import answer_sentences
-from harness.report.pages.levels import floors_section, memory_section
+from harness.report.pages.levels import floors_section, memory_section, timeline_section
 from harness.report.pages.stages import ORDER, quality, stage
 from harness.report.paths import shown_path
 from harness.report.profiled import COLUMNS, HEADING, profiled_cells
@@ -130,6 +130,7 @@ def comparison_sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Every comparison", (*legend, _rows(judged, comparison, places)), anchor="rows")
     yield from floors_section(measured, comparison.floors, places)
     yield from memory_section(measured, places)
+    yield from timeline_section(comparison.timelines)
     yield from failures(comparison.failures)
     shown = tuple(row for row in comparison.rows if not row.judged and row.reason is not Reason.NOT_MEASURED)
     if shown:

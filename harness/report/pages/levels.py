@@ -7,11 +7,12 @@ from typing import Any
 
 from harness.answers.floors import Multiple, multiples
 from harness.answers.measured import Measured
+from harness.answers.memory_timeline import MemoryTimeline
 from harness.metrics import METRICS, Kind
 from harness.report import figures
 from harness.report.document import Cell, Figure, Figures, Paragraph, Quantity, Section, Tone, table
 from harness.report.floors import floor_text, multiple_text, times_text
-from harness.report.numbers import quantity
+from harness.report.numbers import count, quantity
 from harness.report.wording import Places
 
 _MOST_ROWS = 24
@@ -75,6 +76,21 @@ def memory_section(measured: Sequence[Measured], places: Places, made_by: str | 
         Section("The same as a table", (table(("memory", "where"), subjects, cells),), True),
     )
     yield Section("Memory", parts, anchor="memory", made_by=made_by)
+
+
+def timeline_section(timelines: Sequence[MemoryTimeline], made_by: str | None = None) -> Iterator[Section]:
+    """Yield what was in use on the GPU over the cycles of the memory pass, a figure for each release and model."""
+    drawn = []
+    for one in timelines:
+        heading = f"{one.subject}, {one.model} ({one.variant})"
+        most = max(used for _, used in one.steps)
+        cycles = len({start for name, start, _ in one.stretches if name == "load and call"})
+        says = f"{heading}: at most {quantity(most, 'bytes')} in use on the GPU over {count(cycles, 'cycle')}."
+        drawn.append(Figure(heading, figures.Timeline(one.steps, one.stretches), says))
+    if drawn:
+        says = "What was in use on the whole GPU while a process loaded, called and released a model again and again."
+        parts = (Paragraph(says, Tone.QUIET), Figures(tuple(drawn)))
+        yield Section("GPU memory over time", parts, anchor="timeline", made_by=made_by)
 
 
 def _figure(

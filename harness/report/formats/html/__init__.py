@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 import harness
-from harness.report.document import Document, Figure, Figures, Report, Row, Section, Style, Table
+from harness.report.document import Figure, Figures, Report, Row, Section, Style, Table
 from harness.report.figures import plain
 from harness.report.formats.html import cells
 from harness.report.formats.html.anchors import Anchors
@@ -36,24 +36,23 @@ def render(report: Report, style: Style) -> str:
     figures = [one for part in document.parts for one in _figures(part)]
     scripts = [_text(name) for name in _SCRIPTS if figures or name not in _DRAWS]
     sheet = _text("page.css")
-    return (
+    text = (
         _environment()
         .get_template("page.html.j2")
         .render(
             document=document,
             title=document.title or f"savedmodel-bench {report.command}",
-            report=report,
             sections=[part for part in document.parts if isinstance(part, Section)],
             anchors=Anchors(),
             numbers={id(figure): number for number, figure in enumerate(figures)},
-            data=_data(document, [plain(figure.drawing) for figure in figures]),
-            scripts=[Markup(text) for text in scripts],
+            data=cells.as_json(_printable([plain(figure.drawing) for figure in figures])),
+            scripts=[Markup(script) for script in scripts],
             sheet=Markup(sheet),
             policy=_policy(scripts, sheet),
             version=harness.__version__,
         )
-        + "\n"
     )
+    return text.strip() + "\n"
 
 
 def _figures(part: Any) -> list[Figure]:
@@ -71,11 +70,6 @@ def _figures(part: Any) -> list[Figure]:
             return [one for inner in part.details for one in _figures(inner)]
         case _:
             return []
-
-
-def _data(document: Document, drawings: list[dict[str, Any]]) -> Markup:
-    """Return the figures' data as JSON in which nothing ends the element that holds it."""
-    return cells.as_json(_printable(drawings))
 
 
 def _printable(value: Any) -> Any:

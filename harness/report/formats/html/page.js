@@ -214,8 +214,8 @@
         x: { tickFormat: (value) => quantity(value, "seconds"), label: null, tickSize: 0, ticks: width < 500 ? 4 : 8 },
         y: { grid: true, domain: [0, Math.max(...steps.map((step) => step.bytes)) * 1.05 || 1], ticks: 4, tickFormat: (value) => quantity(value, "bytes"), label: null, tickSize: 0 },
         marks: [
-          Plot.rectX(stretches, { x1: "from", x2: "to", fill: (one) => (one.index % 2 ? "var(--page)" : "var(--band)") }),
-          Plot.text(stretches, { x: "from", frameAnchor: "top", dy: -14, text: "name", textAnchor: "start", fill: "var(--quiet)" }),
+          Plot.rectX(stretches, { x1: "from", x2: "to", fill: (one) => (one.index % 2 ? "var(--page)" : "var(--band)"), className: "point", ariaLabel: (one) => `${one.name}\n${quantity(one.from, "seconds")} to ${quantity(one.to, "seconds")}` }),
+          Plot.text(stretches.filter((one) => ((one.to - one.from) / (steps.at(-1)?.at || 1)) * width > 7 * one.name.length), { x: "from", frameAnchor: "top", dy: -14, text: "name", textAnchor: "start", fill: "var(--quiet)" }),
           Plot.line(steps, { x: "at", y: "bytes", curve: "step-after", stroke: "var(--line-0)", strokeWidth: 1.8 }),
           Plot.dot(steps, { x: "at", y: "bytes", r: 2.5, fill: "var(--line-0)", className: "point", ariaLabel: "told" }),
         ],
