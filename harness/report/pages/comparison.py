@@ -52,6 +52,8 @@ _WORDS = {
     Verdict.SAME: "unchanged",
     Verdict.INCONCLUSIVE: "inconclusive",
 }
+MOST_EVIDENCE = 400
+"""Rows of a table that can be opened; any asv project may have thousands."""
 _OPEN = "A line for each metric that changed, the largest change first. Open one to see the blocks behind it."
 _HOW_TO_READ = (
     "A row compares one metric for one model, device and batch size. Less is better in every row.",
@@ -150,11 +152,11 @@ def findings_table(found: Sequence[Finding], comparison: Comparison, places: Pla
         Column("change, interval and margin"),
     )  # fmt: skip
     ordered = sorted(found, key=lambda one: (one.verdict is Verdict.IMPROVEMENT, -_size(one)))
-    rows = tuple(_finding(one, comparison, places) for one in ordered)
+    rows = tuple(_finding(one, comparison, places, at < MOST_EVIDENCE) for at, one in enumerate(ordered))
     return Table(columns, rows, name="what changed")
 
 
-def _finding(finding: Finding, comparison: Comparison, places: Places) -> Row:
+def _finding(finding: Finding, comparison: Comparison, places: Places, has_evidence: bool) -> Row:
     worst, more = finding.worst, len(finding.rows) - 1
     where = places.place(worst)
     where = f"{where}{f', and {more} more' if more else ''}" if where else count(more + 1, "row")
@@ -167,9 +169,9 @@ def _finding(finding: Finding, comparison: Comparison, places: Places) -> Row:
         Quantity(worst.new, worst.unit),
         effect(worst),
     )
-    details = list(evidence(worst, comparison, places))
-    if more:
-        details.append(_rows(finding.rows, comparison, places, is_brief=True))
+    details = list(evidence(worst, comparison, places)) if has_evidence else []
+    if more and has_evidence:
+        details.append(_rows(finding.rows[:MOST_EVIDENCE], comparison, places, is_brief=True))
     anchor = f"{_WORDS[finding.verdict]} {finding.metric}"
     return Row(cells, TONES[finding.verdict], tuple(details), anchor, (_WORDS[finding.verdict],), _heading(finding))
 
@@ -205,7 +207,9 @@ def _rows(rows: Sequence[Judged], comparison: Comparison, places: Places, *, is_
     at = {name: place for place, name in enumerate(ORDER)}
     ordered = sorted(rows, key=lambda row: at.get(groups.get(row.key, ""), len(at)))
     filters = () if is_brief else (tuple(_WORDS.values()), _qualities(rows))
-    told = (_row(row, comparison, places, groups.get(row.key, ""), is_brief) for row in ordered)
+    # A table that nobody reads from top to bottom has its evidence where rows changed: among the findings.
+    is_bare = is_brief or len(ordered) > MOST_EVIDENCE
+    told = (_row(row, comparison, places, groups.get(row.key, ""), is_bare) for row in ordered)
     return Table(columns, tuple(told), filters=filters, name="the rows of this finding" if is_brief else "comparisons")
 
 
@@ -214,7 +218,7 @@ def _qualities(rows: Sequence[Judged]) -> tuple[str, ...]:
     return tuple(name for name in ("time", "memory", "size", "count") if name in found) if len(found) > 1 else ()
 
 
-def _row(row: Judged, comparison: Comparison, places: Places, group: str, is_brief: bool) -> Row:
+def _row(row: Judged, comparison: Comparison, places: Places, group: str, is_bare: bool) -> Row:
     difference = None if row.old is None or row.new is None else row.new - row.old
     cells: tuple[Cell, ...] = (
         places.title(row.metric),
@@ -231,9 +235,9 @@ def _row(row: Judged, comparison: Comparison, places: Places, group: str, is_bri
         blocks_text(row),
         f"{_WORDS[row.verdict]}: {reason_text(row)}",
     )
-    details = () if is_brief else tuple(evidence(row, comparison, places))
+    details = () if is_bare else tuple(evidence(row, comparison, places))
     tags = (_WORDS[row.verdict], quality(row.metric, row.unit))
-    return Row(cells, tone(row), details, None if is_brief else " ".join(row.key), tags, group)
+    return Row(cells, tone(row), details, None if is_bare else " ".join(row.key), tags, group)
 
 
 def _shown(rows: Sequence[Judged], comparison: Comparison, places: Places) -> Table:
