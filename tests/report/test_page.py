@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from pages import HOSTILE, Page, report_of
+from stored_runs import PROJECT
 
 from harness.report import figures
 from harness.report.document import (
@@ -188,3 +189,11 @@ def test_names_of_places_are_readable_and_never_the_same() -> None:
         "load-cold", "load-cold-2", "load-cold-2-2", "part",
     ]  # fmt: skip
     assert len(slug("x" * 10_000)) <= 60
+
+
+def test_the_libraries_in_the_page_are_those_that_the_documentation_names() -> None:
+    folder = PROJECT / "harness" / "report" / "formats" / "html" / "vendor"
+    told = (PROJECT / "docs" / "dependencies.md").read_text()
+    for path in folder.glob("*.js"):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in told, path.name
+        assert (folder / f"{path.name.partition('.')[0]}.LICENSE").exists()

@@ -189,6 +189,8 @@ def _size(finding: Finding) -> float:
 
 def _span(ratios: Sequence[float], worst: Judged) -> str:
     """Return the changes of a finding: "+12.4 to +64.2 %", one where they are alike, "from 0" where it left zero."""
+    if worst.reason is Reason.FAILED:
+        return "works again" if worst.verdict is Verdict.IMPROVEMENT else "fails now"
     if worst.ratio is None or len({change(ratio) for ratio in ratios}) < 2:
         return change_text(worst)
     low, high = (change(ratio) for ratio in sorted(ratios, key=lambda ratio: abs(ratio - 1)))

@@ -22,6 +22,8 @@ def tone(row: Row) -> Tone:
 
 def effect(row: Row) -> Effect:
     """Return a row's change as a picture; what is exact has no interval, and no margin worth a band."""
+    if row.reason is Reason.FAILED:  # which is no change of a number
+        return Effect(None, None, None, 0.0)
     is_open = row.verdict is Verdict.INCONCLUSIVE
     margin = 0.0 if row.reason in EXACT else row.margin
     return Effect(row.ratio, row.low, row.high, margin, TONES.get(row.verdict, Tone.PLAIN), is_open)

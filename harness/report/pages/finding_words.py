@@ -45,6 +45,9 @@ def answer_sentences(comparison: Comparison) -> tuple[str, ...]:
     told += worse
     if not worse and not failed:
         told.append(_nothing(judged, comparison.margin))
+    mended = [row for row in judged if row.reason is Reason.FAILED and row.verdict is Verdict.IMPROVEMENT]
+    if mended:
+        told.append(f"{count(len(mended), 'operation')} that failed before {'works' if len(mended) == 1 else 'work'}.")
     told += better
     stayed = _unchanged(judged, places)
     if stayed and (worse or better):
