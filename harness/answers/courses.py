@@ -13,7 +13,7 @@ from scipy import stats
 
 from harness.answers.comparison import Comparison
 from harness.answers.history import machine_names
-from harness.answers.judging import compare_in_run
+from harness.answers.judging import RunTables, compare_in_run
 from harness.errors import UsageError
 from harness.metrics import METRICS, variant_order
 from harness.models.families import order as model_order
@@ -110,11 +110,13 @@ def steps_between_releases(root: Path, order: Sequence[str], machine: str | None
     rows: dict[tuple[str, tuple[str, str, str, str], str, str], Row] = {}
     for reference in (False, True):
         runs = [run for run in runs_of(root, machine, reference=reference)[0] if run.facts["kind"] not in _NOT_COMPARED]
+        read: dict[str, RunTables] = {}
         for run, old, new in _pairs(runs, places):
             try:
-                comparison = compare_in_run(run, old, new)
+                tables = read[run.run] if run.run in read else read.setdefault(run.run, RunTables.of(run))
             except UsageError:  # a run without a finished block tells nothing
                 continue
+            comparison = compare_in_run(tables, old, new)
             comparisons.append(comparison)
             named = f"{run.machine} (reference)" if reference else run.machine
             for row in comparison.rows:
