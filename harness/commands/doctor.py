@@ -19,6 +19,7 @@ from harness.releases.fitness import release_findings
 from harness.releases.manifest import find_root
 from harness.report.cases import doctor_cases
 from harness.report.doctor import report_doctor
+from harness.report.pages.doctor import with_doctor_page
 from harness.store.runs import results_path
 
 HELP = "check whether this machine is suitable for benchmarking, with advice"
@@ -67,4 +68,4 @@ def run(options: argparse.Namespace) -> int:
                 f"The hardware lower bounds cannot be measured in {where} ({error.strerror}): free space there."
             ) from error
     report = replace(report_doctor(findings, floors), cases=tuple(doctor_cases(findings)))
-    return output_of(options).put(report)
+    return output_of(options).put(with_doctor_page(report))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.answers.comparison import Comparison
+from harness.answers.notes import BlocksAdded, Looked, OwnInterpreters, SidesDiffer, Unpaired
 from harness.answers.profiled import profiled
 from harness.report.cases import comparison_cases
 from harness.report.comparison import failures
@@ -52,6 +53,8 @@ _WORDS = {
     Verdict.SAME: "unchanged",
     Verdict.INCONCLUSIVE: "inconclusive",
 }
+_FIRST = (SidesDiffer, OwnInterpreters, Unpaired, BlocksAdded, Looked)
+"""Facts that change how the answer is to be read; the others are told where they are asked for."""
 MOST_EVIDENCE = 400
 """Rows of a table that can be opened; any asv project may have thousands."""
 _OPEN = "A line for each metric that changed, the largest change first. Open one to see the blocks behind it."
@@ -103,10 +106,11 @@ def comparison_top(comparison: Comparison) -> Iterator[Part]:
     """Yield the answer: in words, as numbers of rows, and what qualifies it."""
     yield Answer(answer_sentences(comparison))
     yield tally_of(comparison)
-    notes = notes_text(comparison.notes)
-    yield from map(Note, notes[:2])
-    if notes[2:]:
-        yield Section("More about these measurements", tuple(map(Note, notes[2:])), True, anchor="notes")
+    first = [note for note in comparison.notes if isinstance(note, _FIRST)]
+    yield from map(Note, notes_text(first))
+    rest = notes_text(note for note in comparison.notes if note not in first)
+    if rest:
+        yield Section("More about these measurements", tuple(map(Note, rest)), True, anchor="notes")
 
 
 def tally_of(comparison: Comparison) -> Tally:

@@ -31,6 +31,7 @@ from harness.report.pages.courses import course_sections
 from harness.report.pages.heat import heat_section
 from harness.report.pages.levels import floors_section, memory_section
 from harness.report.pages.stages import ORDER, quality, stage
+from harness.report.pages.steps import steps_top
 from harness.report.wording import Places, title
 
 _LONG = 400
@@ -61,10 +62,9 @@ def with_summary_page(report: Report, medians: pd.DataFrame, courses: tuple[RowC
     """Return the report of a summary with its page: courses by machine and environment, then all numbers."""
     measured = main_measured(medians)
     places = Places.of(measured)
-    said = f"{count(len(medians), 'number')} of {count(len(medians.columns), 'release')}."
     rest = tuple(part for part in report.document.parts if isinstance(part, Section))
     parts: tuple[Part, ...] = (
-        Answer((said,)),
+        *steps_top(steps.comparisons),
         *courses_by_machine(courses, steps),
         *rest,
         *cold_start_section(measured, places),
@@ -72,7 +72,7 @@ def with_summary_page(report: Report, medians: pd.DataFrame, courses: tuple[RowC
         *(replace(section, is_folded=False) for section in numbers_section(medians)),
     )
     machines = tuple(str(name) for name in dict.fromkeys(medians.index.get_level_values("machine")))
-    return replace(report, page=Document("All numbers", parts, machines[:2]))
+    return replace(report, page=Document("Numbers of every release", parts, machines[:2]))
 
 
 def courses_by_machine(courses: tuple[RowCourse, ...], steps: Steps) -> Iterator[Section]:

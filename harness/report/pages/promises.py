@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.answers.promises import Promises, State
-from harness.report.document import Cell, Document, Marked, Part, Section, Table, Tone
+from harness.answers.promises import Promise, Promises, State
+from harness.report.document import Answer, Cell, Document, Marked, Part, Section, Table, Tone
+from harness.report.numbers import count
 from harness.report.promises import report_promises
 
+_MOST_NAMED = 3
 _MARKS = {State.KEPT: (Tone.BETTER, "✓"), State.BROKEN: (Tone.WORSE, "✗"), State.ABSENT: (Tone.QUIET, "")}
 
 
 def promises_page(answer: Promises) -> Document:
     """Return the promises with a sign and a colour for each state."""
     document = report_promises(answer).document
-    return replace(document, parts=tuple(_marked(part) for part in document.parts))
+    return replace(document, parts=(*_said(answer), *(_marked(part) for part in document.parts)))
+
+
+def _said(answer: Promises) -> Iterator[Answer]:
+    """Yield what holds in the newest release, and what no longer does that did in the oldest."""
+    if not answer.subjects or not answer.telling.told:
+        return
+    oldest, newest = answer.subjects[0], answer.subjects[-1]
+    told = answer.telling.told
+    before = {_place(one) for one in told if one.subject == oldest and one.state is State.KEPT}
+    now = [one for one in told if one.subject == newest and one.state is not State.ABSENT]
+    kept = sum(one.state is State.KEPT for one in now)
+    sentences = [f"{newest.removeprefix('v')} keeps {kept} of the {len(now)} promises that it can be asked for."]
+    lost = [one for one in now if one.state is State.BROKEN and _place(one) in before]
+    if lost:
+        named = ", ".join(dict.fromkeys(f"{one.promise} ({one.writer})" for one in lost[:_MOST_NAMED]))
+        sentences.append(f"It breaks {count(len(lost), 'promise')} that {oldest.removeprefix('v')} kept: {named}.")
+    yield Answer(tuple(sentences))
+
+
+def _place(one: Promise) -> tuple[str, str, str, str, str]:
+    return one.device, one.model, one.promise, one.writer, one.way
 
 
 def _marked(part: Part) -> Part:

@@ -26,7 +26,7 @@ from harness.report.names import printable
 _HERE = Path(__file__).parent
 _SCRIPTS = ("vendor/d3.min.js", "vendor/plot.umd.min.js", "page.js")
 _DRAWS = frozenset(_SCRIPTS[:2])
-_LONGEST, _LONGEST_TEXT = 160, 1200
+_LONGEST, _LONGEST_TEXT = 280, 1200
 """Characters of a cell, and of a sentence, that are shown at once; the rest is there when it is asked for."""
 
 
