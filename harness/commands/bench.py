@@ -93,13 +93,10 @@ def _bench(options: argparse.Namespace) -> int:
     if outcome.blocks_before:
         comparison = replace(comparison, notes=(BlocksAdded(outcome.blocks_before), *comparison.notes))
     next_commands = _next_commands(old, new, [release.name for release in usable])
-    report = report_bench(
-        comparison,
-        settle_command=[command_name(), "compare", old, new, "--preset", comparison.preset],
-        next_commands=next_commands,
-    )
+    settle = [command_name(), "compare", old, new, "--preset", comparison.preset]
+    report = report_bench(comparison, settle_command=settle, next_commands=next_commands)
     report = replace(report, everything=everything_judged(comparison, request))
-    report = with_comparison_page(report, comparison, next_commands)
+    report = with_comparison_page(report, comparison, next_commands, settle)
     code = output_of(options).put(report, page=page_of_run(comparison))
     return INTERRUPTED if outcome.interrupted else code
 

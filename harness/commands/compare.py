@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         everything = everything_judged(comparison, request)
     say_all(comparison.problems)
     report = report_comparison(comparison, require_decision=options.require_decision, settle_command=settle)
-    report = with_comparison_page(replace(report, everything=everything), comparison)
+    report = with_comparison_page(replace(report, everything=everything), comparison, settle_command=settle)
     # What only reads results writes none: a run that was named has its page where --html says.
     is_measured = options.run is None and options.results is None
     return output_of(options).put(report, page=page_of_run(comparison) if is_measured else None)

@@ -97,6 +97,17 @@ def test_what_is_too_little_to_be_an_answer_is_said_first(tmp_path: Path) -> Non
     assert answer_sentences(short)[0] == "Half of it was disturbed."
 
 
+def test_where_most_is_open_that_is_said_first_with_the_reason_and_what_decides_it(tmp_path: Path) -> None:
+    noisy = [0.2, 0.9, 0.3, 1.0, 0.25, 0.8]
+    records = blocks({OLD: noisy, NEW: noisy[::-1]})
+    comparison = compare_in_run(store_run(project_root(tmp_path), records), OLD, NEW)
+    (said,) = answer_sentences(replace(comparison, shortfall=None))
+    assert said.startswith("1 of 1 comparison are inconclusive, most of them because: too noisy")
+    document = comparison_page(comparison, settle_command=("savedmodel-bench", "compare", OLD, NEW))
+    section = next(one for one in all_of(document, Section) if one.anchor == "inconclusive")
+    assert str(section.parts[0].rows[0].cells[0]).startswith("too noisy")
+
+
 def test_a_finding_opens_to_the_very_blocks_that_were_measured(tmp_path: Path) -> None:
     comparison = comparison_of(project_root(tmp_path), {"load_warm_s": 1.5, "save_first_s": 1.0})
     document = comparison_page(comparison)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.answers.comparison import Comparison
 from harness.metrics import METRICS, Kind
 from harness.report.numbers import count, percent, quantity
-from harness.report.wording import Places
+from harness.report.wording import Places, shared_reason_text
 from harness.verdict.rows import Reason, Row, Verdict
 
 _MOST_NAMES = 4
@@ -140,6 +141,11 @@ def _nothing(judged: Sequence[Row], margin: float) -> str:
     opened = len(judged) - known
     if not judged:
         return "Nothing could be compared."
+    if opened > known:
+        reason = Counter(row.reason for row in judged if row.verdict is Verdict.INCONCLUSIVE).most_common(1)[0][0]
+        why = shared_reason_text([row for row in judged if row.reason is reason])
+        rest = f" In the other {known} nothing got slower or larger by more than {percent(margin)}." if known else ""
+        return f"{opened} of {count(len(judged), 'comparison')} are inconclusive, most of them because: {why}.{rest}"
     rest = f"; {opened} {'is' if opened == 1 else 'are'} inconclusive" if opened else ""
     return (
         f"Nothing got slower or larger by more than {percent(margin)} in {known} of "

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from harness.answers.comparison import Comparison
 from harness.report.document import Answer, Cell, Column, Lines, Paragraph, Part, Row, Section, Table, Tone
 from harness.report.numbers import count
-from harness.report.pages.comparison import findings_table, tally_of
+from harness.report.pages.comparison import tally_of
+from harness.report.pages.comparison_tables import findings_table
 from harness.report.pages.finding_words import answer_sentences
 from harness.report.wording import Places
 from harness.verdict.findings import findings
