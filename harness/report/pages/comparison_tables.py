@@ -70,10 +70,6 @@ def _finding(finding: Finding, comparison: Comparison, places: Places, has_evide
     )
 
 
-def _heading(finding: Finding) -> str:
-    return "Worse" if finding.verdict is Verdict.REGRESSION else "Better"
-
-
 def _size(finding: Finding) -> float:
     ratio = finding.worst.ratio
     if not ratio:
@@ -137,6 +133,7 @@ def _row(row: Judged, comparison: Comparison, places: Places, group: str, is_bar
 
 
 def shown_table(rows: Sequence[Judged], comparison: Comparison, places: Places) -> Table:
+    """Return what was measured without being tested for change."""
     numbers = (comparison.old.name, comparison.new.name, "change")
     cells = (
         (
