@@ -64,10 +64,8 @@ def _finding(finding: Finding, comparison: Comparison, places: Places, has_evide
     details = list(evidence(worst, comparison, places)) if has_evidence else []
     if more and has_evidence:
         details.append(rows_table(finding.rows[:MOST_EVIDENCE], comparison, places, is_brief=True))
-    anchor = f"{VERDICT_WORDS[finding.verdict]} {finding.metric}"
-    return Row(
-        cells, TONES[finding.verdict], tuple(details), anchor, (VERDICT_WORDS[finding.verdict],), _heading(finding)
-    )
+    word = VERDICT_WORDS[finding.verdict]
+    return Row(cells, TONES[finding.verdict], tuple(details), f"{word} {finding.metric}", (word,), word.capitalize())
 
 
 def _size(finding: Finding) -> float:
