@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from harness.answers.measured import Failure, Measured, failures_of
+from harness.answers.memory_timeline import MemoryTimeline
 from harness.answers.notes import Note, OwnInterpreters, SidesDiffer, Unpaired
 from harness.answers.shortfall import EXIT_CODE, shortfall_of_rows
 from harness.metrics import CELL_FAILED, FAILURES, METRICS, Kind, Metric, variant_order
@@ -54,6 +55,15 @@ class SubjectFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockPair:
+    """The samples of one block, in the row's unit; None where a side has no undisturbed one there."""
+
+    block: int
+    old: float | None
+    new: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A finished comparison, ready to be rendered.
 
@@ -62,6 +72,7 @@ class Comparison:
     `tainted` the repeats left out, `taint_kinds` how many of them have each kind of taint.
     `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     `shortfall` says why too little was measured for an answer (`answers.shortfall`), None where there is enough.
+    `pairs` are the samples behind each row, by its key and in the order of the blocks.
     """
 
     old: SubjectFacts
@@ -81,6 +92,8 @@ class Comparison:
     floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
     problems: tuple[Problem, ...] = ()  # what could not be read
     shortfall: str | None = None
+    pairs: Mapping[tuple[str, str, str, str], tuple[BlockPair, ...]] = field(default_factory=dict)
+    timelines: tuple[MemoryTimeline, ...] = ()  # of the memory pass on a GPU
 
     @property
     def measured(self) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:
@@ -194,6 +207,7 @@ def compare_subjects(
         taint_kinds=dict(taint_kinds or {}),
         problems=tuple(problems),
         shortfall=shortfall or shortfall_of_rows(rows, old.name, new.name, told),
+        pairs={row.key: _pairs(*(side.get(row.key, ("", ()))[1] for side in tables)) for row in rows},
     )
 
 
@@ -243,6 +257,11 @@ def _pairs_by_row(pairs: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) ->
         else:
             dropped[key] += 1
     return {key: {"pairs": tuple(found), "pairs_dropped": dropped[key]} for key, found in whole.items()}
+
+
+def _pairs(old: _Samples, new: _Samples) -> tuple[BlockPair, ...]:
+    sides = dict(old), dict(new)
+    return tuple(BlockPair(block, *(side.get(block) for side in sides)) for block in sorted({*sides[0], *sides[1]}))
 
 
 def _tainted_by_row(table: pd.DataFrame, subject: str) -> dict[_Key, int]:

@@ -13,7 +13,7 @@ from harness.answers.comparison import Comparison
 from harness.answers.judging import Selection, compare_in_run
 from harness.commands.shared.arguments import margin
 from harness.commands.shared.asv_directory import compare_commits_of
-from harness.commands.shared.output import add_output, command_name, output_of, say_all
+from harness.commands.shared.output import add_output, command_name, output_of, page_of_run, say_all
 from harness.commands.shared.plan import SUBJECT, add_plan, everything_judged, plan_words, request_of
 from harness.commands.shared.session import INTERRUPTED, measure_request, say_end
 from harness.commands.shared.source import add_results
@@ -25,6 +25,7 @@ from harness.planning.request import Request
 from harness.releases.subjects import subject_name
 from harness.report.comparison import report_comparison
 from harness.report.forecast import report_forecast, split_sentence
+from harness.report.pages.comparison import with_comparison_page
 from harness.store.runs import open_run
 from harness.verdict.looks import PLANNED
 from harness.verdict.margins import require_known
@@ -95,7 +96,10 @@ def run(options: argparse.Namespace) -> int:
         everything = everything_judged(comparison, request)
     say_all(comparison.problems)
     report = report_comparison(comparison, require_decision=options.require_decision, settle_command=settle)
-    return output_of(options).put(replace(report, everything=everything))
+    report = with_comparison_page(replace(report, everything=everything), comparison, settle_command=settle)
+    # What only reads results writes none: a run that was named has its page where --html says.
+    is_measured = options.run is None and options.results is None
+    return output_of(options).put(report, page=page_of_run(comparison) if is_measured else None)
 
 
 def _of_run(path: Path, request: Request) -> Comparison:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 from harness.commands.shared.output import add_output, output_of
 from harness.errors import UsageError
@@ -17,7 +18,9 @@ from harness.measure.pinning import worker_environment
 from harness.releases.environments import BYTES_NEEDED, FOLDER, choose_wheel
 from harness.releases.fitness import release_findings
 from harness.releases.manifest import find_root
+from harness.report.cases import doctor_cases
 from harness.report.doctor import report_doctor
+from harness.report.pages.doctor import with_doctor_page
 from harness.store.runs import results_path
 
 HELP = "check whether this machine is suitable for benchmarking, with advice"
@@ -66,4 +69,5 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(
                 f"The hardware lower bounds cannot be measured in {where} ({error.strerror}): free space there."
             ) from error
-    return output_of(options).put(report_doctor(findings, floors))
+    report = replace(report_doctor(findings, floors), cases=tuple(doctor_cases(findings)))
+    return output_of(options).put(with_doctor_page(report))

@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.releases.manifest import find_root
 from harness.report.history import MOST_FINDINGS, report_history
 from harness.report.numbers import count
+from harness.report.pages.history import with_history_page
 from harness.verdict.confirmation import Standing
 
 HELP = "find changes over releases and nights: since when, by how much, in which rows"
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"Looking for changes in {count(results.series, 'series', 'series')} …", file=sys.stderr)
         each = on_all_cores("Looking for changes")
         section = history_of_commits(results, options.machine, options.margin, command_name(), options.repo, each)
-        return output_of(options).put(report_history([section], most=most))
+        report = with_history_page(report_history([section], most=most), [section], str(results.path))
+        return output_of(options).put(report)
     if options.repo is not None:
         raise UsageError("--repo orders the commits of another project: give --results, too.")
     root = find_root()
@@ -83,6 +85,5 @@ def run(options: argparse.Namespace) -> int:
         HistorySection("releases", found.releases, checks, found.releases_of_pythons),
         HistorySection("nights", found.nights, same, found.python_changes),
     ]
-    return output_of(options).put(
-        report_history(sections, judged.older, is_confirmed=options.confirm is not None, most=most)
-    )
+    report = report_history(sections, judged.older, is_confirmed=options.confirm is not None, most=most)
+    return output_of(options).put(with_history_page(report, sections))

@@ -18,6 +18,7 @@ from harness.planning.forecast import forecast
 from harness.planning.pythons import groups_of_subjects
 from harness.planning.request import Request
 from harness.report.forecast import report_forecast
+from harness.report.pages.numbers import with_run_page
 from harness.report.run import report_run
 
 HELP = "measure any number of releases, interleaved in one run, and print their numbers"
@@ -73,6 +74,7 @@ def _run_together(request: Request, output: Output) -> int:
     say_all(facts.problems)
     everything = shlex.join([command_name(), "export", "--machine", outcome.run.machine, "--format", "json"])
     report = replace(report_run(medians, facts, spawned), everything=everything)
+    report = with_run_page(report, medians, facts)
     if output.form == "json":  # which a program reads: the notes are for who looks on
         say_all(f"Note: {sentence}" for sentence in report.notes)
     names = [subject["name"] for subject in outcome.run.facts["subjects"]]

@@ -61,7 +61,7 @@ def row_key(
     """
     found = cell or {}
     device, model = found.get("device") or "-", found.get("model") or "-"
-    variant = _variant(found)
+    variant = variant_of(found)
     match metric.scope:
         case Scope.SUBJECT:
             return "-", "-", "-"
@@ -283,7 +283,8 @@ def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, An
     }
 
 
-def _variant(cell: Mapping[str, Any]) -> str:
+def variant_of(cell: Mapping[str, Any]) -> str:
+    """Return writer and reader of a cell: "tf-module/tf-load", "-" where it has none."""
     writer, reader = cell.get("writer"), cell.get("reader")
     return "/".join(part for part in (writer, reader) if part) or "-"
 

@@ -49,18 +49,22 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     with recorder.phase("load, call and release", "check"):
         before = _settled(tf, device_name)
         host, used = Held(before[0], size), Held(before[1] or 0, size)
+        began, called_s, released_s = time.perf_counter(), [], []
         for cycle in range(WARM_CYCLES + WINDOWS * CYCLES):
             loaded = reader.read(tf, path, source.endpoint)
             output = outputs.host_arrays(reader.callable_of(loaded, source.endpoint)(values))
             if cycle == 0:
                 outputs.require_equal(output, request, recorder, plausible=source.has_checked_output)
+            called_s.append(round(time.perf_counter() - began, 6))
             del loaded, output
             now = _settled(tf, device_name)
+            released_s.append(round(time.perf_counter() - began, 6))
             host.append(now[0])
             used.append(now[1] or 0)
             if not (host.may_leak() or used.may_leak()):
                 break
     hold("cycles-end")
+    recorder.evidence["cycles"] = {"called_s": called_s, "released_s": released_s}
     host.report(recorder, "host")
     if device_name == "gpu":
         used.report(recorder, "device")

@@ -98,7 +98,8 @@ def test_the_budget_goes_to_those_that_had_no_second_chance_yet(
 def test_what_disturbances_cost_is_one_sentence() -> None:
     assert disturbance_text({}, {}) is None
     assert disturbance_text({3: ONE}, {8: 3}) == (
-        "1 block was disturbed so much that some rows have no undisturbed measurement there (steal); 1 measured once more"
+        "1 block was disturbed so much that some rows have no undisturbed measurement there (steal); "
+        "1 measured once more"
     )
     text = disturbance_text({3: ONE, 5: Spoilt(2, "throttle: power cap")}, {8: 3})
     assert text is not None
