@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from browser import chromium
 from pages import HOSTILE, Page, report_of
 from stored_runs import PROJECT
 
@@ -197,3 +198,16 @@ def test_the_libraries_in_the_page_are_those_that_the_documentation_names() -> N
     for path in folder.glob("*.js"):
         assert hashlib.sha256(path.read_bytes()).hexdigest() in told, path.name
         assert (folder / f"{path.name.partition('.')[0]}.LICENSE").exists()
+
+
+@pytest.mark.parametrize(("is_ci", "outcome"), [(False, "Skipped"), (True, "Failed")])
+def test_without_a_browser_its_tests_are_skipped_with_a_sentence_and_failed_where_all_must_run(
+    monkeypatch: pytest.MonkeyPatch, is_ci: bool, outcome: str
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.delenv("CI", raising=False)
+    if is_ci:
+        monkeypatch.setenv("CI", "true")
+    with pytest.raises(BaseException, match="apt-get install chromium") as raised:
+        chromium()
+    assert type(raised.value).__name__ == outcome
