@@ -19,6 +19,7 @@ from harness.answers.judging import compare_in_run
 from harness.answers.measured import Measured
 from harness.answers.records_history import judged_samples
 from harness.cli import main
+from harness.machine.gpu.tracker import thinned
 from harness.report import figures
 from harness.report.comparison import report_comparison
 from harness.report.document import Answer, Document, Figure, Part, Section, Style, Table, Tone
@@ -226,3 +227,12 @@ def test_a_document_without_a_page_of_its_own_is_rendered_as_it_is(tmp_path: Pat
     text = render(report_comparison(comparison), "html", Style())
     assert "load, warm page cache" in text
     assert isinstance(comparison_page(comparison).parts[0], Answer)
+
+
+def test_a_record_keeps_the_peak_of_a_long_series_in_few_points() -> None:
+    series = [(at / 1000, 9999 if at == 1234 else 1000 + at % 7) for at in range(2000)]
+    kept = thinned(series)
+    assert len(kept) <= 300
+    assert kept == sorted(kept)
+    assert (max(used for _, used in kept), kept[0]) == (9999, series[0])
+    assert thinned(series[:50]) == series[:50]
