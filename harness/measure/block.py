@@ -316,20 +316,12 @@ class Block:
 
     def _source(self, own: OwnModel, group: Group) -> Message:
         """Return what a worker needs to know of a model that is not of the zoo; its inputs are written."""
-        source: Message = {"kind": own.kind, "path": own.path, "size": own.size}
         if own.is_built:
-            return source
+            return own.source({})
         free = () if own.fixed_batch is not None else FURTHER_BATCHES
         batches = {own.base_batch, *own.batches(group.batches), *free}
         folder = self._artifacts / "inputs"
-        return {
-            **source,
-            "signature": own.signature,
-            "tags": own.tags,
-            "base_batch": own.base_batch,
-            "fixed_batch": own.fixed_batch is not None,
-            "inputs": {str(batch): str(write_inputs(own, batch, folder)) for batch in sorted(batches)},
-        }
+        return own.source({str(batch): str(write_inputs(own, batch, folder)) for batch in sorted(batches)})
 
     def _artifact(self, subject: Subject, cell: Cell) -> Path:
         return self._artifacts / subject.name.replace(os.sep, "_") / f"{cell.device}-{cell.model}-{cell.writer}"

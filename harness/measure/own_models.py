@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from harness.savedmodel.examples import Feature
 
@@ -29,6 +30,16 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user asked for of one input: its shape, the batch first, and the range of its values; None: not said."""
+
+    name: str
+    shape: tuple[int, ...] | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnModel:
     """A model as a run measures it. Two of one `name` are the same content, called in the same way."""
 
@@ -44,6 +55,7 @@ class OwnModel:
     inputs_file: str | None = None  # where they are given
     fixed_batch: int | None = None  # the only batch size there is
     size: str = ""  # of a Python file's model
+    asked: tuple[Asked, ...] = ()  # of inputs that only its release can read: a file that Keras wrote
     tolerance: float | None = None
     timeout_s: float | None = None
     own_batches: tuple[int, ...] = ()  # in place of the plan's
@@ -67,3 +79,21 @@ class OwnModel:
     def batches(self, wanted: tuple[int, ...]) -> tuple[int, ...]:
         """Return the batch sizes that can be measured of those that a plan wants."""
         return (self.fixed_batch,) if self.fixed_batch is not None else self.own_batches or wanted
+
+    def source(self, inputs: dict[str, str]) -> dict[str, Any]:
+        """Return what a worker needs to know (harness/worker/source.py).
+
+        Args:
+            inputs: the file of the inputs by batch size.
+        """
+        return {
+            "kind": self.kind,
+            "path": self.path,
+            "size": self.size,
+            "signature": self.signature,
+            "tags": self.tags,
+            "base_batch": self.base_batch,
+            "fixed_batch": self.fixed_batch is not None,
+            "inputs": inputs,
+            "asked": {one.name: [one.shape, one.low, one.high] for one in self.asked},
+        }

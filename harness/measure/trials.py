@@ -114,16 +114,7 @@ class Trials:
             "tolerance": model.tolerance,
             "timeout_s": model.timeout_s or TIMEOUT_S,
             "memory_limit_bytes": memory_allowed_bytes(),
-            "source": {
-                "kind": model.kind,
-                "path": model.path,
-                "size": model.size,
-                "signature": model.signature,
-                "tags": model.tags,
-                "base_batch": model.base_batch,
-                "fixed_batch": model.fixed_batch is not None,
-                "inputs": {str(model.base_batch): str(write_inputs(model, model.base_batch, folder))},
-            },
+            "source": model.source({str(model.base_batch): str(write_inputs(model, model.base_batch, folder))}),
             **more,
         }
         with contextlib.suppress(WorkerLost):

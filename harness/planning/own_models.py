@@ -18,6 +18,7 @@ import msgspec
 from harness.errors import UsageError, field_error
 from harness.measure import given_inputs
 from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
+from harness.measure.own_models import Asked as AskedInput
 from harness.savedmodel import warmup
 from harness.savedmodel.content import digest
 from harness.savedmodel.description import SavedModel, Signature, TensorSpec
@@ -213,20 +214,23 @@ def read_model(asked: Asked) -> OwnModel:
     if kind == SAVED_MODEL:
         model = _saved_model(asked, path)
     else:
-        given = {
-            "--signature": called.signature,
-            "--shape": called.shapes,
-            "--range": called.ranges,
-            "--inputs": called.inputs,
-        }
+        given: dict[str, object] = {"--signature": called.signature, "--inputs": called.inputs}
+        if kind == PYTHON_FILE:
+            given |= {"--shape": called.shapes, "--range": called.ranges}
         refused = [name for name, value in given.items() if value]
         if refused:
-            raise UsageError(f"{', '.join(refused)} are for SavedModel directories; {asked.path} is none.")
-        told = "from its code" if kind == PYTHON_FILE else RANDOM
+            raise UsageError(f"{', '.join(refused)} cannot be used with {asked.path}: it is no SavedModel directory.")
+        wanted = tuple(
+            AskedInput(name, called.shapes.get(name), *called.ranges.get(name, (None, None)))
+            for name in dict.fromkeys([*called.shapes, *called.ranges])
+        )
+        notes = [f"{one.name} has the shape {','.join(map(str, one.shape))}" for one in wanted if one.shape is not None]
+        notes += [f"{one.name} from {one.low:g} to {one.high:g}" for one in wanted if one.low is not None]
+        told = "from its code" if kind == PYTHON_FILE else "; ".join([RANDOM, *notes])
         model = OwnModel(
             name=asked.name, kind=kind, path=str(path), size_bytes=path.stat().st_size,
             digest=given_inputs.file_digest(path),
-            inputs=(), inputs_told=told, size=asked.size,
+            inputs=(), inputs_told=told, size=asked.size, asked=wanted,
         )  # fmt: skip
     model = replace(
         model,
@@ -241,7 +245,7 @@ def read_model(asked: Asked) -> OwnModel:
 def _identity(model: OwnModel) -> str:
     """Return the digest of a model's content, and of how it is called where that is not what follows from it."""
     special = [model.signature or "serving_default", model.inputs_told, model.size]
-    if special == ["serving_default", RANDOM, ""] or (model.kind != SAVED_MODEL and not model.size):
+    if special in (["serving_default", RANDOM, ""], ["serving_default", "from its code", ""]):
         return model.digest
     return hashlib.sha256(json.dumps([model.digest, *special]).encode()).hexdigest()
 

@@ -41,7 +41,7 @@ _WORDS = {
     State.CRASHED: "crashed",
     State.TIMEOUT: "timed out",
 }
-_LONGEST_ERROR = 160
+_LONGEST_ERROR = 240
 
 
 def report_check(check: Check) -> Report:

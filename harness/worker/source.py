@@ -75,11 +75,31 @@ class Source:
         """
         for batch, path in self._own.get("inputs", {}).items():
             if not os.path.exists(path):
-                arrays.save(path, {name: _made(name, one, int(batch)) for name, one in _inputs_of(model).items()})
+                arrays.save(path, self._made(model, int(batch)))
 
     def tensors(self, tf: Any, batch: int) -> Values:
         """Return the inputs at a batch size as tensors, on the device."""
         return {name: tf.constant(values) for name, values in self.inputs(batch).items()}
+
+    def _made(self, model: Any, batch: int) -> Values:
+        """Return random inputs of a Keras model; dimensions that nobody settled have one element.
+
+        Raises:
+            Unsupported: of a type of which no values can be made, or asked for by a name that is not there.
+        """
+        asked, found = self._own.get("asked", {}), _inputs_of(model)
+        for name in asked:
+            if name not in found:
+                raise Unsupported(f"no-inputs: there is no input {name}; there are {', '.join(found)}")
+        values = {}
+        for name, symbol in found.items():
+            shape, low, high = asked.get(name, (None, None, None))
+            dtype = str(getattr(symbol.dtype, "name", symbol.dtype))
+            if dtype not in random_inputs.SUPPORTED:
+                raise Unsupported(f"no-inputs: values of type {dtype} cannot be made for {name}")
+            rest = [1 if size is None else int(size) for size in list(symbol.shape)[1:]] if shape is None else shape[1:]
+            values[name] = random_inputs.values(name, dtype, (batch, *rest), batch, low, high)
+        return values
 
     def _file(self) -> Any:
         if self._module is None:
@@ -97,12 +117,3 @@ def _inputs_of(model: Any) -> Dict[str, Any]:
         raise Unsupported("no-inputs: the model does not say what its inputs are (a subclassed model)")
     names = getattr(model, "input_names", None) or [one.name for one in model.inputs]
     return dict(zip(names, model.inputs))
-
-
-def _made(name: str, symbol: Any, batch: int) -> Any:
-    """Return values for a symbolic input; dimensions that it leaves open have one element."""
-    dtype = str(getattr(symbol.dtype, "name", symbol.dtype))
-    if dtype not in random_inputs.SUPPORTED:
-        raise Unsupported(f"no-inputs: values of type {dtype} cannot be made for {name}")
-    shape = [1 if size is None else int(size) for size in list(symbol.shape)[1:]]
-    return random_inputs.values(name, dtype, (batch, *shape), batch)
