@@ -120,12 +120,16 @@ def _typed(values: Any, dtype: str, name: str, path: Path) -> Any:
         return _text(values, name, path)
     try:
         array = np.asarray(values)
+    except ValueError:
+        raise _uneven(name, path) from None
+    if array.dtype.kind not in "biufc" or (array.dtype.kind == "c" and "complex" not in dtype):
+        kind = array.dtype if array.dtype.kind == "c" else "text" if array.dtype.kind in "SU" else "no numbers"
+        raise UsageError(f"{path}: the values of {name} are {kind}, and it takes {dtype}.")
+    try:
         with np.errstate(all="ignore"):
-            typed = array if array.dtype.kind == "c" and "complex" not in dtype else array.astype(dtype)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise UsageError(f"{path}: the values of {name} cannot be read as {dtype}: {error}.") from None
-    if array.dtype.kind not in "biufc" or typed.dtype != dtype:
-        raise UsageError(f"{path}: the values of {name} are {array.dtype}, and it takes {dtype}.")
+            typed = array.astype(dtype)
+    except TypeError:  # bfloat16, a quantized type
+        raise UsageError(f"{path}: values of the type {dtype}, which {name} takes, cannot be given.") from None
     is_kept = np.array_equal(typed, array) if typed.dtype.kind in "iub" else _are_finite_alike(typed, array)
     if not is_kept:
         raise UsageError(f"{path}: some values of {name}, which are {array.dtype}, do not fit {dtype}, which it takes.")
@@ -140,7 +144,7 @@ def _text(values: Any, name: str, path: Path) -> Any:
     try:
         within = _bytes_within(values, path)
     except ValueError:
-        raise UsageError(f"{path}: the lists of {name} differ in length or depth; an input is one array.") from None
+        raise _uneven(name, path) from None
     # A single value needs the type, too: numpy's own text loses zero bytes at its end.
     array = within if isinstance(within, np.ndarray) else np.array(within, dtype=object)
     wrong = [one for one in array.ravel() if not isinstance(one, bytes | str)]
@@ -149,6 +153,10 @@ def _text(values: Any, name: str, path: Path) -> Any:
     text = np.empty(array.size, dtype=object)
     text[:] = [one if isinstance(one, bytes) else one.encode() for one in array.ravel()]
     return text.reshape(array.shape)
+
+
+def _uneven(name: str, path: Path) -> UsageError:
+    return UsageError(f"{path}: the lists of {name} differ in length or depth; an input is one array.")
 
 
 def _bytes_within(values: Any, path: Path) -> Any:
