@@ -20,6 +20,7 @@ from harness.errors import UsageError, field_error
 from harness.measure import given_inputs
 from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
 from harness.measure.own_models import Asked as AskedInput
+from harness.models import families
 from harness.savedmodel import warmup
 from harness.savedmodel.content import digest
 from harness.savedmodel.description import SavedModel, Signature, TensorSpec
@@ -109,10 +110,10 @@ def registered(root: Path) -> dict[str, Asked]:
             listed = msgspec.convert(entry, _Entry)
         except msgspec.ValidationError as error:
             raise UsageError(f"{file}: entry {number}: {field_error(error, entry)}.") from error
-        if not _NAME.fullmatch(listed.name) or listed.name in found:
+        if not _NAME.fullmatch(listed.name) or listed.name in found or listed.name in families.names():
             raise UsageError(
                 f"{file}: entry {number}: {listed.name!r} cannot be a model's name: use letters, digits, '.', '_' and "
-                "'-', at most 80, and each name once."
+                "'-', at most 80, each name once, and none of the harness's own models."
             )
         found[listed.name] = Asked(
             listed.name,
@@ -138,7 +139,7 @@ def split_models(root: Path, text: str | None, called: Called) -> tuple[str | No
     """Return the globs of the zoo's models, and the models of the user's own, that `--model` names.
 
     A path has a slash, ends like a file of a model, or is a folder that is there; a name of `models.toml`, or a glob
-    that matches some, means these; everything else is a glob.
+    that matches some, means these; everything else is a glob, and so is one that matches models of both kinds.
 
     Args:
         root: of the project.
@@ -163,7 +164,7 @@ def split_models(root: Path, text: str | None, called: Called) -> tuple[str | No
             raise UsageError(
                 f"{word} is a model that was given by its path: enter it in {FILE} under that name, or give its path."
             )
-        if not matching:
+        if not matching or any(fnmatchcase(name, word) for name in families.names()):
             globs.append(word)
     if called != Called() and not any(one.called == called for one in own.values()):
         raise UsageError(
