@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
     if len(given) == len(dtypes) == 1 and path.suffix.lower() == ".json" and None in given:
         given = dict(zip(dtypes, given.values(), strict=True))
     unknown, missing = sorted(map(str, given.keys() - dtypes.keys())), sorted(dtypes.keys() - given.keys())
+    if None in given:
+        raise UsageError(
+            f"{path} gives values without names; signature {signature!r} has the inputs {_list(dtypes) or 'none'}."
+        )
     if unknown or missing:
         wrong = f"has {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}"
         raise UsageError(f"{path} {wrong}; signature {signature!r} has the inputs {_list(dtypes)}.")
@@ -70,13 +75,15 @@ def read_npz(path: Path) -> dict[Any, Any]:
     Raises:
         UsageError: it cannot be read.
     """
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.")
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise UsageError(
-            f"{path} is no .npz file that can be read ({error}): write one with numpy.savez(path, NAME=values), text "
-            "as bytes."
+            f"{path} is no .npz file that can be read{f' ({error})' if isinstance(error, OSError) else ''}: write one "
+            "with numpy.savez(path, NAME=values), text as bytes."
         ) from None
 
 
@@ -113,39 +120,65 @@ def _typed(values: Any, dtype: str, name: str, path: Path) -> Any:
         return _text(values, name, path)
     try:
         array = np.asarray(values)
-        typed = array.astype("bool" if dtype == "bool" else dtype)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise UsageError(f"{path}: the values of {name} cannot be read as {dtype}: {error}.") from None
-    is_number, is_whole = array.dtype.kind in "biufc", np.dtype(typed.dtype).kind in "iub"
-    if not is_number or (is_whole and not np.array_equal(typed, array)):
-        raise UsageError(f"{path}: the values of {name} are {array.dtype}, and it takes {dtype}.")
+    except ValueError:
+        raise _uneven(name, path) from None
+    if array.dtype.kind not in "biufc" or (array.dtype.kind == "c" and "complex" not in dtype):
+        kind = array.dtype if array.dtype.kind == "c" else "text" if array.dtype.kind in "SU" else "no numbers"
+        raise UsageError(f"{path}: the values of {name} are {kind}, and it takes {dtype}.")
+    try:
+        with np.errstate(all="ignore"):
+            typed = array.astype(dtype)
+    except TypeError:  # bfloat16, a quantized type
+        raise UsageError(f"{path}: values of the type {dtype}, which {name} takes, cannot be given.") from None
+    is_kept = np.array_equal(typed, array) if typed.dtype.kind in "iub" else _are_finite_alike(typed, array)
+    if not is_kept:
+        raise UsageError(f"{path}: some values of {name}, which are {array.dtype}, do not fit {dtype}, which it takes.")
     return typed
 
 
+def _are_finite_alike(typed: Any, array: Any) -> bool:
+    return np.array_equal(np.isfinite(typed), np.isfinite(array))
+
+
 def _text(values: Any, name: str, path: Path) -> Any:
-    array = np.asarray(_bytes_within(values) if isinstance(values, list | str | dict | bytes) else values)
-    if array.dtype.kind not in "OSU":
-        raise UsageError(f"{path}: the values of {name} are {array.dtype}, and it takes text.")
+    try:
+        within = _bytes_within(values, path)
+    except ValueError:
+        raise _uneven(name, path) from None
+    # A single value needs the type, too: numpy's own text loses zero bytes at its end.
+    array = within if isinstance(within, np.ndarray) else np.array(within, dtype=object)
+    wrong = [one for one in array.ravel() if not isinstance(one, bytes | str)]
+    if wrong:
+        raise UsageError(f"{path}: the values of {name} are {type(wrong[0]).__name__}, and it takes text.")
     text = np.empty(array.size, dtype=object)
-    text[:] = [one if isinstance(one, bytes) else str(one).encode() for one in array.ravel()]
+    text[:] = [one if isinstance(one, bytes) else one.encode() for one in array.ravel()]
     return text.reshape(array.shape)
 
 
-def _bytes_within(values: Any) -> Any:
-    """Return nested lists with bytes in place of {"b64": "…"}, as an object array."""
+def _uneven(name: str, path: Path) -> UsageError:
+    return UsageError(f"{path}: the lists of {name} differ in length or depth; an input is one array.")
+
+
+def _bytes_within(values: Any, path: Path) -> Any:
+    """Return nested lists with bytes in place of {"b64": "…"}, as an object array.
+
+    Raises:
+        ValueError: lists differ in length or depth.
+        UsageError: bytes are not base64.
+    """
     if isinstance(values, dict) and set(values) == {"b64"}:
         try:
             return base64.b64decode(str(values["b64"]), validate=True)
         except binascii.Error as error:
-            raise UsageError(f'a {{"b64": "…"}} of the inputs is not base64: {error}.') from None
-    if isinstance(values, list):
-        within = [_bytes_within(one) for one in values]
-        if within and isinstance(within[0], np.ndarray):
-            return np.stack(within)
-        array = np.empty(len(within), dtype=object)
-        array[:] = within
-        return array
-    return values
+            raise UsageError(f'{path}: a {{"b64": "…"}} is not base64: {error}.') from None
+    if not isinstance(values, list):
+        return values
+    within = [_bytes_within(one, path) for one in values]
+    if any(isinstance(one, np.ndarray) for one in within):
+        return np.stack(within)
+    array = np.empty(len(within), dtype=object)
+    array[:] = within
+    return array
 
 
 def _list(names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.measure import given_inputs
-from harness.measure.own_models import Input, OwnModel
+from harness.measure.own_models import SAVED_MODEL, Input, OwnModel
 from harness.savedmodel.examples import serialized
 from harness.worker import arrays, random_inputs
 
@@ -21,7 +21,7 @@ def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
     """
     path = folder / model.name / f"{batch}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() and model.inputs:
+    if not path.exists() and model.kind == SAVED_MODEL:
         given = {}
         if model.inputs_file is not None:
             dtypes = {one.name: one.dtype for one in model.inputs}

@@ -15,7 +15,7 @@ from harness.measure.block import IMPORT_TIMEOUT_S
 from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.inputs import write_inputs
 from harness.measure.memory_limit import memory_allowed_bytes
-from harness.measure.own_models import AS_IS, OwnModel
+from harness.measure.own_models import AS_IS, SAVED_MODEL, OwnModel
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.worker import arrays
 
@@ -99,7 +99,7 @@ class Trials:
     def _ask(self, operation: str, model: OwnModel, reader: str, more: Message) -> Message:
         self._count += 1
         # A file that Keras wrote tells its inputs only to the worker that loads it, which writes them.
-        folder = self._inputs if model.inputs else self._folder
+        folder = self._inputs if model.kind == SAVED_MODEL else self._folder
         request: Message = {
             "do": "fork",
             "operation": operation,

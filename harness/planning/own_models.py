@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 
 from harness.errors import UsageError, field_error
 from harness.measure import given_inputs
 from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
 from harness.measure.own_models import Asked as AskedInput
+from harness.models import families
 from harness.savedmodel import warmup
 from harness.savedmodel.content import digest
 from harness.savedmodel.description import SavedModel, Signature, TensorSpec
@@ -108,10 +110,10 @@ def registered(root: Path) -> dict[str, Asked]:
             listed = msgspec.convert(entry, _Entry)
         except msgspec.ValidationError as error:
             raise UsageError(f"{file}: entry {number}: {field_error(error, entry)}.") from error
-        if not _NAME.fullmatch(listed.name) or listed.name in found:
+        if not _NAME.fullmatch(listed.name) or listed.name in found or listed.name in families.names():
             raise UsageError(
                 f"{file}: entry {number}: {listed.name!r} cannot be a model's name: use letters, digits, '.', '_' and "
-                "'-', at most 80, and each name once."
+                "'-', at most 80, each name once, and none of the harness's own models."
             )
         found[listed.name] = Asked(
             listed.name,
@@ -137,7 +139,7 @@ def split_models(root: Path, text: str | None, called: Called) -> tuple[str | No
     """Return the globs of the zoo's models, and the models of the user's own, that `--model` names.
 
     A path has a slash, ends like a file of a model, or is a folder that is there; a name of `models.toml`, or a glob
-    that matches some, means these; everything else is a glob.
+    that matches some, means these; everything else is a glob, and so is one that matches models of both kinds.
 
     Args:
         root: of the project.
@@ -153,28 +155,32 @@ def split_models(root: Path, text: str | None, called: Called) -> tuple[str | No
     for word in [word.strip() for word in (text or "").split(",") if word.strip()]:
         if _is_path(word):
             asked = _asked(word, called)
-            if asked.name in own and own[asked.name] != asked:
-                raise UsageError(
-                    f"{own[asked.name].path} and {asked.path} would have the same name, {asked.name}: give them names "
-                    f"in {FILE}."
-                )
-            own[asked.name] = asked
+            _add(own, [asked])
             continue
         known = registered(root) if known is None else known
         matching = [one for name, one in known.items() if fnmatchcase(name, word.partition("@")[0])]
-        own.update({one.name: one for one in matching})
+        _add(own, matching)
         if not matching and "@" in word:
             raise UsageError(
                 f"{word} is a model that was given by its path: enter it in {FILE} under that name, or give its path."
             )
-        if not matching:
+        if not matching or any(fnmatchcase(name, word) for name in families.names()):
             globs.append(word)
     if called != Called() and not any(one.called == called for one in own.values()):
         raise UsageError(
-            "--signature, --shape, --range, --inputs and --trust say how a model that is given by a path is called: "
+            "--signature, --shape, --range, --inputs, --tolerance and --trust are for models that are given by a path: "
             f"name one with --model PATH, or write them into {FILE}."
         )
     return (",".join(globs) or None if text is not None else None), tuple(own.values())
+
+
+def _add(own: dict[str, Asked], more: Sequence[Asked]) -> None:
+    for asked in more:
+        if own.setdefault(asked.name, asked) != asked:
+            raise UsageError(
+                f"{own[asked.name].path} and {asked.path} would have the same name, {asked.name}: give them names in "
+                f"{FILE}."
+            )
 
 
 def _is_path(word: str) -> bool:
@@ -224,7 +230,7 @@ def read_model(asked: Asked) -> OwnModel:
             AskedInput(name, called.shapes.get(name), *called.ranges.get(name, (None, None)))
             for name in dict.fromkeys([*called.shapes, *called.ranges])
         )
-        notes = [f"{one.name} has the shape {','.join(map(str, one.shape))}" for one in wanted if one.shape is not None]
+        notes = [_shape_note(one.name, one.shape, has_batch=True) for one in wanted if one.shape is not None]
         notes += [f"{one.name} from {one.low:g} to {one.high:g}" for one in wanted if one.low is not None]
         told = "from its code" if kind == PYTHON_FILE else "; ".join([RANDOM, *notes])
         model = OwnModel(
@@ -260,9 +266,11 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
         values = given_inputs.read(file, {each: one.dtype for each, one in signature.inputs.items()}, name)
         told = f"{file.name}, SHA-256 {given_inputs.file_digest(file)[:16]}"
     inputs, notes = settled_inputs(signature.inputs, called, values, asked.path)
-    if not values:
+    if file is not None:
+        _require_examples(inputs, values, file)
+    else:
         inputs = tuple(_with_features(one, signature.inputs, path, notes) for one in inputs)
-        told = "; ".join([RANDOM, *notes])
+        told = "; ".join([RANDOM, *notes]) if inputs else "none"
     return OwnModel(
         name=asked.name,
         kind=SAVED_MODEL,
@@ -276,6 +284,14 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
         inputs_file=None if file is None else str(file),
         fixed_batch=fixed_batch(inputs),
     )
+
+
+def _require_examples(inputs: Sequence[Input], values: Mapping[str, Any], file: Path) -> None:
+    """Refuse values of which no batch can be cut."""
+    counts = {one.name: len(values[one.name]) for one in inputs if one.has_batch}
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        listed = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+        raise UsageError(f"{file} has {listed}: give every input the same number of examples, one or more.")
 
 
 def _requests(path: Path, signature: str, called: Called) -> Path | None:
@@ -363,7 +379,7 @@ def settled_inputs(
         if shape is not None:
             _require_fit(name, tuple(shape), tensor, path)
             if not values:
-                notes.append(f"{name} has the shape {','.join(map(str, shape))}")
+                notes.append(_shape_note(name, shape, has_batch=has_batch))
             rest = tuple(shape[1:]) if has_batch else tuple(shape)
             has_batch = has_batch and len(shape) > 0
         elif tensor.shape is None:
@@ -375,11 +391,29 @@ def settled_inputs(
                 notes.append(f"open dimensions of {name} have size {_UNKNOWN_DIMENSION}")
         low, high = called.ranges.get(name, (None, None))
         if low is not None and high is not None:
-            if not low <= high:
-                raise UsageError(f"--range {name}={low:g},{high:g} is empty: give the smaller number first.")
+            _require_range(name, low, high, tensor.dtype, path)
             notes.append(f"{name} from {low:g} to {high:g}")
         inputs.append(Input(name, tensor.dtype, rest, has_batch, tensor.kind == "sparse", low=low, high=high))
     return tuple(inputs), notes
+
+
+def _shape_note(name: str, shape: Sequence[int], *, has_batch: bool) -> str:
+    sizes = ["N", *map(str, shape[1:])] if has_batch and shape else list(map(str, shape))
+    return f"{name} has the shape ({', '.join(sizes)})"
+
+
+def _require_range(name: str, low: float, high: float, dtype: str, path: Path) -> None:
+    asked = f"--range {name}={low:g},{high:g}"
+    if not low <= high:
+        raise UsageError(f"{asked} is empty: give the smaller number first.")
+    if dtype in ("bool", "string"):
+        raise UsageError(f"{asked} is for numbers, and input {name!r} of {path} has the type {dtype}.")
+    limits = np.iinfo(dtype) if "int" in dtype else np.finfo(dtype)
+    if low < limits.min or high > limits.max:
+        raise UsageError(
+            f"{asked} does not fit input {name!r} of {path}, whose type, {dtype}, is from {limits.min:g} to "
+            f"{limits.max:g}."
+        )
 
 
 def _require_fit(name: str, shape: tuple[int, ...], tensor: TensorSpec, path: Path) -> None:

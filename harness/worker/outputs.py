@@ -17,7 +17,10 @@ mantissa of ten bits allows 1e-3, and layers add up. Wrong weights differ by far
 
 
 def host_arrays(outputs: Values) -> Dict[str, Any]:
-    """Return outputs as arrays in the host's memory by name; a sparse or ragged one as an array of each component."""
+    """Return outputs as arrays in the host's memory by name; a sparse or ragged one as an array of each component.
+
+    Types that numpy does not know, such as bfloat16, become float32, which holds each of their values.
+    """
     found = {}
     for name, value in outputs.items():
         components = [part for part in ("indices", "values", "dense_shape") if hasattr(value, part)]
@@ -28,7 +31,11 @@ def host_arrays(outputs: Values) -> Dict[str, Any]:
             found.update({f"{name}_{part}": np.asarray(getattr(value, part)) for part in components})
         else:
             found[name] = np.asarray(value)
-    return found
+    return {name: _known(values) for name, values in found.items()}
+
+
+def _known(values: Any) -> Any:
+    return values.astype(np.float32) if values.dtype.kind == "V" and values.dtype.names is None else values
 
 
 def require_plausible(outputs: Values, what: str) -> None:
@@ -107,8 +114,8 @@ def _largest_difference(values: Any, wanted: Any, name: str) -> float:
         same |= np.isnan(values[~finite]) & np.isnan(wanted[~finite])
     if not np.array_equal(finite, np.isfinite(values)) or not same.all():
         raise WrongOutput(f"wrong-output: {name} has other values that are not finite")
-    if wanted.dtype.kind in "iu":
-        # Unsigned numbers have no negative difference.
+    if wanted.dtype.kind in "iu" or wanted.dtype == np.float16:
+        # Unsigned numbers have no negative difference, and that of two halves can be too large for one.
         values, wanted = values.astype(np.float64), wanted.astype(np.float64)
     return float(np.max(np.abs(values[finite] - wanted[finite]), initial=0.0))
 
@@ -117,4 +124,9 @@ def equal_bits(found: Dict[str, Any], expected: Dict[str, Any]) -> bool:
     """Return whether outputs are the same to the last bit; one alone against one alone, whatever their names."""
     if len(found) == len(expected) == 1:
         found = dict(zip(expected, found.values()))
-    return found.keys() == expected.keys() and all(np.array_equal(found[name], expected[name]) for name in expected)
+    return found.keys() == expected.keys() and all(_same(found[name], expected[name]) for name in expected)
+
+
+def _same(values: Any, wanted: Any) -> bool:
+    can_be_nan = values.dtype.kind in "fc" and wanted.dtype.kind in "fc"
+    return np.array_equal(values, wanted, equal_nan=can_be_nan)
