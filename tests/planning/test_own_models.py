@@ -136,7 +136,9 @@ def test_every_field_says_how_the_model_is_called(root: Path) -> None:
     assert registered(toml(root, **fields)) == {
         "m": Asked(
             "m", root / "p", "large",
-            Called("f", {"x": (1, 8)}, {"x": (0.0, 9.0)}, root / "i.npz", (1, 8), 0.01, 5.0, ("tensorflow-text",), True),
+            Called(
+                "f", {"x": (1, 8)}, {"x": (0.0, 9.0)}, root / "i.npz", (1, 8), 0.01, 5.0, ("tensorflow-text",), True
+            ),
             is_registered=True,
         )
     }  # fmt: skip
@@ -379,7 +381,7 @@ def test_given_values_are_cut_and_repeated_to_a_batch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"x": np.zeros((0, 1)), "k": [1]}, "given.npz has 1 of k, 0 of x: give every input the same number of examples"),
+        ({"x": np.zeros((0, 1)), "k": [1]}, "given.npz has 1 of k, 0 of x: give every input the same number of"),
         ({"x": [[1], [2]], "k": [1, 2, 3]}, "given.npz has 3 of k, 2 of x: give every input the same number"),
         ({"x": [[1, 2]], "k": [1]}, "The shape 1,2 does not fit input 'x'"),
         ({"x": [[1]]}, "given.npz lacks k"),
