@@ -19,6 +19,7 @@ _WORK = """
     from harness.commands.shared import cores
 
     def work(number):
+        open(f"{__file__}.{os.getpid()}", "a").close()
         time.sleep(0.02)
         return number, os.getpid()
 
@@ -62,7 +63,11 @@ def test_an_interrupt_ends_all_processes_and_leaves_nothing_behind(script: Path)
     process = start(script, 10_000)
     assert process.stdout is not None
     process.stdout.readline()
-    time.sleep(1.0)
+    for _ in range(600):  # until this process and another one work: what starts late is another case
+        if len(list(script.parent.glob(f"{script.name}.*"))) > 1:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
     os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
