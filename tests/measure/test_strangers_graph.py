@@ -24,7 +24,7 @@ import sys
 import numpy, tensorflow as tf
 sys.path.insert(0, {project!r})
 from harness.models import families
-from harness.worker.save import expected_path
+from harness.worker import arrays
 
 values = families.inputs("mlp-xs", batch=1)
 
@@ -41,7 +41,7 @@ def save(name, act):
     module.serve = serve
     path = {folder!r} + "/" + name
     tf.saved_model.save(module, path, signatures={{"serving_default": serve}})
-    numpy.save(expected_path(path), values * 2.0)
+    arrays.save(path + ".expected", {{"outputs": values * 2.0}})
 
 def no_end(body):
     return tf.while_loop(lambda number, kept: True, body, [tf.constant(0), tf.zeros([0])],
@@ -105,8 +105,10 @@ class Strangers:
             **{"do": "fork", "operation": "load", "device": "cpu", "model": "mlp-xs", "reader": "tf-load"},
             **{"page_cache": "cold", "again": False, "keep": True, "batches": [], "window_s": 0.05},
             **{"artifact": str(self.models / model), "timeout_s": 60.0, "memory_limit_bytes": 2 << 30},
+            **changed,
         }
-        return worker.ask({**request, **changed})
+        artifact = request["artifact"]
+        return worker.ask({"expected": f"{artifact}.expected", "scratch": artifact, **request})
 
     def was_reached(self) -> bool:
         """Whether anything connected since it was last asked."""
