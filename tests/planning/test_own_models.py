@@ -293,7 +293,7 @@ def test_the_shape_follows_from_the_signature_and_from_what_was_asked_for(
         (COMPLEX, None, lambda v: v.dtype == np.complex64 and (v.imag > 0).any()),
         (STRING, None, lambda v: all(isinstance(one, bytes) and len(one) == 8 for one in v.ravel())),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_values_are_of_the_type_and_in_the_range(tmp_path: Path, dtype: int, called: Any, allowed: Any) -> None:
     path = saved(tmp_path / "m", {"x": (dtype, (-1, 64))})
