@@ -51,6 +51,7 @@ def test_short_work_stays_in_this_process() -> None:
     assert list(cores.on_all_cores("Counting")(lambda number: number * 2, range(5))) == [0, 2, 4, 6, 8]
 
 
+@pytest.mark.slow
 def test_long_work_is_shared_and_says_how_far_it_is(script: Path) -> None:
     out, error = start(script, 200).communicate(timeout=60)
     assert out.split()[:2] == ["begun", "True"]
@@ -59,6 +60,7 @@ def test_long_work_is_shared_and_says_how_far_it_is(script: Path) -> None:
     assert "% …" in error
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_all_processes_and_leaves_nothing_behind(script: Path) -> None:
     process = start(script, 10_000)
     assert process.stdout is not None

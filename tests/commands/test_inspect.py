@@ -101,6 +101,7 @@ def contents(folder: Path) -> dict[str, tuple[str, int]]:
     }
 
 
+@pytest.mark.slow
 def test_it_prints_a_report_and_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     folder = saved_model(tmp_path / "model", Graph(nodes=[node("v", "VarHandleOp")]), {"w": Tensor(b"1234")})
     before = contents(folder)
@@ -114,6 +115,7 @@ def test_it_prints_a_report_and_leaves_the_folder_as_it_was(tmp_path: Path) -> N
     assert "Both hold the same content" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_none_is_one_sentence_and_exit_code_3(tmp_path: Path) -> None:
     model = saved_model(tmp_path / "model")
     for arguments in ((tmp_path / "nowhere",), (model, tmp_path / "nowhere")):

@@ -74,6 +74,7 @@ def many(results: Path, number: int, factors: tuple[float, float]) -> list[str]:
     return names
 
 
+@pytest.mark.slow
 def test_a_comparison_of_thousands_of_rows_fits_in_a_comment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
