@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.errors import UsageError
 from harness.formats.registry import READERS
 from harness.measure.own_models import KERAS_FILE, OwnModel
 from harness.measure.trials import Trials, Try
@@ -239,7 +240,7 @@ def _try_remedies(
     if _has_keras_3(environment):
         try:
             beside = question.beside(environment, ["tf_keras"])
-        except Exception as error:
+        except UsageError as error:
             say(f"tf_keras could not be tried with {release}: {error}")
         else:
             pin = f"tf_keras=={beside.environment.packages.get('tf_keras', '')}"
