@@ -303,12 +303,12 @@ def _row_input(
         paired=paired,
         least_change=least_change(metric, unit),
         is_failure=name in FAILURES,
-        like=_like(metric),
+        like=like_of(metric),
     )
 
 
-def _like(metric: Metric | None) -> str | None:
-    """Return which rows have noise like this metric's: times of one operation that are of a writer, a model, a call."""
+def like_of(metric: Metric | None) -> str | None:
+    """Return which rows have noise like this metric's: judged times of one operation and scope; None: of no other."""
     timed = metric is not None and metric.judged and metric.unit == "seconds"
     return f"{metric.operation} {metric.scope}" if metric is not None and timed else None
 

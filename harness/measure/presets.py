@@ -186,6 +186,15 @@ def narrow(
     return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
 
 
+def without_pass(preset: Preset, name: str) -> Preset:
+    """Return the preset without one of its passes; a group that has no other keeps its save."""
+    groups = (
+        replace(group, repeats={each: count for each, count in group.repeats.items() if each != name})
+        for group in preset.groups
+    )
+    return replace(preset, groups=tuple(groups))
+
+
 def matches(model: str, globs: str | None) -> bool:
     """Return whether a model's name matches one of the globs with commas between; all do where None.
 

@@ -13,7 +13,7 @@ from harness.measure.guard import what_guards
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models, without_pass
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
 from harness.planning.own_models import read_model, registered
@@ -147,6 +147,8 @@ def _absent(presence: GpuPresence) -> str:
 
 
 def _narrowed(preset: Preset, request: Request, devices: Sequence[str] | None) -> Preset:
+    if len(request.subjects) != 2 or request.isolation == "spawn":
+        preset = without_pass(preset, "slices")  # two processes make them in turn, both of them forks
     return narrow(
         preset,
         devices=devices,

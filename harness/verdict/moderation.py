@@ -33,6 +33,8 @@ ENOUGH = 12
 """From so many blocks on, a row's own variance is all that counts."""
 MOST = 2.0
 """Degrees of freedom that like rows may add."""
+LOW = 2.0
+"""Standard deviations below the median of like rows: lower logarithms of variances count as this one."""
 _FEW = 6.0
 
 
@@ -58,7 +60,7 @@ def prior_of(estimates: Sequence[Estimate]) -> Prior | None:
     half = np.array([estimate.freedom / 2 for estimate in varying])
     logs = np.log([estimate.spread**2 for estimate in varying]) - special.digamma(half) + np.log(half)
     by_chance = special.polygamma(1, half)  # the variance of such a logarithm if the rows were alike
-    logs = np.maximum(logs, np.median(logs) - np.sqrt(by_chance))
+    logs = np.maximum(logs, np.median(logs) - LOW * np.sqrt(by_chance))
     scatter = float(logs.var(ddof=1) - by_chance.mean())
     if scatter <= 0:
         return Prior(math.exp(float(logs.mean())), math.inf, len(varying))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from harness.answers.comparison import like_of
 from harness.metrics import METRICS
 from harness.store.frame import ROW_KEY, repeats_frame
 from harness.store.pairs import pairs_frame
@@ -61,6 +62,8 @@ class Row:
     pairs: int
     blocks: tuple[int, ...]
     differences: Mapping[str, Floats]
+    sides: tuple[str, str] = ("", "")
+    like: str = ""  # rows whose noise is of one kind, as `answers.comparison` says
 
     @property
     def kind(self) -> str:
@@ -95,7 +98,7 @@ def rows_of(run: RunDirectory, disturbed: bool = False) -> Iterator[Row]:
                 for name, estimate in ESTIMATORS.items()
             }
             pairs_each = int(np.median([len(logs) for logs in blocks.values()]))
-            yield Row(str(metric), pairs_each, tuple(blocks), differences)
+            yield Row(str(metric), pairs_each, tuple(blocks), differences, (old, new), like_of(METRICS[metric]) or "")
 
 
 def relative_spread(rows: Sequence[Row], estimator: str, half: int) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from harness.verdict.looks import PLANNED, SHARES
-from harness.verdict.moderation import ENOUGH, MOST
+from harness.verdict.moderation import ENOUGH, LOW, MOST
 from harness.verdict.power import POWER
 
 from .noise import Floats
@@ -51,7 +51,7 @@ def moderated(own: Estimates) -> Estimates:
     half, rows = own.freedom / 2, own.spread.shape[-1]
     logs = np.log(own.spread**2) - special.digamma(half) + np.log(half)
     by_chance = special.polygamma(1, half)
-    logs = np.maximum(logs, np.median(logs, axis=-1, keepdims=True) - np.sqrt(by_chance))
+    logs = np.maximum(logs, np.median(logs, axis=-1, keepdims=True) - LOW * np.sqrt(by_chance))
     location, scatter = logs.mean(axis=-1, keepdims=True), logs.var(axis=-1, ddof=1, keepdims=True)
     scatter = scatter - by_chance.mean(axis=-1, keepdims=True)
     prior = _inverse_trigamma(np.where(scatter > 0, scatter, 1.0))
@@ -92,11 +92,15 @@ def judged_once(differences: Floats, margin: float, *, moderate: bool = True) ->
     `moderate`: whether like rows tell of one another's noise, as in the judge; else by the plain t test.
     """
     own = estimates(differences)
-    found = moderated(own) if moderate else own
+    return judged(moderated(own) if moderate else own, margin)
+
+
+def judged(found: Estimates, margin: float) -> Judged:
+    """Judge whole runs by their rows' estimates, of shape (runs, rows)."""
     beyond, within = p_values(found, margin)
     called = q_values(beyond) <= 0.05
     same = ~called & ~_clear(found, margin, 1.0) & (within <= 0.05)
-    return Judged(called, same, np.full(called.shape, differences.shape[-1]))
+    return Judged(called, same, found.blocks.astype(np.int64))
 
 
 def budgeted(differences: Floats, margin: float, rows_per_cell: int, *, pay: bool = True, drop: bool = True) -> Judged:

@@ -48,7 +48,9 @@ def test_text_keeps_every_byte_and_its_shape(tmp_path: Path, texts: Any) -> None
     assert found.ravel().tolist() == [one if isinstance(one, bytes) else one.encode() for one in given.ravel()]
 
 
-@pytest.mark.parametrize("name", ["file", "n:x", "t:x", "größe", "a/b/c", "../up", "", "arr_0", "allow_pickle", "x.npy"])
+@pytest.mark.parametrize(
+    "name", ["file", "n:x", "t:x", "größe", "a/b/c", "../up", "", "arr_0", "allow_pickle", "x.npy"]
+)
 def test_an_input_may_have_any_name(tmp_path: Path, name: str) -> None:
     given = {name: np.int32([1]), name + "'": np.array([b"text\0"], dtype=object)}
     found = again(tmp_path, **given)
