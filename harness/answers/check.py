@@ -343,6 +343,10 @@ def _relative(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float | 
     return max(shares, default=None)
 
 
+_WRAPPER = re.compile(
+    r"(?:Graph execution error: |Exception encountered when calling \S+\(\)\. |\{\{function_node [^}]*\}\} )+"
+)
+"""How a message begins that says where the cause was seen, which differs from reader to reader."""
 _RAISED = re.compile(r"(?:raised|unsupported): (\w+): (.*)", re.DOTALL)
 _STATES = {"timeout": State.TIMEOUT, "crashed": State.CRASHED, "memory-limit": State.CRASHED}
 
@@ -351,7 +355,7 @@ def _failure(one: Try) -> tuple[State, Error]:
     reason = one.reason or "no reason"
     raised = _RAISED.fullmatch(reason)
     kind, _, message = reason.partition(": ")
-    error = Error(raised[1], raised[2]) if raised else Error(None, message or reason)
+    error = Error(raised[1], _WRAPPER.sub("", raised[2])) if raised else Error(None, message or reason)
     if one.status == "unsupported":
         return State.UNSUPPORTED, error
     return _STATES.get(kind, State.REFUSED), error
