@@ -89,6 +89,16 @@ def test_a_strangers_artifact_is_never_saved_or_trained() -> None:
                 assert {cell.writer for cell in group.cells} == {"as-is"}
 
 
+def test_a_model_is_saved_again_once_however_many_readers_there_are() -> None:
+    quick = read_preset("quick")
+    group = quick.groups[0]
+    readers = ("tf-load", "v1-session")
+    cells = tuple(replace(cell, reader=reader) for cell in group.cells for reader in readers)
+    plan = with_own_models(replace(quick, groups=(replace(group, cells=cells),)), [own()], alone=True)
+    found = passes(plan, own())
+    assert found["as-is/tf-load"] - found["as-is/v1-session"] == {"resave"}
+
+
 def test_the_models_own_batches_are_measured() -> None:
     wanted = {own(): (1, 32), replace(own(), own_batches=(2, 4)): (2, 4), replace(own(), fixed_batch=5): (5,)}
     for model, batches in wanted.items():
@@ -157,10 +167,12 @@ def test_a_plan_without_own_models_is_written_as_ever() -> None:
 
 def test_a_plan_can_name_registered_models() -> None:
     quick = read_preset("quick")
-    named = replace(quick, groups=tuple(
-        replace(group, cells=tuple(replace(cell, model="it") if cell.model == "mlp-m" else cell for cell in group.cells))
-        for group in quick.groups
-    ))  # fmt: skip
+    renamed = {"mlp-m": "it"}
+    groups = tuple(
+        replace(one, cells=tuple(replace(cell, model=renamed.get(cell.model, cell.model)) for cell in one.cells))
+        for one in quick.groups
+    )
+    named = replace(quick, groups=groups)
     plan = narrow(with_registered_models(named, {"it": own()}), devices=["cpu"])
     assert passes(plan, own()) == {"as-is/tf-load": {*READ, "cold", "infer", "slices", "resave"}}
     assert {"mlp-s", "conv-s", "transformer-s"} < {cell.model for cell in plan.cells}

@@ -169,15 +169,15 @@ def test_a_repeat_that_was_killed_says_what_its_signal_means(tmp_path: Path, rea
     [
         (
             "raised: InvalidArgumentError: indices[0,3] = 50001 is not in [0, 50000)",
-            "raised: InvalidArgumentError: indices[0,3] = 50001 is not in [0, 50000): give the input with these indices "
-            "a range, --range NAME=0,49999",
+            "raised: InvalidArgumentError: indices[0,3] = 50001 is not in [0, 50000): give the input with these "
+            "indices a range, --range NAME=0,49999",
         ),
         (
-            "raised: NotFoundError: Op type not registered 'TFText>RougeL' in binary running on a-secret-host. Make sure …",
+            "raised: NotFoundError: Op type not registered 'TFText>RougeL' in binary running on a-host. Make sure …",
             "raised: NotFoundError: Op type not registered 'TFText>RougeL': this op comes with tensorflow-text",
         ),
         (
-            "raised: NotFoundError: Op type not registered 'MyOp' in binary running on a-secret-host.",
+            "raised: NotFoundError: Op type not registered 'MyOp' in binary running on a-host.",
             "raised: NotFoundError: Op type not registered 'MyOp': this release has no such op",
         ),
         ("raised: ValueError: 3 is not in [0, 3) here", "raised: ValueError: 3 is not in [0, 3) here"),

@@ -23,13 +23,13 @@ def model(name: str = "pitch", **more: Any) -> OwnModel:
     return OwnModel(f"{name}@01234567", digest="0" * 64, size_bytes=1, inputs=(), inputs_told="random, seed 1", **facts)
 
 
-def tried(
-    state: State, release: str = NEW, *, reader: str = "tf-load", remedy: str | None = None, **more: Any
-) -> Cell:
+def tried(state: State, release: str = NEW, *, reader: str = "tf-load", remedy: str | None = None, **more: Any) -> Cell:
     return Cell(release, reader, remedy, state, **more)
 
 
-def checked(state: State, name: str = "pitch", *more: Cell, advice: tuple[Advice, ...] = (), **named: Any) -> CheckedModel:
+def checked(
+    state: State, name: str = "pitch", *more: Cell, advice: tuple[Advice, ...] = (), **named: Any
+) -> CheckedModel:
     cells = (tried(State.ANSWERS, OLD), tried(state, **named), *more)
     return CheckedModel(model(name), cells, advice)
 
@@ -48,10 +48,10 @@ def said(answer: Check) -> str:
     [
         (State.EQUAL, "pitch loads and answers the same in v2.21.0 by tf.saved_model.load.", 0),
         (State.CLOSE, "pitch loads and answers the same, but for rounding, in v2.21.0 by tf.saved_model.load.", 0),
-        (State.ANSWERS, "pitch loads and answers in v2.21.0 by tf.saved_model.load; there is no other answer to compare "
-                        "with.", 0),
-        (State.NOT_DETERMINISTIC, "pitch loads in v2.21.0 by tf.saved_model.load; its outputs are random, so nothing was "
-                                  "compared.", 0),
+        (State.ANSWERS, "pitch loads and answers in v2.21.0 by tf.saved_model.load; there is no other answer to "
+                        "compare with.", 0),
+        (State.NOT_DETERMINISTIC, "pitch loads in v2.21.0 by tf.saved_model.load; its outputs are random, so nothing "
+                                  "was compared.", 0),
         (State.DIFFERS, "pitch answers differently in v2.21.0 by tf.saved_model.load.", 1),
         (State.REFUSED, "pitch does not load or cannot be called in v2.21.0 by tf.saved_model.load.", 1),
         (State.CRASHED, "pitch crashes in v2.21.0 by tf.saved_model.load.", 1),
