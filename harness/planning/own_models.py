@@ -209,6 +209,8 @@ def read_model(asked: Asked) -> OwnModel:
             cannot be made; the text says what to do.
     """
     path, called = Path(os.path.normpath(asked.path.absolute())), asked.called
+    if path.is_dir():
+        path = path.resolve()  # links inside a folder lead on from where it really is
     if not path.exists():
         raise UsageError(f"There is no model at {asked.path}: give the path of a SavedModel directory or of a file.")
     kind = SAVED_MODEL if path.is_dir() else _KINDS.get(path.suffix.lower())
