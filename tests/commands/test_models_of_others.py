@@ -172,7 +172,10 @@ def test_a_trained_keras_model_is_refused_by_the_new_release_and_each_remedy_wor
     for reader in ("tf-load", "tfsm-layer"):
         refused = cells[NEW, reader, None]
         assert refused["state"] == "refused"
-        assert refused["error"] == {"class": "AttributeError", "message": "'_UserObject' object has no attribute 'add_slot'"}
+        assert refused["error"] == {
+            "class": "AttributeError",
+            "message": "'_UserObject' object has no attribute 'add_slot'",
+        }
     fine = ("equal", "close")
     assert cells[OLD, "keras-load", None]["state"] in fine
     assert cells[NEW, "keras-load", None]["state"] == "unsupported"
@@ -315,7 +318,9 @@ def test_a_strangers_model_is_measured_as_any_other(compared: list[dict[str, Any
     assert outcomes(compared, name, subject) == {(operation, "as-is", reader): {"ok"} for operation, reader in read}
     metrics = {entry["metric"]: entry["value"] for record in compared for entry in record["metrics"]
                if record["cell"] is not None and record["cell"]["model"].startswith(name + "@")}  # fmt: skip
-    assert {"load_cold_s", "load_warm_s", "load_again_s", "first_call_s", "infer_p50_s", "artifact_bytes"} <= set(metrics)
+    assert {"load_cold_s", "load_warm_s", "load_again_s", "first_call_s", "infer_p50_s", "artifact_bytes"} <= set(
+        metrics
+    )
     assert {"resave_s", "resave_bytes", "resave_growth_bytes", "resave_host_peak_bytes"} <= set(metrics)
     assert metrics["resave_failed"] == 0
     batches = {entry.get("batch") for record in compared for entry in record["metrics"]
