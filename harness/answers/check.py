@@ -153,7 +153,7 @@ class Question:
 
 
 def check(question: Question, say: Callable[[str], None]) -> Check:
-    """Try every model in every release by every reader, then the remedies where `tf-load` fails."""
+    """Try every model in every release by every reader, then the remedies where its first one fails."""
     tried: dict[tuple[str, str, str, str | None], Try] = {}
     remedies: dict[tuple[str, str], list[Advice]] = {}
     for environment in question.environments:
@@ -163,8 +163,7 @@ def check(question: Question, say: Callable[[str], None]) -> Check:
         wrong = [
             model
             for model in question.models
-            if model.kind != KERAS_FILE
-            and not _state(tried, references[model.name], (environment.subject, model.name, "tf-load", None)).is_fine
+            if not _state(tried, references[model.name], (environment.subject, model.name, _first(model), None)).is_fine
         ]
         if wrong:
             _try_remedies(question, environment, wrong, tried, remedies, say)
@@ -202,6 +201,10 @@ def _try_all(question: Question, environment: Environment, tried: _Tried, say: C
                 tried[release, model.name, reader, None] = trials.answer(model, reader)
 
 
+def _first(model: OwnModel) -> str:
+    return "keras-load" if model.kind == KERAS_FILE else "tf-load"
+
+
 def _readers(model: OwnModel) -> Sequence[str]:
     return ["keras-load"] if model.kind == KERAS_FILE else list(READERS)
 
@@ -230,11 +233,12 @@ def _try_remedies(
 ) -> None:
     release = environment.subject
     folder = question.folder / "remedies"
+    folders = [model for model in models if model.kind != KERAS_FILE]
 
     def advise(model: OwnModel, remedy: str, text: str, command: str) -> None:
         remedies.setdefault((release, model.name), []).append(Advice(release, remedy, False, text, command))
 
-    for model in models:
+    for model in folders:
         command = f"tf.compat.v1.saved_model.load(session, {list(model.tags or ('serve',))!r}, {model.path!r})"
         advise(model, "v1-session", "load it by the TensorFlow 1 loader", command)
     if _has_keras_3(environment):
@@ -247,8 +251,8 @@ def _try_remedies(
             say(f"trying {release} with {pin}")
             variables = beside.environment.variables
             imports = (*question.imports, *beside.imports)
-            with Trials(environment.python, variables, folder, models, imports) as trials:
-                for model in models:
+            with Trials(environment.python, variables, folder, folders, imports) as trials:
+                for model in folders:
                     tried[release, model.name, "tf-load", TF_KERAS] = trials.answer(model, "tf-load")
                     text = "install tf_keras and import it before the model is loaded"
                     advise(model, TF_KERAS, text, f"pip install --no-deps {pin}  # then: import tf_keras")
@@ -258,7 +262,7 @@ def _try_remedies(
                     tried[release, model.name, "keras-load", LEGACY] = trials.answer(model, "keras-load")
                     text = "load it by tf_keras.models.load_model"
                     advise(model, LEGACY, text, f"pip install --no-deps {pin}  # then: tf_keras.models.load_model(…)")
-    for model in models:
+    for model in folders:
         writer = _writer(question, environment, model, tried)
         if writer is None:
             continue
@@ -344,6 +348,10 @@ def _relative(found: Mapping[str, Any], expected: Mapping[str, Any]) -> float | 
     return max(shares, default=None)
 
 
+_WRAPPER = re.compile(
+    r"(?:Graph execution error: |Exception encountered when calling \S+\(\)\. |\{\{function_node [^}]*\}\} )+"
+)
+"""How a message begins that says where the cause was seen, which differs from reader to reader."""
 _RAISED = re.compile(r"(?:raised|unsupported): (\w+): (.*)", re.DOTALL)
 _STATES = {"timeout": State.TIMEOUT, "crashed": State.CRASHED, "memory-limit": State.CRASHED}
 
@@ -352,7 +360,7 @@ def _failure(one: Try) -> tuple[State, Error]:
     reason = one.reason or "no reason"
     raised = _RAISED.fullmatch(reason)
     kind, _, message = reason.partition(": ")
-    error = Error(raised[1], raised[2]) if raised else Error(None, message or reason)
+    error = Error(raised[1], _WRAPPER.sub("", raised[2])) if raised else Error(None, message or reason)
     if one.status == "unsupported":
         return State.UNSUPPORTED, error
     return _STATES.get(kind, State.REFUSED), error

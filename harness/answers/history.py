@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.answers.common_cause import with_common_causes
 from harness.answers.lapses import Failing, Stopped, find_failing, find_stopped
+from harness.store.model_changes import ModelChange
 from harness.store.python_changes import PythonChange, ReleasesOfPython, python_minors
 from harness.verdict.appearance import find_appearances
 from harness.verdict.confirmation import Standing
@@ -78,6 +79,7 @@ class HistorySection:
     history: History
     checks: tuple[Check, ...]
     pythons: tuple[PythonChange | ReleasesOfPython, ...] = ()  # where the Python changed, which no series goes over
+    models: tuple[ModelChange, ...] = ()  # where a model did, under its name
 
     @property
     def is_worse(self) -> bool:

@@ -68,8 +68,8 @@ def ask_overview(root: Path, machine: str | None, program: str) -> Overview:
         courses_of_releases(judged.samples, judged.order),
         steps_between_releases(root, judged.order, machine),
         (
-            HistorySection("releases", found.releases, checks, found.releases_of_pythons),
-            HistorySection("nights", found.nights, same, found.python_changes),
+            HistorySection("releases", found.releases, checks, found.releases_of_pythons, found.model_changes),
+            HistorySection("nights", found.nights, same, found.python_changes, found.model_changes),
         ),
         ask_scaling(source),
         ask_ratios(source),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from harness.answers.check import Question, Unread, check
 from harness.commands.shared.output import add_output, output_of
 from harness.commands.shared.plan import SUBJECT, add_own_models, called_of
@@ -152,7 +154,9 @@ def _environments(root: Path, options: argparse.Namespace) -> list[Environment]:
 
 
 def _expected(path: Path) -> dict[str, object]:
-    return given_inputs.read_npz(path)
+    """Return outputs by name, text as bytes, as TensorFlow gives it."""
+    read = given_inputs.read_npz(path)
+    return {name: np.char.encode(values) if values.dtype.kind == "U" else values for name, values in read.items()}
 
 
 def _say(line: str) -> None:

@@ -82,8 +82,8 @@ def run(options: argparse.Namespace) -> int:
     checks = confirmations.checks() if options.confirm is None else measure_again(confirmations)
     same = tuple(Check(Standing.UNCONFIRMED, reason=SAME_RELEASE) for _ in found.nights.findings)
     sections = [
-        HistorySection("releases", found.releases, checks, found.releases_of_pythons),
-        HistorySection("nights", found.nights, same, found.python_changes),
+        HistorySection("releases", found.releases, checks, found.releases_of_pythons, found.model_changes),
+        HistorySection("nights", found.nights, same, found.python_changes, found.model_changes),
     ]
     report = report_history(sections, judged.older, is_confirmed=options.confirm is not None, most=most)
     return output_of(options).put(with_history_page(report, sections))

@@ -22,6 +22,7 @@ from typing import Any
 from harness.machine.findings import Finding, advice, ok
 from harness.measure.own_models import OwnModel
 from harness.measure.pinning import worker_environment
+from harness.savedmodel.places import list_files
 
 MOST_DISK_BYTES = 64 << 30
 DISK_SHARE = 0.8
@@ -101,12 +102,21 @@ def guard_for(models: Sequence[OwnModel], scratch: Path, readable: Sequence[Path
     """Return the guard of a worker that loads these models.
 
     Args:
-        models: they stay readable where they lie.
+        models: they stay readable where they lie, and so do the files that links of theirs lead to, as in Hugging
+            Face's cache.
         scratch: the one folder that can be written, absolute.
         readable: what else stays readable.
     """
-    paths = (Path(model.path) for model in models)
+    paths = [path for model in models for path in (Path(model.path), *_linked(Path(model.path)))]
     return Guard(scratch.resolve(), (*paths, *readable), isolates=what_guards().isolates)
+
+
+def _linked(root: Path) -> set[Path]:
+    """Return the files of a model that lie elsewhere."""
+    if not root.is_dir():
+        return set()
+    files = {(root / file.path).resolve() for file in list_files(root)}
+    return {file for file in files if not file.is_relative_to(root.resolve())}
 
 
 def _homes() -> set[str]:

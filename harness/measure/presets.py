@@ -220,7 +220,7 @@ def with_own_models(preset: Preset, models: Sequence[OwnModel], *, alone: bool) 
     """
     groups: list[Group] = [] if alone else list(preset.groups)
     for model in models:
-        found = [own for own in (_own_group(group, model) for group in preset.groups) if own is not None]
+        found = [own for group in preset.groups for own in _own_groups(group, model)]
         if not found:
             raise UsageError(
                 f"Test plan {preset.name!r} measures nothing that fits {model.called}, which is "
@@ -244,46 +244,41 @@ def with_registered_models(preset: Preset, models: Mapping[str, OwnModel]) -> Pr
         groups += [replace(group, cells=rest)] if rest else []
         for name, model in models.items():
             own = tuple(cell for cell in group.cells if cell.model == name)
-            found = _own_group(replace(group, cells=own), model) if own else None
-            groups += [] if found is None else [found]
+            groups += _own_groups(replace(group, cells=own), model) if own else []
     return replace(preset, groups=tuple(groups), models=tuple(models.values()))
 
 
 _OF_OWN = ("cold", "warm", "reload", "infer", "slices", "first_result", "calls", "memory", "profile", "floor")
 """The passes that an artifact of somebody else fits."""
-_BY_SAVED_MODEL_ALONE = ("calls", "resave")
 
 
-def _own_group(group: Group, model: OwnModel) -> Group | None:
-    """Return what a group measures of a model that is not of the zoo; None where nothing of it fits."""
+def _own_groups(group: Group, model: OwnModel) -> list[Group]:
+    """Return what a group measures of a model that is not of the zoo; none where nothing of it fits."""
+    group = replace(group, batches=model.batches(group.batches))
     if model.is_built:
         repeats = {name: count for name, count in group.repeats.items() if name != "custom_code"}
-        cells = _unique(replace(cell, model=model.name) for cell in group.cells)
-    else:
-        repeats = {name: count for name, count in group.repeats.items() if name in _OF_OWN and count}
-        readers = dict.fromkeys(("keras-load" if model.kind == KERAS_FILE else cell.reader) for cell in group.cells)
-        if "tf-load" in readers and group.repeats.get("save") and repeats:
-            repeats["resave"] = 1
-        if model.kind == KERAS_FILE:
-            repeats = {name: count for name, count in repeats.items() if name not in _BY_SAVED_MODEL_ALONE}
-        devices = dict.fromkeys(cell.device for cell in group.cells)
-        cells = tuple(Cell(device, model.name, AS_IS, reader) for device in devices for reader in readers)
-        if not repeats:
-            return None
-        repeats = {"answer": 1, **repeats}
-    later = (group.later_saves, group.durable_saves) if model.is_built else (0, 0)
-    return replace(
-        group,
-        cells=cells,
-        repeats=repeats,
-        later_saves=later[0],
-        durable_saves=later[1],
-        batches=model.batches(group.batches),
+        cells = tuple(dict.fromkeys(replace(cell, model=model.name) for cell in group.cells))
+        return [replace(group, cells=cells, repeats=repeats)]
+    is_file = model.kind == KERAS_FILE
+    repeats = {
+        name: count
+        for name, count in group.repeats.items()
+        if name in _OF_OWN and count and not (is_file and name == "calls")
+    }
+    if not repeats:
+        return []
+    places = dict.fromkeys((cell.device, "keras-load" if is_file else cell.reader) for cell in group.cells)
+    cells = tuple(Cell(device, model.name, AS_IS, reader) for device, reader in places)
+    read = replace(group, cells=cells, repeats={"answer": 1, **repeats}, later_saves=0, durable_saves=0)
+    if not group.repeats.get("save"):
+        return [read]
+    # What is saved again was loaded by `tf-load`.
+    saved = tuple(cell for cell in cells if cell.reader == "tf-load")
+    parts = (
+        replace(read.with_repeats(resave=1), cells=saved),
+        replace(read, cells=tuple(cell for cell in cells if cell not in saved)),
     )
-
-
-def _unique(cells: Iterable[Cell]) -> tuple[Cell, ...]:
-    return tuple(dict.fromkeys(cells))
+    return [part for part in parts if part.cells]
 
 
 def _without_repetition(groups: Sequence[Group]) -> list[Group]:

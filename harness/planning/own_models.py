@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tomllib
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -25,6 +26,7 @@ from harness.savedmodel import warmup
 from harness.savedmodel.content import digest
 from harness.savedmodel.description import SavedModel, Signature, TensorSpec
 from harness.savedmodel.examples import parsed_features
+from harness.savedmodel.places import read_file, require_fetched
 from harness.savedmodel.reading import read
 from harness.savedmodel.wire import MalformedError
 from harness.worker import random_inputs
@@ -34,6 +36,7 @@ DIGITS = 8
 """Of a digest, in a model's name."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _KINDS = {".keras": KERAS_FILE, ".h5": KERAS_FILE, ".hdf5": KERAS_FILE, ".py": PYTHON_FILE}
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 RANDOM = f"random, seed {random_inputs.SEED}"
 _UNKNOWN_DIMENSION = 1
 """The size of a dimension beside the batch that a signature leaves open."""
@@ -206,6 +209,8 @@ def read_model(asked: Asked) -> OwnModel:
             cannot be made; the text says what to do.
     """
     path, called = Path(os.path.normpath(asked.path.absolute())), asked.called
+    if path.is_dir():
+        path = path.resolve()  # links inside a folder lead on from where it really is
     if not path.exists():
         raise UsageError(f"There is no model at {asked.path}: give the path of a SavedModel directory or of a file.")
     kind = SAVED_MODEL if path.is_dir() else _KINDS.get(path.suffix.lower())
@@ -214,6 +219,8 @@ def read_model(asked: Asked) -> OwnModel:
             f"{asked.path} is no model that can be measured: give a SavedModel directory, a .keras or .h5 file, or a "
             "Python file with `build` and `inputs`."
         )
+    if kind == KERAS_FILE:
+        _require_whole(path)
     if kind != SAVED_MODEL and not called.trust:
         runs = "is Python code" if kind == PYTHON_FILE else "can hold Python code, which Keras runs when it loads it"
         raise UsageError(f"{asked.path} {runs}: add --trust (or `trust = true` in {FILE}) if you know who wrote it.")
@@ -246,6 +253,14 @@ def read_model(asked: Asked) -> OwnModel:
         packages=called.packages,
     )
     return replace(model, name=f"{asked.name}@{_identity(model)[:DIGITS]}")
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a file in place of what Keras wrote: a zip archive or HDF5."""
+    start = read_file(path, 1024)
+    require_fetched(path, start)
+    if not start.startswith(_HDF5) and not zipfile.is_zipfile(path):
+        raise UsageError(f"{path} is damaged, or no file that Keras wrote: copy it again.")
 
 
 def _identity(model: OwnModel) -> str:

@@ -78,15 +78,34 @@ def _overview(check: Check) -> Table:
 
 def _headline(check: Check) -> str:
     newest, all_of = check.releases[-1], count(len(check.models), "model")
-    if not check.broken:
-        which = "The model loads and answers" if len(check.models) == 1 else f"All {all_of} load and answer"
-        return f"{which} the same in {newest}{_by(check)}."
+    where = f"in {newest}{_by(check)}"
     if len(check.models) == 1:
         cell = check.decisive(check.models[0])
-        does = "answers differently" if cell is not None and cell.state is State.DIFFERS else "does not load"
-        return f"{check.models[0].model.called} {does} in {newest}{_by(check)}."
-    names = ", ".join(one.model.called for one in check.broken)
-    return f"{len(check.broken)} of {all_of} do not load or answer differently in {newest}{_by(check)}: {names}."
+        return f"{check.models[0].model.called} {_does(cell, where)}."
+    if check.broken:
+        names = ", ".join(one.model.called for one in check.broken)
+        return f"{len(check.broken)} of {all_of} fail or answer differently {where}: {names}."
+    states = [(one.model.called, cell.state) for one in check.models if (cell := check.decisive(one)) is not None]
+    alone = ", ".join(name for name, state in states if state in (State.ANSWERS, State.NOT_DETERMINISTIC))
+    if alone:
+        return f"All {all_of} load {where}; with nothing to compare with: {alone}."
+    return f"All {all_of} load and answer the same {where}."
+
+
+def _does(cell: Cell | None, where: str) -> str:
+    """Say what the only model does, in the release and by the reader that decide."""
+    state = State.UNSUPPORTED if cell is None else cell.state
+    return {
+        State.ANSWERS: f"loads and answers {where}; there is no other answer to compare with",
+        State.EQUAL: f"loads and answers the same {where}",
+        State.CLOSE: f"loads and answers the same, but for rounding, {where}",
+        State.DIFFERS: f"answers differently {where}",
+        State.NOT_DETERMINISTIC: f"loads {where}; its outputs are random, so nothing was compared",
+        State.REFUSED: f"does not load or cannot be called {where}",
+        State.UNSUPPORTED: f"cannot be read {where}, which this release does not have",
+        State.CRASHED: f"crashes {where}",
+        State.TIMEOUT: f"does not answer in time {where}",
+    }[state]
 
 
 def _by(check: Check) -> str:

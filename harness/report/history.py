@@ -67,7 +67,7 @@ def history_parts(sections: Sequence[HistorySection], most: int = MOST_FINDINGS)
     for section in sections:
         history = section.history
         notes = [*([history.order] if history.order else []), *([_too_short(section)] if history.too_short else [])]
-        parts: list[Part] = [Paragraph(text) for text in (*notes, *map(str, section.pythons))]
+        parts: list[Part] = [Paragraph(text) for text in (*notes, *map(str, (*section.pythons, *section.models)))]
         pairs = list(zip(history.findings, section.checks, strict=True))
         shared = _Shared.of(history, pairs[:most])
         if shared.axis is not None:
@@ -294,6 +294,7 @@ def section_data(section: HistorySection) -> dict[str, Any]:
         "failing": [asdict(one) for one in history.failing],
         "stopped": [asdict(one) for one in history.stopped],
         "pythons": [asdict(one) for one in section.pythons],
+        "models": [asdict(one) for one in section.models],
         "untold": [_finding_data(history, finding) for finding in history.untold],
         "findings": [
             {

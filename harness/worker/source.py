@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from typing import Any, Dict
 
 import numpy as np
@@ -106,6 +107,7 @@ class Source:
             spec = importlib.util.spec_from_file_location("model_file", self._own["path"])
             if spec is None or spec.loader is None:
                 raise ImportError(f"{self._own['path']} is no Python file")
+            sys.dont_write_bytecode = True  # or Python would leave a folder beside the user's file
             self._module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(self._module)
         return self._module

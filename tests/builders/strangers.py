@@ -31,6 +31,9 @@ model.save(here("model.h5"))
 """
 
 _MODULES = """
+# The optimizers of Keras before 2.11 have slot variables, which 2.16 and later look for in vain.
+model.compile(tf.keras.optimizers.legacy.Adam(), "mse")
+model.fit(np.ones((4, 3), "float32"), np.ones((4, 2), "float32"), verbose=0)
 model.save(here("compiled"))
 
 def save(name, function, *specs, **more):

@@ -14,7 +14,8 @@ import pytest
 from sandboxed import SCRIPT, in_sandbox, needs_sandbox
 
 from harness.measure import guard as host
-from harness.measure.guard import Guard, Protection, disk_use, guarded_environment, what_guards
+from harness.measure.guard import Guard, Protection, disk_use, guard_for, guarded_environment, what_guards
+from harness.measure.own_models import OwnModel
 from harness.measure.worker_process import WorkerLost, WorkerProcess
 
 SECRETS = (
@@ -227,3 +228,20 @@ def test_a_guarded_worker_without_namespaces_says_so_and_goes_on(tmp_path: Path)
     asked = Guard(tmp_path.resolve(), isolates=False)
     done = subprocess.run([sys.executable, SCRIPT, asked.prepare()], capture_output=True, text=True, check=True)
     assert asked.complaint(json.loads(done.stdout)) is None
+
+
+@needs_sandbox
+def test_files_that_a_models_links_lead_to_can_be_read_and_their_neighbours_cannot(tmp_path: Path) -> None:
+    """Hugging Face's cache has a link for each file of a model."""
+    root, blobs = tmp_path / "snapshot", tmp_path / "blobs"
+    (root / "variables").mkdir(parents=True)
+    blobs.mkdir()
+    for name in ("graph", "data", "other"):
+        (blobs / name).write_text(name)
+    (root / "saved_model.pb").symlink_to("../blobs/graph")
+    (root / "variables" / "data").symlink_to("../../blobs/data")
+    model = OwnModel("it@0", "saved-model", str(root), "0" * 64, 1, (), "random")
+    guard = guard_for([model], tmp_path.resolve() / "scratch")
+    done = in_sandbox(guard, "/bin/cat", str(root / "saved_model.pb"), str(root / "variables" / "data"))
+    assert (done.stdout, done.returncode) == ("graphdata", 0)
+    assert in_sandbox(guard, "/bin/cat", str(blobs / "other")).returncode != 0

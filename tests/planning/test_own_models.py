@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -136,9 +137,8 @@ def test_every_field_says_how_the_model_is_called(root: Path) -> None:
     assert registered(toml(root, **fields)) == {
         "m": Asked(
             "m", root / "p", "large",
-            Called(
-                "f", {"x": (1, 8)}, {"x": (0.0, 9.0)}, root / "i.npz", (1, 8), 0.01, 5.0, ("tensorflow-text",), True
-            ),
+            Called("f", {"x": (1, 8)}, {"x": (0.0, 9.0)}, root / "i.npz", (1, 8), 0.01, 5.0, ("tensorflow-text",),
+                   True),
             is_registered=True,
         )
     }  # fmt: skip
@@ -381,7 +381,7 @@ def test_given_values_are_cut_and_repeated_to_a_batch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"x": np.zeros((0, 1)), "k": [1]}, "given.npz has 1 of k, 0 of x: give every input the same number of"),
+        ({"x": np.zeros((0, 1)), "k": [1]}, "given.npz has 1 of k, 0 of x: give every input the same number of "),
         ({"x": [[1], [2]], "k": [1, 2, 3]}, "given.npz has 3 of k, 2 of x: give every input the same number"),
         ({"x": [[1, 2]], "k": [1]}, "The shape 1,2 does not fit input 'x'"),
         ({"x": [[1]]}, "given.npz lacks k"),
@@ -446,13 +446,26 @@ def asked(path: Path, size: str = "", **called: Any) -> Asked:
 )
 def test_files_that_run_code_need_trust(tmp_path: Path, name: str, said: str) -> None:
     path = tmp_path / name
-    path.write_bytes(b"content")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
     assert refused(read_model, asked(path)) == (
         f"{path} {said}: add --trust (or `trust = true` in models.toml) if you know who wrote it."
     )
     model = read_model(asked(path, trust=True))
     assert (model.kind, model.is_built) == (("python-file", True) if name == "net.py" else ("keras-file", False))
     assert model.name == f"it@{model.digest[:8]}"
+
+
+def test_a_keras_file_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.h5"
+    path.write_bytes(LFS_POINTER)
+    assert "is a Git LFS pointer, not the file itself" in refused(read_model, asked(path, trust=True))
+    for content in (b"", b"PK\x03\x04 cut"):
+        path.write_bytes(content)
+        said = refused(read_model, asked(path, trust=True))
+        assert said == f"{path} is damaged, or no file that Keras wrote: copy it again."
+    path.write_bytes(b"\x89HDF\r\n\x1a\n")
+    assert read_model(asked(path, trust=True)).kind == "keras-file"
 
 
 def test_a_python_file_of_two_sizes_is_two_models(tmp_path: Path) -> None:

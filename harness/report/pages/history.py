@@ -136,7 +136,7 @@ def history_sections(sections: Sequence[HistorySection]) -> Iterator[Section]:
 
 def _section_parts(section: HistorySection) -> Iterator[Part]:
     history = section.history
-    notes = [history.order or "", *map(str, section.pythons)]
+    notes = [history.order or "", *map(str, (*section.pythons, *section.models))]
     yield from (Paragraph(note, Tone.QUIET) for note in notes if note)
     if history.findings:
         machines = len({finding.group[:-1] for finding in history.findings}) > 1
