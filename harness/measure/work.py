@@ -1,0 +1,341 @@
+"""Counting the work of a plan's operations: in processes of their own, beside the blocks, and never timed.
+
+Counts have next to no noise: two processes a subject tell whether one varies, three how far. They are kept by what they
+depend on (harness/store/work.py), so that most runs find them there. The subjects are counted at the same time.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.measure.conditions import Operation
+from harness.measure.guard import guard_for, guarded_environment
+from harness.measure.memory_limit import memory_limit_bytes
+from harness.measure.own_models import KERAS_FILE
+from harness.measure.pinning import worker_environment
+from harness.measure.plan import Plan
+from harness.measure.presets import Cell, Group, Preset
+from harness.measure.progress import Progress
+from harness.measure.requests import Place, artifact_path, repeat_request
+from harness.measure.room import why_too_large
+from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
+from harness.releases.environments import Environment
+from harness.store.runs import RunDirectory
+from harness.store.work import (
+    Counted,
+    CountedSubject,
+    DependsOn,
+    count_key,
+    counted,
+    keep_counts,
+    kept_counts,
+    missing,
+    read_work,
+    write_work,
+)
+from harness.worker import WORKER_VERSION
+from harness.worker.counting import COUNTING_VERSION
+
+KINDS = ("compare", "confirm", "run", "bench")
+"""Kinds of run whose sides are told apart. A calibration's are the same, and one of asv's is a single cell."""
+
+PINNED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+"""What a counting worker has beside every worker's variables: the order of sets is the same in all of them, none
+writes what the next would read, and work is counted on the CPU."""
+
+LEAST_PROCESSES, MOST_PROCESSES = 2, 3
+BUDGET_SHARE = 0.1
+"""What counting may take of a time limit."""
+
+_AT_ONCE = 2
+_IMPORT_TIMEOUT_S = 300.0
+_SLOWDOWN = 2.0
+"""An operation takes 1.2 to 1.5 times as long where its calls are counted."""
+
+_Raw = dict[str, Message | str]
+"""By key: what a process counted, or why it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is counted of a cell: keys by the operation and page cache of the repeat that counts them."""
+
+    group: Group
+    cell: Cell
+    keys: Mapping[tuple[str, str | None], tuple[str, ...]]
+
+
+@dataclass(slots=True)
+class _Counting:
+    """What all counting of a run shares."""
+
+    preset: Preset
+    wanted: Sequence[_Wanted]
+    folder: Path
+    deadline: float | None
+    memory_bytes: float
+    live: list[WorkerProcess] = field(default_factory=list)
+    is_stopped: bool = False
+
+    def is_late(self) -> bool:
+        """Whether no more may be begun."""
+        return self.is_stopped or (self.deadline is not None and time.monotonic() > self.deadline)
+
+    def stop(self) -> None:
+        """End what counts, so that the threads that wait for it go on and end."""
+        self.is_stopped = True
+        for worker in self.live:
+            os.kill(worker.pid, signal.SIGKILL)
+
+
+def count_work(root: Path, run: RunDirectory, plan: Plan, progress: Progress, budget_s: float | None = None) -> None:
+    """Count what a plan asks for and is neither kept nor in the run yet, and write it beside the run's records.
+
+    Args:
+        root: the project's root.
+        run: the run.
+        plan: what is measured; one whose preset counts no work, or of a kind that compares nothing, is left alone.
+        progress: is told.
+        budget_s: the time limit of the run; counting takes a tenth of it at most.
+    """
+    if not plan.preset.work or plan.kind not in KINDS:
+        return
+    deadline = None if budget_s is None else time.monotonic() + BUDGET_SHARE * budget_s
+    wanted = tuple(_wanted(plan.preset))
+    keys = ["import", *dict.fromkeys(key for one in wanted for some in one.keys.values() for key in some)]
+    told = read_work(run)[0]
+    sides = [_side(root, plan, names, keys, told) for names in _alike(plan.subjects)]
+    open_sides = [side for side in sides if missing(keys, side.counts)]
+    if open_sides:
+        said = ", ".join(side.names[0] for side in open_sides)
+        progress.say(f"Counting the Python calls of {said} once, apart from the measurements.")
+        at_once = min(_AT_ONCE, len(os.sched_getaffinity(0)), len(open_sides))
+        memory_bytes = memory_limit_bytes(plan.preset) / at_once
+        counting = _Counting(plan.preset, wanted, run.path / "counting", deadline, memory_bytes)
+        _count_all(counting, open_sides, keys, at_once)
+        for side in open_sides:
+            if side.depends_on is not None:
+                kept = {_kept_key(plan.preset, key): one for key, one in side.counts.items()}
+                keep_counts(root, side.environment.name, side.depends_on, kept)
+    found = {name: CountedSubject(side.python, side.counts) for side in sides for name in side.names}
+    if found != told:
+        write_work(run, found)
+
+
+@dataclass(slots=True)
+class _Side:
+    """Subjects that do the same work, and what is known of it."""
+
+    names: list[str]
+    environment: Environment
+    depends_on: DependsOn | None
+    python: str | None
+    counts: dict[str, Counted]
+
+
+def _alike(subjects: Mapping[str, Environment]) -> Iterator[list[str]]:
+    """Yield the names of subjects that are one environment with the same settings."""
+    found: dict[tuple[object, ...], list[str]] = {}
+    for name, environment in subjects.items():
+        settings = (tuple(sorted(one.items())) for one in (environment.variables, environment.packages))
+        found.setdefault((environment.name, environment.python, *settings), []).append(name)
+    yield from found.values()
+
+
+def _side(root: Path, plan: Plan, names: list[str], keys: Sequence[str], told: Mapping[str, CountedSubject]) -> _Side:
+    """Return what is kept of subjects that do the same work, and what the run was told before."""
+    environment = plan.subjects[names[0]]
+    depends_on = _depends_on(environment)
+    kept = {} if depends_on is None else kept_counts(root, environment.name, depends_on)
+    of_run = told.get(names[0], CountedSubject(None, {}))
+    known = {key: kept.get(_kept_key(plan.preset, key), of_run.counts.get(key)) for key in keys}
+    counts = {key: one for key, one in known.items() if one is not None}
+    return _Side(names, environment, depends_on, of_run.python if depends_on is None else depends_on.python, counts)
+
+
+def _count_all(counting: _Counting, sides: Sequence[_Side], keys: Sequence[str], at_once: int) -> None:
+    """Count what sides lack, several at once; whatever happens, no process is left."""
+    try:
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                list(pool.map(lambda side: _count(counting, side, missing(keys, side.counts)), sides))
+            except BaseException:
+                counting.stop()
+                raise
+    finally:
+        shutil.rmtree(counting.folder, ignore_errors=True)
+
+
+def _wanted(preset: Preset) -> Iterator[_Wanted]:
+    """Yield what is counted of each cell on the CPU: of the passes that its group measures."""
+    for group in preset.groups:
+        for cell in group.cells:
+            if cell.device != "cpu":
+                continue
+            own = preset.own_model(cell)
+            saves = ("save_first", *(("save_later",) if group.later_saves else ()))
+            asked = {
+                ("save", None): saves if group.repeats.get("save") and (own is None or own.is_built) else (),
+                ("load", "cold"): ("load_cold", "first_call") if group.repeats.get("cold") else (),
+                ("load", "warm"): ("load_warm", "load_again", "first_call") if group.repeats.get("warm") else (),
+            }
+            keys = {
+                repeat: tuple(
+                    count_key(name, cell.device, cell.model, cell.writer if repeat[0] == "save" else cell.artifact)
+                    for name in names
+                )
+                for repeat, names in asked.items()
+                if names
+            }
+            if keys:
+                yield _Wanted(group, cell, keys)
+
+
+def _kept_key(preset: Preset, key: str) -> str:
+    """Return the key under which a count is kept: a model of one's own has its whole digest there."""
+    for own in preset.models:
+        key = key.replace(f"/{own.name}/", f"/{own.name}:{own.digest}/")
+    return key
+
+
+def _depends_on(environment: Environment) -> DependsOn | None:
+    """Return what an environment's counts depend on; None of an interpreter of one's own, which can change any time."""
+    if environment.lock_digest is None or environment.installation is not None:
+        return None
+    asked = [str(environment.python), "-I", "-S", "-c", "import platform; print(platform.python_version())"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None  # what is wrong with it, the first block will say
+    return DependsOn(
+        lock=environment.lock_digest,
+        python=said,
+        architecture=os.uname().machine,
+        variables=dict(environment.variables),
+        packages=dict(environment.packages),
+        worker_version=WORKER_VERSION,
+        counting_version=COUNTING_VERSION,
+    )
+
+
+def _count(counting: _Counting, side: _Side, keys: Sequence[str]) -> None:
+    """Add to a side what was counted of some keys, in as many processes as it takes."""
+    numbers: dict[str, list[Mapping[str, Any]]] = {key: [] for key in keys}
+    reasons: dict[str, str] = {}
+    for process in range(MOST_PROCESSES):
+        open_keys = [key for key in keys if key not in reasons]
+        if process >= LEAST_PROCESSES:
+            open_keys = [key for key in open_keys if len({one["calls"] for one in numbers[key]}) > 1]
+        if not open_keys or (process >= LEAST_PROCESSES and counting.is_late()):
+            break
+        python, found = _process(counting, side, open_keys)
+        side.python = python or side.python
+        for key, one in found.items():
+            if isinstance(one, str):
+                reasons[key] = one
+            elif one["other_threads"]:
+                reasons[key] = "other-threads: Python ran in other threads meanwhile, whose calls cannot be told apart"
+            else:
+                numbers[key].append(one)
+    for key in keys:
+        side.counts[key] = Counted(reason=reasons[key]) if key in reasons else counted(numbers[key])
+
+
+def _process(counting: _Counting, side: _Side, keys: Collection[str]) -> tuple[str | None, _Raw]:
+    """Count some keys in one new process; return its version of Python and what it found of each."""
+    if counting.is_late():
+        return None, dict.fromkeys(keys, _LATE)
+    name = side.names[0]
+    artifacts = counting.folder / name.replace(os.sep, "_")
+    worker: WorkerProcess | None = None
+    python: str | None = None
+    found: _Raw = {}
+    try:
+        artifacts.mkdir(parents=True, exist_ok=True)
+        worker = _start(counting, side.environment, artifacts)
+        counting.live.append(worker)
+        hello = worker.wait_for_import(_IMPORT_TIMEOUT_S)
+        python = hello["provenance"]["python"]
+        if "import" in keys:
+            found["import"] = hello["evidence"]["work"]["import"]
+        for one in counting.wanted:
+            if counting.is_late():
+                break
+            found.update(_cell(counting, worker, name, one, artifacts, keys))
+    except (WorkerLost, OSError) as error:
+        return python, {key: found.get(key, str(error)) for key in keys}
+    finally:
+        if worker is not None:
+            counting.live.remove(worker)
+            worker.kill()
+        shutil.rmtree(artifacts, ignore_errors=True)
+    return python, {key: found.get(key, _LATE) for key in keys}
+
+
+_LATE = "no-time: the time limit left no room to count it"
+
+
+def _start(counting: _Counting, environment: Environment, artifacts: Path) -> WorkerProcess:
+    own = counting.preset.models
+    variables = guarded_environment if own else worker_environment
+    whole = {**variables(os.environ, artifacts), **environment.variables, **PINNED}
+    guard = guard_for(own, artifacts) if own else None
+    log = counting.folder.parent / "logs" / "counting.log"
+    return WorkerProcess(environment.python, whole, log, artifacts, guard, counting=True)
+
+
+def _cell(
+    counting: _Counting, worker: WorkerProcess, name: str, wanted: _Wanted, artifacts: Path, keys: Collection[str]
+) -> _Raw:
+    """Count a cell's operations of these keys, with the save that loads need."""
+    asked = {repeat: [key for key in some if key in keys] for repeat, some in wanted.keys.items()}
+    every = [key for some in asked.values() for key in some]
+    if not every:
+        return {}
+    cell, preset = wanted.cell, counting.preset
+    own = preset.own_model(cell)
+    too_large = why_too_large(cell, counting.memory_bytes, artifacts, own=own)
+    if too_large is not None:
+        return dict.fromkeys(every, too_large)
+    artifact = artifact_path(artifacts, name, cell)
+    artifact.parent.mkdir(parents=True, exist_ok=True)
+    group = replace(wanted.group, durable_saves=0, later_saves=min(1, wanted.group.later_saves))
+
+    def ask(operation: str, page_cache: str | None) -> Message:
+        request = repeat_request(
+            preset, group, cell, Operation(operation, page_cache, 0), Place(artifacts, artifact), counting.memory_bytes
+        )
+        return worker.ask({"do": "fork", **request, "timeout_s": _SLOWDOWN * request["timeout_s"]})
+
+    found: _Raw = {}
+    origin: Message | None = None
+    if own is None or own.is_built:
+        origin = ask("save", None)
+    elif own.kind == KERAS_FILE:
+        origin = ask("answer", None)  # makes its inputs
+    if origin is not None and origin["status"] != "ok":
+        return dict.fromkeys(every, str(origin["reason"]))
+    for (operation, page_cache), some in asked.items():
+        if some:
+            result = origin if operation == "save" else ask(operation, page_cache)
+            assert result is not None
+            found.update(_of_repeat(result, some))
+    shutil.rmtree(artifact, ignore_errors=True)
+    return found
+
+
+def _of_repeat(result: Message, keys: Sequence[str]) -> _Raw:
+    """Return what a repeat counted of its keys, which begin with the names that it counts by."""
+    if result["status"] != "ok":
+        return dict.fromkeys(keys, str(result["reason"]))
+    work = result["evidence"]["work"]
+    return {key: work.get(key.partition("/")[0], "not-counted: the operation did not come to it") for key in keys}
