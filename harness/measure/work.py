@@ -31,6 +31,7 @@ from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.releases.environments import Environment
 from harness.store.runs import RunDirectory
 from harness.store.work import (
+    UNSUPPORTED,
     Counted,
     CountedSubject,
     DependsOn,
@@ -323,7 +324,7 @@ def _cell(
     elif own.kind == KERAS_FILE:
         origin = ask("answer", None)  # makes its inputs
     if origin is not None and origin["status"] != "ok":
-        return dict.fromkeys(every, str(origin["reason"]))
+        return dict.fromkeys(every, _reason(origin))
     for (operation, page_cache), some in asked.items():
         if some:
             result = origin if operation == "save" else ask(operation, page_cache)
@@ -333,9 +334,14 @@ def _cell(
     return found
 
 
+def _reason(result: Message) -> str:
+    """Return why a repeat counted nothing."""
+    return (UNSUPPORTED if result["status"] == "unsupported" else "") + str(result["reason"]).removeprefix(UNSUPPORTED)
+
+
 def _of_repeat(result: Message, keys: Sequence[str]) -> _Raw:
     """Return what a repeat counted of its keys, which begin with the names that it counts by."""
     if result["status"] != "ok":
-        return dict.fromkeys(keys, str(result["reason"]))
+        return dict.fromkeys(keys, _reason(result))
     work = result["evidence"]["work"]
     return {key: work.get(key.partition("/")[0], "not-counted: the operation did not come to it") for key in keys}

@@ -22,6 +22,8 @@ from harness.store.runs import RunDirectory, results_path, write_json_atomically
 
 SCHEMA = 1
 FILE = "work.json"
+UNSUPPORTED = "unsupported: "
+"""How the reason begins of what a release cannot do at all."""
 
 
 class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,6 +45,11 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
     def middle(self) -> int | None:
         """The calls of the middle process; None where there are none."""
         return statistics.median_low(self.calls) if self.calls else None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether counting it again would tell no more: it was counted, or the release cannot do it."""
+        return bool(self.calls) or (self.reason or "").startswith(UNSUPPORTED)
 
     @property
     def varies(self) -> bool:
@@ -122,7 +129,7 @@ def kept_counts(root: Path, name: str, depends_on: DependsOn) -> dict[str, Count
 
 
 def keep_counts(root: Path, name: str, depends_on: DependsOn, counts: Mapping[str, Counted]) -> None:
-    """Keep counts beside those that are kept; what could not be counted is not kept.
+    """Keep counts beside those that are kept; what failed is not kept, so that it is tried again.
 
     Args:
         root: the project's root.
@@ -130,7 +137,7 @@ def keep_counts(root: Path, name: str, depends_on: DependsOn, counts: Mapping[st
         depends_on: what they were counted with.
         counts: by key.
     """
-    whole = {**kept_counts(root, name, depends_on), **{key: one for key, one in counts.items() if one.calls}}
+    whole = {**kept_counts(root, name, depends_on), **{key: one for key, one in counts.items() if one.is_known}}
     path = _kept_path(root, name, depends_on)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, _Kept(SCHEMA, asdict(depends_on), whole))
@@ -161,8 +168,8 @@ def read_work(run: RunDirectory) -> tuple[dict[str, CountedSubject], list[Proble
 
 
 def missing(wanted: Iterable[str], known: Mapping[str, Counted]) -> list[str]:
-    """Return the keys that are wanted and of which nothing was counted."""
-    return [key for key in wanted if key not in known or not known[key].calls]
+    """Return the keys that are wanted and of which nothing is known."""
+    return [key for key in wanted if key not in known or not known[key].is_known]
 
 
 def _kept_path(root: Path, name: str, depends_on: DependsOn) -> Path:
