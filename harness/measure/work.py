@@ -6,6 +6,7 @@ depend on (harness/store/work.py), so that most runs find them there. The subjec
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -62,17 +63,20 @@ _IMPORT_TIMEOUT_S = 300.0
 _SLOWDOWN = 2.0
 """An operation takes 1.2 to 1.5 times as long where its calls are counted."""
 
+_LOADS = {"cold": ("load_cold", "first_call"), "warm": ("load_warm", "load_again", "first_call")}
+"""What is counted of a load, by the pass that times it; a cold and a warm one are the same work, counted once."""
+
 _Raw = dict[str, Message | str]
 """By key: what a process counted, or why it did not."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What is counted of a cell: keys by the operation and page cache of the repeat that counts them."""
+    """What is counted of a cell: keys by the operation of the repeat that counts them, "save" and "load"."""
 
     group: Group
     cell: Cell
-    keys: Mapping[tuple[str, str | None], tuple[str, ...]]
+    keys: Mapping[str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -94,8 +98,9 @@ class _Counting:
     def stop(self) -> None:
         """End what counts, so that the threads that wait for it go on and end."""
         self.is_stopped = True
-        for worker in self.live:
-            os.kill(worker.pid, signal.SIGKILL)
+        for worker in tuple(self.live):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
 
 
 def count_work(root: Path, run: RunDirectory, plan: Plan, progress: Progress, budget_s: float | None = None) -> None:
@@ -183,21 +188,18 @@ def _wanted(preset: Preset) -> Iterator[_Wanted]:
             if cell.device != "cpu":
                 continue
             own = preset.own_model(cell)
-            saves = ("save_first", *(("save_later",) if group.later_saves else ()))
-            asked = {
-                ("save", None): saves if group.repeats.get("save") and (own is None or own.is_built) else (),
-                ("load", "cold"): ("load_cold", "first_call") if group.repeats.get("cold") else (),
-                ("load", "warm"): ("load_warm", "load_again", "first_call") if group.repeats.get("warm") else (),
-            }
+            asked: dict[str, list[str]] = {"save": [], "load": []}
+            if group.repeats.get("save") and (own is None or own.is_built):
+                asked["save"] = ["save_first", *(["save_later"] if group.later_saves else [])]
+            for name, count in _LOADS.items():
+                asked["load"] += count if group.repeats.get(name) else ()
             keys = {
-                repeat: tuple(
-                    count_key(name, cell.device, cell.model, cell.writer if repeat[0] == "save" else cell.artifact)
-                    for name in names
-                )
-                for repeat, names in asked.items()
-                if names
+                "save": tuple(count_key(name, cell.device, cell.model, cell.writer) for name in asked["save"]),
+                "load": tuple(
+                    count_key(name, cell.device, cell.model, cell.artifact) for name in dict.fromkeys(asked["load"])
+                ),
             }
-            if keys:
+            if any(keys.values()):
                 yield _Wanted(group, cell, keys)
 
 
@@ -282,6 +284,7 @@ def _process(counting: _Counting, side: _Side, keys: Collection[str]) -> tuple[s
     return python, {key: found.get(key, _LATE) for key in keys}
 
 
+_NOT_REACHED = "not-counted: the operation did not come to it"
 _LATE = "no-time: the time limit left no room to count it"
 
 
@@ -298,38 +301,42 @@ def _cell(
     counting: _Counting, worker: WorkerProcess, name: str, wanted: _Wanted, artifacts: Path, keys: Collection[str]
 ) -> _Raw:
     """Count a cell's operations of these keys, with the save that loads need."""
-    asked = {repeat: [key for key in some if key in keys] for repeat, some in wanted.keys.items()}
-    every = [key for some in asked.values() for key in some]
-    if not every:
+    saves, loads = ([key for key in wanted.keys[name] if key in keys] for name in ("save", "load"))
+    if not saves and not loads:
         return {}
     cell, preset = wanted.cell, counting.preset
     own = preset.own_model(cell)
     too_large = why_too_large(cell, counting.memory_bytes, artifacts, own=own)
     if too_large is not None:
-        return dict.fromkeys(every, too_large)
+        return dict.fromkeys((*saves, *loads), too_large)
     artifact = artifact_path(artifacts, name, cell)
     artifact.parent.mkdir(parents=True, exist_ok=True)
     group = replace(wanted.group, durable_saves=0, later_saves=min(1, wanted.group.later_saves))
 
-    def ask(operation: str, page_cache: str | None) -> Message:
+    def ask(operation: str, page_cache: str | None = None, keep: bool = True) -> Message:
         request = repeat_request(
-            preset, group, cell, Operation(operation, page_cache, 0), Place(artifacts, artifact), counting.memory_bytes
+            preset,
+            group,
+            cell,
+            Operation(operation, page_cache, repeat=0 if keep else 1),
+            Place(artifacts, artifact),
+            counting.memory_bytes,
         )
-        return worker.ask({"do": "fork", **request, "timeout_s": _SLOWDOWN * request["timeout_s"]})
+        request["timeout_s"] *= _SLOWDOWN
+        return worker.ask({"do": "fork", **request, "again": any(key.startswith("load_again/") for key in loads)})
 
     found: _Raw = {}
-    origin: Message | None = None
     if own is None or own.is_built:
-        origin = ask("save", None)
+        saved = ask("save", keep=bool(loads))
+        if saved["status"] != "ok":
+            return dict.fromkeys((*saves, *loads), _reason(saved))
+        found.update(_of_repeat(saved, saves))
     elif own.kind == KERAS_FILE:
-        origin = ask("answer", None)  # makes its inputs
-    if origin is not None and origin["status"] != "ok":
-        return dict.fromkeys(every, _reason(origin))
-    for (operation, page_cache), some in asked.items():
-        if some:
-            result = origin if operation == "save" else ask(operation, page_cache)
-            assert result is not None
-            found.update(_of_repeat(result, some))
+        answered = ask("answer")  # makes its inputs
+        if answered["status"] != "ok":
+            return dict.fromkeys(loads, _reason(answered))
+    if loads:
+        found.update(_of_repeat(ask("load", "warm"), loads))
     shutil.rmtree(artifact, ignore_errors=True)
     return found
 
@@ -343,5 +350,7 @@ def _of_repeat(result: Message, keys: Sequence[str]) -> _Raw:
     """Return what a repeat counted of its keys, which begin with the names that it counts by."""
     if result["status"] != "ok":
         return dict.fromkeys(keys, _reason(result))
+    counted_by = {"load_cold": "load", "load_warm": "load"}
+    names = {key: key.partition("/")[0] for key in keys}
     work = result["evidence"]["work"]
-    return {key: work.get(key.partition("/")[0], "not-counted: the operation did not come to it") for key in keys}
+    return {key: work.get(counted_by.get(name, name), _NOT_REACHED) for key, name in names.items()}

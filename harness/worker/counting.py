@@ -25,12 +25,12 @@ COUNTED = {
     "import": "import",
     "save, first": "save_first",
     "save, later": "save_later",
-    "load, cold": "load_cold",
-    "load, warm": "load_warm",
+    "load, cold": "load",  # the same calls, wherever the pages are
+    "load, warm": "load",
     "load, again": "load_again",
     "first call": "first_call",
 }
-"""The phases that are counted, by the name of the metric (without its unit) that times them."""
+"""The phases that are counted, and what their counts are called."""
 
 GENERATED = "(generated code)"
 """Stands for what has no file of its own: named tuples, data classes, functions that AutoGraph wrote."""
