@@ -55,6 +55,8 @@ PINNED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_D
 writes what the next would read, and work is counted on the CPU."""
 
 LEAST_PROCESSES, MOST_PROCESSES = 2, 3
+VARIES = 0.0002
+"""Two processes that differ by more than this fraction, a hundredth of the margin, are joined by a third."""
 BUDGET_SHARE = 0.1
 """What counting may take of a time limit."""
 
@@ -237,7 +239,7 @@ def _count(counting: _Counting, side: _Side, keys: Sequence[str]) -> None:
     for process in range(MOST_PROCESSES):
         open_keys = [key for key in keys if key not in reasons]
         if process >= LEAST_PROCESSES:
-            open_keys = [key for key in open_keys if len({one["calls"] for one in numbers[key]}) > 1]
+            open_keys = [key for key in open_keys if _varies([one["calls"] for one in numbers[key]])]
         if not open_keys or (process >= LEAST_PROCESSES and counting.is_late()):
             break
         python, found = _process(counting, side, open_keys)
@@ -251,6 +253,10 @@ def _count(counting: _Counting, side: _Side, keys: Sequence[str]) -> None:
                 numbers[key].append(one)
     for key in keys:
         side.counts[key] = Counted(reason=reasons[key]) if key in reasons else counted(numbers[key])
+
+
+def _varies(calls: Sequence[int]) -> bool:
+    return max(calls) - min(calls) > VARIES * max(calls)
 
 
 def _process(counting: _Counting, side: _Side, keys: Collection[str]) -> tuple[str | None, _Raw]:

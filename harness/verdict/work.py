@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-CALL_S = 1e-6
-"""Seconds of time that a Python call of TensorFlow is worth, with all that runs in it: measured 1.0 to 1.9 us in an
-import, a first save and a load of 2.21.0 (docs/methodology.md, "Work")."""
+CALL_S = 0.6e-6
+"""Seconds that a Python call of TensorFlow is worth, what the interpreter does in it included: measured 0.4 to 1.0 us in
+imports, saves and loads of 2.21.0 (docs/methodology.md, "Work")."""
 
 LEAST_SHARE = 0.01
 """Fewer calls than are worth this share of a row's time concern nobody."""

@@ -136,6 +136,11 @@ def test_what_varies_is_counted_a_third_time_and_nothing_else(counting: Counting
     assert (counting.folder / "asked").read_text().split() == ["save", "load", "save", "load", "save"]
 
 
+def test_a_single_call_in_a_hundred_thousand_is_not_worth_a_third_process(counting: Counting) -> None:
+    assert counting.run({**EXACT, "save_first": [100_000, 100_001, 7]})[SAVE].calls == (100_000, 100_001)
+    assert counting.processes == 2
+
+
 def test_another_lock_is_counted_anew(counting: Counting) -> None:
     counting.run(EXACT)
     before = counting.processes
