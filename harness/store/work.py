@@ -51,11 +51,6 @@ class Counted(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether counting it again would tell no more: it was counted, or the release cannot do it."""
         return bool(self.calls) or (self.reason or "").startswith(UNSUPPORTED)
 
-    @property
-    def varies(self) -> bool:
-        """Whether the processes differ."""
-        return len(set(self.calls)) > 1
-
 
 class CountedSubject(msgspec.Struct, frozen=True):
     """The counts of a subject by key (`count_key`), and the whole version of the Python that ran them."""
