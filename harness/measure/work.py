@@ -55,8 +55,8 @@ PINNED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_D
 writes what the next would read, and work is counted on the CPU."""
 
 LEAST_PROCESSES, MOST_PROCESSES = 2, 3
-VARIES = 0.0002
-"""Two processes that differ by more than this fraction, a hundredth of the margin, are joined by a third."""
+VARIES = 0.001
+"""Two processes that differ by more than this fraction, a twentieth of the margin, are joined by a third."""
 BUDGET_SHARE = 0.1
 """What counting may take of a time limit."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 CALL_S = 0.6e-6
-"""Seconds that a Python call of TensorFlow is worth, what the interpreter does in it included: measured 0.4 to 1.0 us in
+"""Seconds that a Python call of TensorFlow is worth, with what the interpreter does in it: measured 0.4 to 1.0 us in
 imports, saves and loads of 2.21.0 (docs/methodology.md, "Work")."""
 
 LEAST_SHARE = 0.01
