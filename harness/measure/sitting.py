@@ -104,7 +104,7 @@ class Sitting:
         stopped_by = None
         interrupted = False
         try:
-            count_work(self._root, self._run, self._plan, self._progress, self._limits.budget_s)
+            count_work(self._root, self._run, self._plan, self._progress, self._left_s())
             with self._run.writer() as writer:
                 while len(self._done) - len(self._further) < self._planned:
                     number = self._free_number()
@@ -131,6 +131,12 @@ class Sitting:
             gpu={"uuid": self._gpu.value, "reason": self._gpu.reason},
         )
         return Outcome(self._run, len(self._done), self._before, self._planned, interrupted, stopped_by)
+
+    def _left_s(self) -> float | None:
+        """Return the seconds that a time limit leaves this sitting; None where there is none."""
+        until = [] if self._deadline is None else [self._deadline - time.monotonic()]
+        budget = [] if self._limits.budget_s is None else [self._limits.budget_s - self._spent_s()]
+        return min([*until, *budget], default=None)
 
     def _look_back(self) -> None:
         """Read from the records which blocks were disturbed and which took another's place."""

@@ -6,33 +6,24 @@ depend on (harness/store/work.py), so that most runs find them there. The subjec
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.measure.conditions import Operation
-from harness.measure.guard import guard_for, guarded_environment
+from harness.measure.counting import Counting, Wanted, count_in_process
 from harness.measure.memory_limit import memory_limit_bytes
-from harness.measure.own_models import KERAS_FILE
-from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan
-from harness.measure.presets import Cell, Group, Preset
+from harness.measure.presets import Preset
 from harness.measure.progress import Progress
-from harness.measure.requests import Place, artifact_path, repeat_request
-from harness.measure.room import why_too_large
-from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.releases.environments import Environment
 from harness.store.runs import RunDirectory
 from harness.store.work import (
-    UNSUPPORTED,
     Counted,
     CountedSubject,
     DependsOn,
@@ -50,10 +41,6 @@ from harness.worker.counting import COUNTING_VERSION
 KINDS = ("compare", "confirm", "run", "bench")
 """Kinds of run whose sides are told apart. A calibration's are the same, and one of asv's is a single cell."""
 
-PINNED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "-1"}
-"""What a counting worker has beside every worker's variables: the order of sets is the same in all of them, none
-writes what the next would read, and work is counted on the CPU."""
-
 LEAST_PROCESSES, MOST_PROCESSES = 2, 3
 VARIES = 0.001
 """Two processes that differ by more than this fraction, a twentieth of the margin, are joined by a third."""
@@ -61,48 +48,8 @@ BUDGET_SHARE = 0.1
 """What counting may take of a time limit."""
 
 _AT_ONCE = 2
-_IMPORT_TIMEOUT_S = 300.0
-_SLOWDOWN = 2.0
-"""An operation takes 1.2 to 1.5 times as long where its calls are counted."""
-
 _LOADS = {"cold": ("load_cold", "first_call"), "warm": ("load_warm", "load_again", "first_call")}
 """What is counted of a load, by the pass that times it; a cold and a warm one are the same work, counted once."""
-
-_Raw = dict[str, Message | str]
-"""By key: what a process counted, or why it did not."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What is counted of a cell: keys by the operation of the repeat that counts them, "save" and "load"."""
-
-    group: Group
-    cell: Cell
-    keys: Mapping[str, tuple[str, ...]]
-
-
-@dataclass(slots=True)
-class _Counting:
-    """What all counting of a run shares."""
-
-    preset: Preset
-    wanted: Sequence[_Wanted]
-    folder: Path
-    deadline: float | None
-    memory_bytes: float
-    live: list[WorkerProcess] = field(default_factory=list)
-    is_stopped: bool = False
-
-    def is_late(self) -> bool:
-        """Whether no more may be begun."""
-        return self.is_stopped or (self.deadline is not None and time.monotonic() > self.deadline)
-
-    def stop(self) -> None:
-        """End what counts, so that the threads that wait for it go on and end."""
-        self.is_stopped = True
-        for worker in tuple(self.live):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker.pid, signal.SIGKILL)
 
 
 def count_work(root: Path, run: RunDirectory, plan: Plan, progress: Progress, budget_s: float | None = None) -> None:
@@ -113,7 +60,7 @@ def count_work(root: Path, run: RunDirectory, plan: Plan, progress: Progress, bu
         run: the run.
         plan: what is measured; one whose preset counts no work, or of a kind that compares nothing, is left alone.
         progress: is told.
-        budget_s: the time limit of the run; counting takes a tenth of it at most.
+        budget_s: what is left of the run's time limit; counting takes a tenth of it at most.
     """
     if not plan.preset.work or plan.kind not in KINDS:
         return
@@ -128,7 +75,7 @@ def count_work(root: Path, run: RunDirectory, plan: Plan, progress: Progress, bu
         progress.say(f"Counting the Python calls of {said} once, apart from the measurements.")
         at_once = min(_AT_ONCE, len(os.sched_getaffinity(0)), len(open_sides))
         memory_bytes = memory_limit_bytes(plan.preset) / at_once
-        counting = _Counting(plan.preset, wanted, run.path / "counting", deadline, memory_bytes)
+        counting = Counting(plan.preset, wanted, run.path / "counting", deadline, memory_bytes)
         _count_all(counting, open_sides, keys, at_once)
         for side in open_sides:
             if side.depends_on is not None:
@@ -170,7 +117,7 @@ def _side(root: Path, plan: Plan, names: list[str], keys: Sequence[str], told: M
     return _Side(names, environment, depends_on, of_run.python if depends_on is None else depends_on.python, counts)
 
 
-def _count_all(counting: _Counting, sides: Sequence[_Side], keys: Sequence[str], at_once: int) -> None:
+def _count_all(counting: Counting, sides: Sequence[_Side], keys: Sequence[str], at_once: int) -> None:
     """Count what sides lack, several at once; whatever happens, no process is left."""
     try:
         with ThreadPoolExecutor(at_once) as pool:
@@ -183,7 +130,7 @@ def _count_all(counting: _Counting, sides: Sequence[_Side], keys: Sequence[str],
         shutil.rmtree(counting.folder, ignore_errors=True)
 
 
-def _wanted(preset: Preset) -> Iterator[_Wanted]:
+def _wanted(preset: Preset) -> Iterator[Wanted]:
     """Yield what is counted of each cell on the CPU: of the passes that its group measures."""
     for group in preset.groups:
         for cell in group.cells:
@@ -202,7 +149,7 @@ def _wanted(preset: Preset) -> Iterator[_Wanted]:
                 ),
             }
             if any(keys.values()):
-                yield _Wanted(group, cell, keys)
+                yield Wanted(group, cell, keys)
 
 
 def _kept_key(preset: Preset, key: str) -> str:
@@ -232,7 +179,7 @@ def _depends_on(environment: Environment) -> DependsOn | None:
     )
 
 
-def _count(counting: _Counting, side: _Side, keys: Sequence[str]) -> None:
+def _count(counting: Counting, side: _Side, keys: Sequence[str]) -> None:
     """Add to a side what was counted of some keys, in as many processes as it takes."""
     numbers: dict[str, list[Mapping[str, Any]]] = {key: [] for key in keys}
     reasons: dict[str, str] = {}
@@ -242,7 +189,7 @@ def _count(counting: _Counting, side: _Side, keys: Sequence[str]) -> None:
             open_keys = [key for key in open_keys if _varies([one["calls"] for one in numbers[key]])]
         if not open_keys or (process >= LEAST_PROCESSES and counting.is_late()):
             break
-        python, found = _process(counting, side, open_keys)
+        python, found = count_in_process(counting, side.names[0], side.environment, open_keys)
         side.python = python or side.python
         for key, one in found.items():
             if isinstance(one, str):
@@ -257,106 +204,3 @@ def _count(counting: _Counting, side: _Side, keys: Sequence[str]) -> None:
 
 def _varies(calls: Sequence[int]) -> bool:
     return max(calls) - min(calls) > VARIES * max(calls)
-
-
-def _process(counting: _Counting, side: _Side, keys: Collection[str]) -> tuple[str | None, _Raw]:
-    """Count some keys in one new process; return its version of Python and what it found of each."""
-    if counting.is_late():
-        return None, dict.fromkeys(keys, _LATE)
-    name = side.names[0]
-    artifacts = counting.folder / name.replace(os.sep, "_")
-    worker: WorkerProcess | None = None
-    python: str | None = None
-    found: _Raw = {}
-    try:
-        artifacts.mkdir(parents=True, exist_ok=True)
-        worker = _start(counting, side.environment, artifacts)
-        counting.live.append(worker)
-        hello = worker.wait_for_import(_IMPORT_TIMEOUT_S)
-        python = hello["provenance"]["python"]
-        if "import" in keys:
-            found["import"] = hello["evidence"]["work"]["import"]
-        for one in counting.wanted:
-            if counting.is_late():
-                break
-            found.update(_cell(counting, worker, name, one, artifacts, keys))
-    except (WorkerLost, OSError) as error:
-        return python, {key: found.get(key, str(error)) for key in keys}
-    finally:
-        if worker is not None:
-            counting.live.remove(worker)
-            worker.kill()
-        shutil.rmtree(artifacts, ignore_errors=True)
-    return python, {key: found.get(key, _LATE) for key in keys}
-
-
-_NOT_REACHED = "not-counted: the operation did not come to it"
-_LATE = "no-time: the time limit left no room to count it"
-
-
-def _start(counting: _Counting, environment: Environment, artifacts: Path) -> WorkerProcess:
-    own = counting.preset.models
-    variables = guarded_environment if own else worker_environment
-    whole = {**variables(os.environ, artifacts), **environment.variables, **PINNED}
-    guard = guard_for(own, artifacts) if own else None
-    log = counting.folder.parent / "logs" / "counting.log"
-    return WorkerProcess(environment.python, whole, log, artifacts, guard, counting=True)
-
-
-def _cell(
-    counting: _Counting, worker: WorkerProcess, name: str, wanted: _Wanted, artifacts: Path, keys: Collection[str]
-) -> _Raw:
-    """Count a cell's operations of these keys, with the save that loads need."""
-    saves, loads = ([key for key in wanted.keys[name] if key in keys] for name in ("save", "load"))
-    if not saves and not loads:
-        return {}
-    cell, preset = wanted.cell, counting.preset
-    own = preset.own_model(cell)
-    too_large = why_too_large(cell, counting.memory_bytes, artifacts, own=own)
-    if too_large is not None:
-        return dict.fromkeys((*saves, *loads), too_large)
-    artifact = artifact_path(artifacts, name, cell)
-    artifact.parent.mkdir(parents=True, exist_ok=True)
-    group = replace(wanted.group, durable_saves=0, later_saves=min(1, wanted.group.later_saves))
-
-    def ask(operation: str, page_cache: str | None = None, keep: bool = True) -> Message:
-        request = repeat_request(
-            preset,
-            group,
-            cell,
-            Operation(operation, page_cache, repeat=0 if keep else 1),
-            Place(artifacts, artifact),
-            counting.memory_bytes,
-        )
-        request["timeout_s"] *= _SLOWDOWN
-        return worker.ask({"do": "fork", **request, "again": any(key.startswith("load_again/") for key in loads)})
-
-    found: _Raw = {}
-    if own is None or own.is_built:
-        saved = ask("save", keep=bool(loads))
-        if saved["status"] != "ok":
-            return dict.fromkeys((*saves, *loads), _reason(saved))
-        found.update(_of_repeat(saved, saves))
-    elif own.kind == KERAS_FILE:
-        answered = ask("answer")  # makes its inputs
-        if answered["status"] != "ok":
-            return dict.fromkeys(loads, _reason(answered))
-    if loads:
-        found.update(_of_repeat(ask("load", "warm"), loads))
-    shutil.rmtree(artifact, ignore_errors=True)
-    return found
-
-
-def _reason(result: Message) -> str:
-    """Return why a repeat counted nothing."""
-    return (UNSUPPORTED if result["status"] == "unsupported" else "") + str(result["reason"]).removeprefix(UNSUPPORTED)
-
-
-def _of_repeat(result: Message, keys: Sequence[str]) -> _Raw:
-    """Return what a repeat counted of its keys, which begin with the names that it counts by."""
-    if result["status"] != "ok":
-        return dict.fromkeys(keys, _reason(result))
-    counted_by = {"load_cold": "load", "load_warm": "load"}
-    names = {key: key.partition("/")[0] for key in keys}
-    work = result["evidence"]["work"]
-    return {key: work.get(counted_by.get(name, name), _NOT_REACHED) for key, name in names.items()}
