@@ -23,7 +23,8 @@ from harness.asv import environment
 from harness.asv.environment import ReleaseEnvironment
 from harness.asv.machine_file import settle_machine_name
 from harness.errors import UsageError
-from harness.releases.manifest import Manifest, Release, read_manifest
+from harness.releases.manifest import Manifest, read_manifest
+from harness.releases.release import Release
 
 __all__ = ["ReleaseEnvironment", "ReleaseRepo", "setup"]
 

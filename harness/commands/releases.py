@@ -16,8 +16,9 @@ from harness.errors import UsageError
 from harness.releases.environments import describe, obstacle
 from harness.releases.interpreters import add_interpreter
 from harness.releases.locks import WHEELS, lock_path, lock_title, locked_pythons, make_lock, read_lock
-from harness.releases.manifest import POLICIES, Manifest, Release, find_root, read_manifest
+from harness.releases.manifest import POLICIES, Manifest, find_root, read_manifest
 from harness.releases.pythons import running_python_minor
+from harness.releases.release import Release
 
 HELP = "list, add, lock or check TensorFlow releases"
 

@@ -12,13 +12,15 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ReleaseError, UsageError
-from harness.releases.manifest import Release
+from harness.releases.kept import build_folder, kept_wheel
 from harness.releases.pythons import OLDEST
+from harness.releases.release import Release
 from harness.releases.uv_command import UvError, run_uv
 from harness.releases.versions import version_key
 
@@ -29,6 +31,9 @@ _NEWEST_LOCKED = 13
 
 AT_RELEASE_DAYS = 14
 """Days after a release in which its users' fresh installs still count as "what users had then"."""
+
+TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "intel-tensorflow")
+"""Names of packages that are TensorFlow."""
 
 _UNRESOLVABLE = "# unresolvable: "
 # The newest TensorFlow's wheels need glibc 2.27; 2.28 is of 2018, and current distributions have 2.31 and more.
@@ -44,6 +49,12 @@ class Lock:
     digest: str  # 64 hexadecimal digits over the pinned requirements, comments left out
     packages: dict[str, str]  # name: version
     unresolvable: str | None  # why no set of versions fits
+    hashes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name: SHA-256 of each wheel that will do
+
+    @property
+    def beside_tensorflow(self) -> dict[str, str]:
+        """The versions of everything but TensorFlow itself."""
+        return {name: version for name, version in self.packages.items() if name not in TENSORFLOWS}
 
 
 def requirement(release: Release, wheel: str) -> str:
@@ -53,15 +64,23 @@ def requirement(release: Release, wheel: str) -> str:
     of their own, tf-nightly-cpu and tf-nightly.
     """
     version = version_key(release.version)
-    package = "tf-nightly" if version.is_devrelease else "tensorflow"
-    if wheel == "cpu":
-        return f"{package}-cpu=={release.version}"
-    extra = "[and-cuda]" if version >= version_key("2.14.0rc0") else ""
-    return f"{package}{extra}=={release.version}"
+    package = package_of(release, wheel)
+    has_extra = wheel == "cuda" and not package.endswith("-cpu") and version >= version_key("2.14.0rc0")
+    return f"{package}{'[and-cuda]' if has_extra else ''}=={release.version}"
+
+
+def package_of(release: Release, wheel: str) -> str:
+    """Return the name of the package that a release is installed from: "tensorflow-cpu", "tf-nightly"."""
+    if release.build is not None:
+        return release.build.package
+    package = "tf-nightly" if version_key(release.version).is_devrelease else "tensorflow"
+    return f"{package}-cpu" if wheel == "cpu" else package
 
 
 def lock_path(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> Path:
-    """Return where the lock lies: `locks/today/2.21.0-cpu-py311.txt`."""
+    """Return where the lock lies: `locks/today/2.21.0-cpu-py311.txt`; a build's is among what is kept."""
+    if release.build is not None:
+        return build_folder(root, release) / f"{policy}-{wheel}-py{python_minor.replace('.', '')}.txt"
     return root / "locks" / policy / f"{release.plain_name}-{wheel}-py{python_minor.replace('.', '')}.txt"
 
 
@@ -70,7 +89,8 @@ def lock_title(release: Release, wheel: str, policy: str, python_minor: str) -> 
     until = ""
     if policy == "at-release":
         until = f" (nothing newer than {release.date + datetime.timedelta(days=AT_RELEASE_DAYS)})"
-    return f"{requirement(release, wheel)}, policy {policy}{until}, Python {python_minor}, Linux x86-64"
+    own = f" (the wheel {release.build.sha256})" if release.build is not None and release.build.sha256 else ""
+    return f"{requirement(release, wheel)}{own}, policy {policy}{until}, Python {python_minor}, Linux x86-64"
 
 
 def pythons_of(release: Release) -> tuple[str, ...]:
@@ -103,21 +123,35 @@ def read_lock(path: Path) -> Lock:
     content = "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
     logical = content.replace("\\\n", " ").splitlines()
     packages: dict[str, str] = {}
+    hashes: dict[str, tuple[str, ...]] = {}
     for line in logical:
         pinned = re.match(r"([A-Za-z0-9._-]+)==(\S+)\s+--hash=sha256:", line)
         if pinned is None:
             raise UsageError(f"The lock {path.name} has a line without pin or hash ({line[:60]!r}): make it anew.")
         packages[pinned[1].lower()] = pinned[2]
+        hashes[pinned[1].lower()] = tuple(re.findall(r"--hash=sha256:(\S+)", line))
     if not packages and reason is None:
         raise UsageError(f"The lock {path.name} is empty: make it anew with `savedmodel-bench releases lock`.")
-    return Lock(path, title, hashlib.sha256(content.encode()).hexdigest(), packages, reason)
+    return Lock(path, title, hashlib.sha256(content.encode()).hexdigest(), packages, reason, hashes)
 
 
-def make_lock(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> tuple[Lock, bool]:
+def make_lock(
+    root: Path,
+    release: Release,
+    wheel: str,
+    policy: str,
+    python_minor: str,
+    beside: Sequence[Mapping[str, str]] = (),
+) -> tuple[Lock, bool]:
     """Resolve one lock with uv and write it.
 
     A lock whose pins have not changed stays as it is. A resolution that fails writes the reason into the file where
     uv found a contradiction, and raises where the index could not be asked: that says nothing about the release.
+
+    Args:
+        root: the project's root.
+        release, wheel, policy, python_minor: what the lock is for.
+        beside: versions of other packages that are preferred, by name; the first set that fits is taken, else any.
 
     Returns:
         The lock, and whether the file changed.
@@ -125,10 +159,10 @@ def make_lock(root: Path, release: Release, wheel: str, policy: str, python_mino
     path = lock_path(root, release, wheel, policy, python_minor)
     title = lock_title(release, wheel, policy, python_minor)
     try:
-        body = _resolve(root, requirement(release, wheel), release, policy, python_minor)
+        body = _resolve_beside(root, release, wheel, policy, python_minor, beside)
     except UvError as error:
         reason = str(error)
-        if "No solution found" not in reason and "no usable wheels" not in reason:
+        if not _is_contradiction(error):
             raise UsageError(
                 f"The lock of {release.name} could not be made, since uv could not resolve "
                 f"{requirement(release, wheel)}: {reason} (check the network, or set the mirror or proxy for pip or "
@@ -167,11 +201,18 @@ def usable_lock(root: Path, release: Release, wheel: str, policy: str, python_mi
 
 
 def make_usable_lock(
-    root: Path, release: Release, wheel: str, policy: str, python_minor: str, say: Callable[[str], None]
+    root: Path,
+    release: Release,
+    wheel: str,
+    policy: str,
+    python_minor: str,
+    say: Callable[[str], None],
+    beside: Sequence[Mapping[str, str]] = (),
 ) -> Lock:
     """Make a lock that is missing, keep it and say so.
 
-    One that no set of versions fits is not kept: the package index may have more tomorrow.
+    One that no set of versions fits is not kept: the package index may have more tomorrow. `beside` is that of
+    `make_lock`.
 
     Raises:
         ReleaseError: no set of versions fits.
@@ -182,7 +223,7 @@ def make_usable_lock(
         f"{release.name} has no lock yet for the {wheel} wheel, policy {policy}, Python {python_minor}: making it; it "
         f"is kept in {path.relative_to(root)}"
     )
-    lock, _ = make_lock(root, release, wheel, policy, python_minor)
+    lock, _ = make_lock(root, release, wheel, policy, python_minor, beside)
     if lock.unresolvable is None:
         return lock
     path.unlink()
@@ -192,30 +233,95 @@ def make_usable_lock(
     )
 
 
-def _resolve(root: Path, wanted: str, release: Release, policy: str, python_minor: str) -> str:
+def wheel_addresses(root: Path, lock: Lock, python_minor: str, without: Sequence[str] = ()) -> dict[str, str]:
+    """Return where each wheel of a lock lies on the index, by its SHA-256: a URL, or a path.
+
+    Args:
+        root: the project's root.
+        lock: which names them.
+        python_minor: the Python that it is for.
+        without: packages that are not asked for.
+
+    Raises:
+        UvError: the index cannot be asked, or has one of them no more.
+    """
+    pins = [f"{name}=={version}" for name, version in lock.packages.items() if name not in without]
+    found = _compiled(root, "\n".join(pins), python_minor, ["--no-deps"])
+    return {
+        wheel["hashes"]["sha256"]: str(wheel.get("url") or wheel.get("path"))
+        for package in found
+        for wheel in package.get("wheels", [])
+    }
+
+
+def _resolve_beside(
+    root: Path, release: Release, wheel: str, policy: str, python_minor: str, beside: Sequence[Mapping[str, str]]
+) -> str:
+    """Return the pinned requirements, with the first of the preferred sets of versions that fits, else with any."""
+    for preferred in beside:
+        try:
+            return _resolve(root, release, wheel, policy, python_minor, preferred)
+        except UvError as error:
+            if not _is_contradiction(error):
+                raise
+    return _resolve(root, release, wheel, policy, python_minor, {})
+
+
+def _is_contradiction(error: UvError) -> bool:
+    """Whether uv found that no set of versions fits; else it could not find out."""
+    return "No solution found" in str(error) or "no usable wheels" in str(error)
+
+
+def _resolve(
+    root: Path, release: Release, wheel: str, policy: str, python_minor: str, preferred: Mapping[str, str]
+) -> str:
     """Return the pinned requirements with the hashes of the wheels that this platform can use."""
+    arguments = []
+    if policy == "at-release":
+        # The day counts to its end, in UTC.
+        until = release.date + datetime.timedelta(days=AT_RELEASE_DAYS + 1)
+        arguments += ["--exclude-newer", f"{until}T00:00:00Z"]
+    own = None if release.build is None else release.build.sha256
+    wanted = requirement(release, wheel)
+    if own is not None:
+        kept = kept_wheel(root, own)
+        if kept is None:
+            raise UvError(f"the wheel of {release.name} is not kept any more: give its file again")
+        wanted = f"{wanted.partition('==')[0]} @ {kept.absolute().as_uri()}"
+    pins = "".join(f"{name}=={version}\n" for name, version in preferred.items())
+    lines: list[str] = []
+    for package in _compiled(root, wanted, python_minor, arguments, pins):
+        digests = sorted({wheel["hashes"]["sha256"] for wheel in package.get("wheels", [])})
+        version = package.get("version")
+        if own is not None and "archive" in package:
+            digests, version = [own], release.version
+        if not digests:
+            raise UvError(f"No solution found: {package['name']} {version} has no wheel with a hash")
+        lines.append(f"{package['name']}=={version} \\")
+        lines += [f"    --hash=sha256:{digest} \\" for digest in digests[:-1]]
+        lines.append(f"    --hash=sha256:{digests[-1]}")
+    return "\n".join(lines) + "\n"
+
+
+def _compiled(
+    root: Path, wanted: str, python_minor: str, more: Sequence[str] = (), constraints: str = ""
+) -> list[dict[str, Any]]:
+    """Return the packages that uv resolves requirements to, each with the wheels that this platform can use."""
     with tempfile.TemporaryDirectory() as folder:
         # The pylock format lists the wheels of the target platform alone; requirements.txt would hash all of them.
         output = Path(folder) / "pylock.release.toml"
         arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--output-file", str(output)]
         # uv wants some interpreter, which need not be of that version: nothing is built.
         arguments += ["--python", sys.executable, "--python-version", python_minor]
-        arguments += ["--python-platform", _PLATFORM, "--only-binary", ":all:"]
-        if policy == "at-release":
-            # The day counts to its end, in UTC.
-            until = release.date + datetime.timedelta(days=AT_RELEASE_DAYS + 1)
-            arguments += ["--exclude-newer", f"{until}T00:00:00Z"]
+        arguments += ["--python-platform", _PLATFORM, "--only-binary", ":all:", *more]
+        if constraints:
+            (Path(folder) / "constraints.txt").write_text(constraints, encoding="utf-8")
+            arguments += ["--constraints", str(Path(folder) / "constraints.txt")]
         run_uv(arguments, root=root, stdin=wanted + "\n")
-        document = tomllib.loads(output.read_text(encoding="utf-8"))
-    lines: list[str] = []
-    for package in document["packages"]:
-        digests = sorted({wheel["hashes"]["sha256"] for wheel in package.get("wheels", [])})
-        if not digests:
-            raise UvError(f"No solution found: {package['name']} {package['version']} has no wheel with a hash")
-        lines.append(f"{package['name']}=={package['version']} \\")
-        lines += [f"    --hash=sha256:{digest} \\" for digest in digests[:-1]]
-        lines.append(f"    --hash=sha256:{digests[-1]}")
-    return "\n".join(lines) + "\n"
+        packages: list[dict[str, Any]] = tomllib.loads(output.read_text(encoding="utf-8"))["packages"]
+        for wheel in (wheel for package in packages for wheel in package.get("wheels", []) if "path" in wheel):
+            wheel["path"] = str((Path(folder) / wheel["path"]).resolve())  # which is relative to the file
+        return packages
 
 
 def _shortened(reason: str) -> str:

@@ -19,8 +19,9 @@ from harness.releases import environments, locks
 from harness.releases.environments import ReleaseError, describe, obstacle, prepare
 from harness.releases.installation import Installation
 from harness.releases.locks import lock_path, read_lock
-from harness.releases.manifest import Release, read_manifest
+from harness.releases.manifest import read_manifest
 from harness.releases.pythons import Python, running_python_minor
+from harness.releases.release import Release
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python

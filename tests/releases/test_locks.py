@@ -12,8 +12,9 @@ from harness.commands.releases import check_locks, lock_releases
 from harness.errors import UsageError
 from harness.releases import locks
 from harness.releases.locks import lock_path, lock_title, make_lock, pythons_of, read_lock, requirement
-from harness.releases.manifest import Release, read_manifest, release_ident
+from harness.releases.manifest import read_manifest
 from harness.releases.pip_settings import parse_pip_settings, uv_variables
+from harness.releases.release import Release, release_ident
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.releases.manifest import read_manifest, release_ident
+from harness.releases.manifest import read_manifest
+from harness.releases.release import release_ident
 
 ROOT = Path(__file__).resolve().parents[2]
 
