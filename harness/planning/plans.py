@@ -15,20 +15,10 @@ from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
-from harness.planning.pythons import chosen_python, python_sentence
+from harness.planning.installing import installed
+from harness.planning.pythons import chosen_python
 from harness.planning.request import Request
-from harness.releases.build_locks import lock_builds
-from harness.releases.environments import (
-    FOLDER,
-    Environment,
-    choose_policy,
-    choose_wheel,
-    describe_obtainable,
-    prepare,
-)
-from harness.releases.kept import LIMIT_VARIABLE, drop_oldest
-from harness.releases.locks import make_usable_lock
-from harness.releases.profiles import with_profile
+from harness.releases.environments import Environment, describe_obtainable
 from harness.releases.python_choice import Choice
 from harness.releases.subjects import chosen_subjects, full_name
 from harness.store.machines import this_machine
@@ -82,29 +72,16 @@ def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, .
     preset, absent = chosen_preset(request)
     machine = this_machine(request.root, request.machine)
     require_room(request, preset)
-    chosen = chosen_subjects(request.root, request.subjects, request.wheel, progress.say)
-    releases = [release for release, _ in chosen]
-    choice = chosen_python(releases, request.python)
-    if choice is not None:
-        progress.say(f"{python_sentence(choice, len(chosen))}.")
     for reason in absent:
         progress.say(f"{reason}.")
-    root, wheel, policy, python = request.root, request.wheel, request.policy, None if choice is None else choice.minor
-    for release in releases:  # whatever cannot be had of any of them is said before the first is installed
-        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
-        if described.is_unlocked and release.build is None:
-            make_usable_lock(root, release, *described.locked_for, progress.say)
-    if any(release.build is not None for release in releases):
-        what = choose_wheel(wheel, root), choose_policy(root, policy), str(python)
-        lock_builds(root, releases, *what, progress.say)
-    environments = []
-    for release, profile in chosen:
-        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=progress.say)
-        if profile is not None:
-            environment = with_profile(environment, profile, request.root, progress.say)
-        environments.append(environment)
-    for name in drop_oldest(root, {release.name for release in releases}, FOLDER):
-        progress.say(f"{name} is not kept any more: the kept wheels have reached their limit ({LIMIT_VARIABLE})")
+    environments = installed(
+        request.root,
+        request.subjects,
+        wheel=request.wheel,
+        policy=request.policy,
+        python=request.python,
+        say=progress.say,
+    )
     return Plan(
         kind=kind,
         preset=preset,

@@ -153,8 +153,8 @@ def test_other_platforms_are_named(release, monkeypatch):
 
 
 def test_a_missing_lock_is_made_kept_and_said(root, release, uv_calls, monkeypatch):
-    def make_lock(root, release, *arguments):
-        path = lock_path(root, release, *arguments)
+    def make_lock(root, release, wheel, policy, minor, beside=()):
+        path = lock_path(root, release, wheel, policy, minor)
         path.write_text(LOCK)
         return read_lock(path), True
 
@@ -169,8 +169,8 @@ def test_a_missing_lock_is_made_kept_and_said(root, release, uv_calls, monkeypat
 
 
 def test_what_cannot_be_resolved_leaves_no_lock_behind(root, release, uv_calls, monkeypatch):
-    def make_lock(root, release, *arguments):
-        path = lock_path(root, release, *arguments)
+    def make_lock(root, release, wheel, policy, minor, beside=()):
+        path = lock_path(root, release, wheel, policy, minor)
         path.write_text("# title\n# unresolvable: There is no such version.\n")
         return read_lock(path), True
 

@@ -148,7 +148,7 @@ def test_a_malformed_file_names_its_line_and_field(write, line, field, wrong):
 
 @pytest.mark.parametrize(
     ("field", "words"),
-    [("wheel", "is reserved for local wheels, which are not yet supported"), ("nightly", "by its version")],
+    [("wheel", "is not needed: give the wheel itself on the command line"), ("nightly", "by its version")],
 )
 def test_fields_that_one_might_expect_say_so(write, field, words):
     with pytest.raises(UsageError, match=f"`{field}` .*{words}"):
