@@ -26,6 +26,7 @@ from harness.releases.locks import (
 from harness.releases.release import Release
 from harness.releases.transfer import NoAnswer
 from harness.releases.uv_command import UvError
+from harness.releases.versions import nightly_date
 from harness.releases.wheel_tags import best_wheel
 
 Say = Callable[[str], None]
@@ -63,8 +64,14 @@ def lock_builds(root: Path, releases: Sequence[Release], wheel: str, policy: str
     newest = locks[builds[-1].ident]
     for release in builds[:-1]:
         lock = locks[release.ident]
-        if newest is not None and lock is not None and lock.beside_tensorflow != newest.beside_tensorflow:
+        if newest is not None and lock is not None and not _agree(lock, newest):
             _lock_alike(root, release, lock, newest, what, say)
+
+
+def _agree(lock: Lock, other: Lock) -> bool:
+    """Whether two locks have one version of each dependency that both have."""
+    versions = other.beside_tensorflow
+    return all(versions.get(name, version) == version for name, version in lock.beside_tensorflow.items())
 
 
 def _preferred(
@@ -73,8 +80,8 @@ def _preferred(
     """Return the versions that a build takes where they fit: of the nightly that was kept last, of the other sides."""
     what = wheel, policy, python_minor
     paths = [lock_path(root, one, *what) for one in releases if one.build is None and one.python is None]
-    if release.build is not None and release.build.sha256 is None:
-        nightlies = [one for one in kept_releases(root, wheel) if one.build and one.build.sha256 is None]
+    if nightly_date(release.version) is not None:
+        nightlies = [one for one in kept_releases(root, wheel) if nightly_date(one.version) is not None]
         made = [path for one in nightlies if (path := lock_path(root, one, *what)).exists()]
         paths = [*sorted(made, key=lambda path: path.stat().st_mtime)[-1:], *paths]
     found = [read_lock(path) for path in paths if path.exists()]
@@ -85,8 +92,7 @@ def _lock_alike(root: Path, release: Release, lock: Lock, newest: Lock, what: tu
     """Give a build the dependencies of the newest one where they fit; else its lock stays as it is."""
     before = lock.path.read_text(encoding="utf-8")
     made, _ = make_lock(root, release, *what, [newest.beside_tensorflow])
-    shared = {name: newest.packages.get(name) for name in made.beside_tensorflow if name in newest.packages}
-    if made.unresolvable is None and all(made.packages[name] == version for name, version in shared.items()):
+    if made.unresolvable is None and _agree(made, newest):
         say(f"{release.name} gets the dependencies of the build that it is compared with")
         return
     lock.path.write_text(before, encoding="utf-8")

@@ -11,7 +11,7 @@ import datetime
 import functools
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,32 +79,37 @@ def find_release(root: Path, manifest: Manifest, text: str, wheel: str, say: Say
 
 def _of_nightly(root: Path, manifest: Manifest, text: str, wheel: str, say: Say) -> Release:
     day = _day(text)
-    kept = [one for one in kept_releases(root, wheel) if one.build is not None and one.build.sha256 is None]
+    builds = [one for one in kept_releases(root, wheel) if one.build is not None and one.build.sha256 is None]
+    kept = {one.date: one for one in builds}
     if day is not None:
-        registered = [one for one in manifest.releases if one.python is None and nightly_date(one.version) == day]
-        known = [*registered, *(one for one in kept if one.date == day)]
-        if known:
-            return known[0]
+        registered = (one for one in manifest.releases if one.python is None and nightly_date(one.version) == day)
+        known = next(registered, None) or kept.get(day)
+        if known is not None:
+            return known
     try:
         listed = _listed_nightlies(wheel)
     except IndexSilent as error:
         if day is None and kept:
+            newest = kept[max(kept)]
             why = "UV_OFFLINE is set" if is_offline() else "the package index cannot be asked"
-            say(f"{kept[-1].name} is the newest nightly that is kept here; {why}, so there may be a newer one")
-            return kept[-1]
-        here = ", ".join(f"{NIGHTLY}:{one.date:%Y%m%d}" for one in kept[-_NEAREST:])
-        raise UsageError(f"{error} Kept here: {here or 'no nightly'}.") from None
-    if not listed:
+            say(f"{newest.name} is the newest nightly that is kept here; {why}, so there may be a newer one")
+            return newest
+        raise UsageError(f"{error} Kept here: {_told(sorted(kept)[-_NEAREST:]) or 'no nightly'}.") from None
+    days = sorted({*listed, *kept})
+    if not days:
         packages = " nor ".join(_packages(wheel))
         raise UsageError(f"The package index has no wheels of {packages} for Linux x86-64: give a version or a wheel.")
-    days = sorted(listed)
-    if day is None:
-        return _release_of_nightly(listed[days[-1]])
-    if day in listed:
-        return _release_of_nightly(listed[day])
-    near = sorted(sorted(days, key=lambda one: abs(one - day))[:_NEAREST])
-    told = ", ".join(f"{NIGHTLY}:{one:%Y%m%d}" for one in near)
-    raise UsageError(f"The package index has no nightly of {day} for Linux x86-64: the nearest are {told}.")
+    wanted = days[-1] if day is None else day
+    if wanted in listed:
+        return _release_of_nightly(listed[wanted])
+    if wanted in kept:
+        return kept[wanted]
+    near = sorted(sorted(days, key=lambda one: abs(one - wanted))[:_NEAREST])
+    raise UsageError(f"The package index has no nightly of {day} for Linux x86-64: the nearest are {_told(near)}.")
+
+
+def _told(days: Sequence[datetime.date]) -> str:
+    return ", ".join(f"{NIGHTLY}:{one:%Y%m%d}" for one in days)
 
 
 def _day(text: str) -> datetime.date | None:

@@ -244,9 +244,19 @@ def test_a_nightly_that_the_index_dropped_is_installed_from_what_is_kept(root, i
     (after,) = install(root, "nightly:20260701")
     assert after.lock_digest == before.lock_digest
     assert versions(after)["tf-nightly-cpu"] == OLD
+    assert one(root, "nightly:20260701") == f"v{OLD}"
     told: list[str] = []
     assert install(root, "nightly", say=told.append)[0].release.name == f"v{OLD}"
     assert any("is the newest nightly that is kept here; UV_OFFLINE is set" in line for line in told)
+
+
+def test_an_index_that_has_dropped_all_nightlies_leaves_those_that_are_kept(root, index, capsys):
+    install(root, "nightly:20260701")
+    for version in (OLD, NEW):
+        index.drop("tf-nightly-cpu", version)
+    assert one(root, "nightly") == f"v{OLD}"
+    assert main(["run", "nightly:20260905", "--wheel", "cpu", "--dry-run"]) == 3
+    assert "the nearest are nightly:20260701." in capsys.readouterr().err
 
 
 def test_a_wheel_that_is_neither_kept_nor_on_the_index_is_named(root, index):
