@@ -52,6 +52,7 @@ def build_facts(python: Path, identity: str, note: Path) -> Mapping[str, Any]:
     if found is None:
         return {}
     with contextlib.suppress(OSError):
+        note.parent.mkdir(exist_ok=True)
         temporary = note.with_name(f"{note.name}.{os.getpid()}")
         temporary.write_text(json.dumps({"identity": identity, "build": found}) + "\n", encoding="utf-8")
         temporary.replace(note)

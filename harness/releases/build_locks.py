@@ -18,12 +18,11 @@ from harness.releases.locks import (
     lock_path,
     make_lock,
     make_usable_lock,
-    package_of,
     read_lock,
     usable_lock,
-    wheel_addresses,
 )
 from harness.releases.release import Release
+from harness.releases.resolution import package_of, wheel_addresses
 from harness.releases.transfer import NoAnswer
 from harness.releases.uv_command import UvError
 from harness.releases.versions import nightly_date
@@ -123,9 +122,10 @@ def kept_requirements(root: Path, release: Release, wheel: str, lock: Lock, pyth
         paths = _kept(root, lock, python_minor)
         missing = [name for name in lock.packages if name not in paths]
         if missing:
-            own = [package_of(release, wheel)] if release.build is not None and release.build.sha256 else []
+            own = package_of(release, wheel) if release.build is not None and release.build.sha256 else None
+            wanted = {name: lock.packages[name] for name in missing if name != own}
             try:
-                _fetch(root, lock, missing, wheel_addresses(root, lock, python_minor, own), python_minor, release, say)
+                _fetch(root, lock, missing, wheel_addresses(root, wanted, python_minor), python_minor, release, say)
             except (UvError, NoAnswer) as error:
                 raise ReleaseError(
                     f"{release.name} cannot be installed: {_listed(missing)} not kept here, and the package index does "

@@ -48,7 +48,9 @@ def opened(url: str, headers: Mapping[str, str] | None = None) -> Iterator[IO[by
     if is_offline() and not plain.startswith("file:"):
         raise NoAnswer("UV_OFFLINE forbids the network")
     try:
-        request = urllib.request.Request(plain, headers={**(headers or {}), **password})
+        request = urllib.request.Request(plain, headers=dict(headers or {}))
+        for name, value in password.items():
+            request.add_unredirected_header(name, value)
         host = urlsplit(plain).hostname or ""
         with _opener(host in _insecure_hosts()).open(request, timeout=_ANSWER_S) as answer:
             yield answer
