@@ -15,7 +15,7 @@ from harness.machine.storage_fitness import existing, storage_findings
 from harness.measure.pinning import worker_environment
 from harness.releases.environments import BYTES_NEEDED, FOLDER, choose_wheel
 from harness.releases.fitness import release_findings
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.doctor import report_doctor
 from harness.store.runs import results_path
 

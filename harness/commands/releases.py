@@ -22,7 +22,8 @@ from harness.releases.environments import choose_wheel, describe, obstacle
 from harness.releases.interpreters import add_interpreter
 from harness.releases.kept import kept_releases
 from harness.releases.locks import WHEELS, lock_path, lock_title, locked_pythons, make_lock, read_lock
-from harness.releases.manifest import POLICIES, Manifest, find_root, read_manifest
+from harness.releases.manifest import POLICIES, Manifest, read_manifest
+from harness.releases.project import find_root
 from harness.releases.pythons import running_python_minor
 from harness.releases.release import Release
 

@@ -106,7 +106,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark first
     except FileNotFoundError:
-        raise UsageError(f"There is no {path}: run this in a checkout of savedmodel-bench.") from None
+        raise UsageError(f"There is no {path}: make a project with `savedmodel-bench init`.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): make it a file that you may read.") from None
     except UnicodeDecodeError:
@@ -241,16 +241,3 @@ def complaint_about_name(name: str) -> str | None:
     if ".." in name or name in _WORDS_OF_ASV:
         return f"means something else to asv, as two dots do, {', '.join(_WORDS_OF_ASV)}"
     return None
-
-
-def find_root() -> Path:
-    """Return the project's root: the nearest folder upward that holds `releases.toml`.
-
-    Raises:
-        UsageError: there is none.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "releases.toml").is_file():
-            return folder
-    raise UsageError("There is no releases.toml here or above: run this in a checkout of savedmodel-bench.")

@@ -13,7 +13,8 @@ from harness.measure.passes import OPERATIONS
 from harness.measure.presets import DEVICES, shipped_names
 from harness.planning.request import Request
 from harness.releases.locks import WHEELS
-from harness.releases.manifest import POLICIES, find_root
+from harness.releases.manifest import POLICIES
+from harness.releases.project import find_root
 from harness.report.paths import shown_path
 
 SUBJECT = (
