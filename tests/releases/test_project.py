@@ -85,8 +85,9 @@ def test_what_is_installed_runs_in_an_empty_folder_beside_somebody_elses_harness
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     # -S: without the .pth of this checkout's own installation.
     code = (
-        f"import sys; sys.path[:0] = [{str(site)!r}]; sys.path.append({packages!r}); sys.argv = ['bench', *sys.argv[1:]]; "
-        "import savedmodel_bench; code = savedmodel_bench.main(); import harness; print(harness.__file__); sys.exit(code)"
+        f"import sys; sys.path[:0] = [{str(site)!r}]; sys.path.append({packages!r}); sys.argv[0] = 'savedmodel-bench'; "
+        "import savedmodel_bench; code = savedmodel_bench.main(); "
+        "import harness; print(harness.__file__); sys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-S", "-P", "-c", code, "releases", "check"],
