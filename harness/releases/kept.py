@@ -141,21 +141,24 @@ def drop_oldest(root: Path, needed: Collection[str], environments: str) -> list[
         environments: the folder of environments in the root; those of what is dropped go as well.
     """
     limit = limit_bytes()
+    if not (root / FOLDER).is_dir():
+        return []
+    stay = {name.removeprefix("v") for name in needed}
     dropped: list[str] = []
-    folders = sorted((root / FOLDER / "releases").glob("*/"), key=_last_used)
-    _drop_unreferenced(root)
-    if _size(root) > limit:
-        shutil.rmtree(root / FETCHED, ignore_errors=True)
-    for folder in folders:
-        if _size(root) <= limit:
-            break
-        if folder.name in {name.removeprefix("v") for name in needed}:
-            continue
-        shutil.rmtree(folder)
-        for environment in (root / environments).glob(f"tf-{folder.name}-*"):
-            shutil.rmtree(environment, ignore_errors=True)
+    with changing(root):
         _drop_unreferenced(root)
-        dropped.append(folder.name)
+        if _size(root) > limit:
+            shutil.rmtree(root / FETCHED, ignore_errors=True)
+        for folder in sorted((root / FOLDER / "releases").glob("*/"), key=_last_used):
+            if _size(root) <= limit:
+                break
+            if folder.name in stay:
+                continue
+            shutil.rmtree(folder)
+            for environment in (root / environments).glob(f"tf-{folder.name}-*"):
+                shutil.rmtree(environment, ignore_errors=True)
+            _drop_unreferenced(root)
+            dropped.append(folder.name)
     return dropped
 
 
@@ -169,7 +172,9 @@ def _size(root: Path) -> int:
 
 
 def _drop_unreferenced(root: Path) -> None:
-    """Remove wheels that no lock names."""
+    """Remove wheels that no lock names, and what a killed process left of a file."""
+    for path in (root / FOLDER).rglob("*.partial"):
+        path.unlink()
     named: set[str] = set()
     for path in (root / FOLDER / "releases").glob("*/*"):
         named |= set(re.findall(r"\b[0-9a-f]{64}\b", path.read_text(encoding="utf-8", errors="replace")))

@@ -207,7 +207,7 @@ def test_broken_toml_names_the_line(write):
 
 
 def test_a_missing_or_empty_file_is_told(write, tmp_path):
-    with pytest.raises(UsageError, match="run this in a checkout"):
+    with pytest.raises(UsageError, match="make a project with `savedmodel-bench init`"):
         read_manifest(tmp_path / "nothing.toml")
     with pytest.raises(UsageError, match=r"no \[\[release\]\] entry"):
         read_manifest(write('policy = "today"\n'))
