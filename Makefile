@@ -3,12 +3,13 @@
 # make test    everything that is checked, TensorFlow included
 # make test-python   what of it depends on the Python
 # make speed   measure the harness itself
+# make browser   install Chromium for the tests of pages (Debian, Ubuntu)
 # make setup   only make .venv
 #
 # PYTHON=python3.11 chooses the Python of the harness; what is compared has its own, which `--python` chooses.
 # ARGS='--device cpu --python 3.11' hands options to the command behind `bench` or `speed`.
 
-.PHONY: bench check test test-python speed setup setup-dev lint
+.PHONY: bench browser check test test-fast test-python speed setup setup-dev lint
 .DEFAULT_GOAL := bench
 
 ARGS ?=
@@ -40,13 +41,22 @@ bench: setup
 speed: setup
 	@.venv/bin/python -m tests.speed $(ARGS)
 
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	command -v apt-get >/dev/null || { echo "Install Chromium with this system's package manager." >&2; exit 3; }; \
+	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
+
 lint: setup-dev
 	.venv/bin/ruff check --quiet
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/mypy --no-error-summary
 	.venv/bin/lint-imports --no-logo
 
-check: lint
+# The linters run beside the tests: two cores have room for both.
+check: setup-dev
+	@$(MAKE) --no-print-directory --jobs=2 PYTHON=$(PYTHON) lint test-fast
+
+test-fast: setup-dev
 	.venv/bin/pytest -q -m "not tensorflow and not slow"
 
 test: lint

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -32,6 +34,8 @@ BATCHES = [1, 32]
 # What the preset `asv` measures. The grid has to stay small: the other passes are `savedmodel-bench run --preset full`.
 OPERATIONS = ("import", "save", "load", "infer")
 LEFT_OUT = ("save_durable_s",)
+# SavedModels in models.toml have benchmarks of their own: `asv run -b track_own`.
+OWN_WRITER, OWN_PREFIX, OWN_OPERATIONS = "as-is", "own_", ("load", "infer")
 # Shown, not judged, and yet worth a graph. CPU seconds are left to the records: the grid has to stay small.
 ALSO_SHOWN = ("device_footprint_bytes", "infer_p90_s")
 
@@ -40,7 +44,32 @@ def setup_cache() -> None:
     """Give all benchmarks of this file one working folder; returning nothing adds no parameter to them."""
 
 
-def grid(metric: Metric) -> dict[str, list[str]]:
+def own_models() -> list[str]:
+    """Return the names of the SavedModels in models.toml as results have them, content included.
+
+    One that cannot be read is left out, and said: the others are measured all the same.
+    """
+    root = Path(os.environ.get("ASV_CONF_DIR") or Path(__file__).parent.parent)
+    file = root / "models.toml"
+    if not file.exists() or not tomllib.loads(file.read_text(encoding="utf-8-sig")).get("model"):
+        return []
+    from harness.errors import UsageError
+    from harness.measure.own_models import SAVED_MODEL
+    from harness.planning.own_models import read_model, registered
+
+    found = []
+    for asked in registered(root).values():
+        try:
+            model = read_model(asked)
+        except UsageError as error:
+            print(f"models.toml: {asked.name} is left out: {error}", file=sys.stderr)
+            continue
+        if model.kind == SAVED_MODEL:
+            found.append(model.name)
+    return found
+
+
+def grid(metric: Metric, models: list[str], writer: str) -> dict[str, list[str]]:
     """Return the parameters of a metric, named as in the rows of the project's own tables."""
     if metric.scope is Scope.SUBJECT:
         return {}
@@ -51,14 +80,14 @@ def grid(metric: Metric) -> dict[str, list[str]]:
         devices = ["cpu"] if metric.kind is Kind.EXACT else DEVICES
     if metric.scope is Scope.DEVICE:
         return {"device": devices}
-    pair = f"{WRITER}/{READER}"
+    pair = f"{writer}/{READER}"
     variants = {
         Scope.MODEL: ["-"],
-        Scope.WRITER: [WRITER],
+        Scope.WRITER: [writer],
         Scope.READER: [pair],
         Scope.CALL: [f"{pair} b{batch}" for batch in BATCHES],
     }
-    return {"device": devices, "model": MODELS, "variant": variants[metric.scope]}
+    return {"device": devices, "model": models, "variant": variants[metric.scope]}
 
 
 def samples_of(metric: Metric, device: str, model: str | None, variant: str) -> list[float]:
@@ -121,7 +150,12 @@ def concerns(record: dict[str, Any], metric: Metric, device: str, model: str | N
     cell = record.get("cell")
     if metric.scope is Scope.SUBJECT:
         return cell is None
-    if cell is None or cell.get("device") != device or cell.get("model") != model or cell.get("writer") != WRITER:
+    if (
+        cell is None
+        or cell.get("device") != device
+        or cell.get("model") != model
+        or cell.get("writer") not in (WRITER, OWN_WRITER)
+    ):
         return False
     return cell.get("reader") in (None, READER)
 
@@ -157,13 +191,13 @@ def measure(device: str, model: str | None) -> dict[str, Any]:
     return {"error": None, "records": records}
 
 
-def benchmark(metric: Metric) -> Callable[..., dict[str, Any]]:
-    """Return the `track_` function of one metric."""
+def benchmark(metric: Metric, models: list[str], writer: str) -> Callable[..., dict[str, Any]]:
+    """Return the `track_` function of one metric, of models that are saved by this writer."""
 
     def read(parameters: tuple[str, ...]) -> list[float]:
         device, model, variant = (*parameters, *("cpu", None, "-")[len(parameters) :])
         if metric.scope is Scope.DEVICE:
-            model = MODELS[0]
+            model = models[0]
         return samples_of(metric, str(device), model, str(variant))
 
     # asv takes NotImplementedError for n/a in `setup` alone; hence the measuring happens there. asv_runner also calls
@@ -175,8 +209,8 @@ def benchmark(metric: Metric) -> Callable[..., dict[str, Any]]:
         # A dictionary of just this form makes asv 0.6.6 treat the samples as it treats those of its own timings.
         return {"samples": read(parameters), "number": 1}
 
-    parameters = grid(metric)
-    track.__name__ = f"track_{metric.name}"
+    parameters = grid(metric, models, writer)
+    track.__name__ = f"track_{OWN_PREFIX if writer == OWN_WRITER else ''}{metric.name}"
     track.__doc__ = metric.title
     if parameters:
         track.setup = setup  # type: ignore[attr-defined]
@@ -190,8 +224,11 @@ def benchmark(metric: Metric) -> Callable[..., dict[str, Any]]:
     return track
 
 
+_own = own_models()
 for _metric in METRICS.values():
     _shown = _metric.judged or _metric.name in ALSO_SHOWN
     if _shown and _metric.operation in OPERATIONS and _metric.name not in LEFT_OUT:
-        globals()[f"track_{_metric.name}"] = benchmark(_metric)
-del _metric, _shown
+        globals()[f"track_{_metric.name}"] = benchmark(_metric, MODELS, WRITER)
+        if _own and _metric.scope in (Scope.READER, Scope.CALL) and _metric.operation in OWN_OPERATIONS:
+            globals()[f"track_{OWN_PREFIX}{_metric.name}"] = benchmark(_metric, _own, OWN_WRITER)
+del _metric, _shown, _own

@@ -39,16 +39,16 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0 no regression, 1 regression, 2 undecided where a decision was demanded, 3 too little measured for an answer,
+    0 no regression, 1 regression, 2 inconclusive where a decision was required, 3 too little measured for an answer,
     wrong usage or a failure of the harness, 130 interrupted with results kept.
     """
     use_safe_output()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser_of(words).parse_args(words)
-    options.words = words
     # A job that is told to end keeps its blocks like one that was interrupted by hand.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        options = parser_of(words).parse_args(words)
+        options.words = words
         return int(_command(options.command).run(options))
     except UsageError as error:
         print(f"savedmodel-bench: {error}", file=sys.stderr)
@@ -84,8 +84,8 @@ def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
     called = next((word for word in words if not word.startswith("-")), None)
     parser = _Parser(
         prog="savedmodel-bench",
-        description="Did saving, loading or running a SavedModel get slower, larger or more memory-hungry between "
-        "TensorFlow releases?",
+        description="Shows whether saving, loading or running a SavedModel became slower, larger or more memory-hungry "
+        "between TensorFlow releases.",
     )
     parser.add_argument("--version", action="version", version=f"savedmodel-bench {harness.__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)

@@ -18,8 +18,18 @@ class ReleaseError(UsageError):
     """A release cannot be had here; one sentence that says why and what to do."""
 
 
+class ModelError(UsageError):
+    """A model's files cannot be read; one sentence that says why and what to do.
+
+    Names in it may be other people's, so what cannot be printed becomes "\N{REPLACEMENT CHARACTER}".
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in sentence))
+
+
 _PLACE = re.compile(r" - at `\$\.?(.+)`$")
-_EXPECTED = re.compile(r"Expected `([^`]+)`(?: (>=|<=|>|<) (\S+))?")
+_EXPECTED = re.compile(r"Expected `([^`]+)`(?: (>=|<=|>|<) (\S+))?(?: of length (\d+))?")
 _STEP = re.compile(r"(\w+)|\[(\d+)\]")
 _TYPES = {
     "int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false", "array": "a list",
@@ -43,12 +53,16 @@ def field_error(error: Exception, data: Any) -> str:
         said = said.replace("Object missing required field", "misses the field")
         said = said.replace("Object contains unknown", "unknown")
         return said if place is None else f"`{place[1]}`: {said}"
-    for key, index in _STEP.findall(place[1]):
+    # msgspec does not say under which key of a table of values the wrong one is.
+    where, unnamed, _ = place[1].partition("[...]")
+    for key, index in _STEP.findall(where):
         data = data[key] if key else data[int(index)]
-    kinds, sign, bound = expected.groups()
+    kinds, sign, bound, length = expected.groups()
     wanted = " or ".join(_TYPES.get(kind, kind) for kind in kinds.split(" | ") if kind != "null")
     if bound is not None and float(bound) == sys.float_info.max:
         wanted = "a finite number"
     elif sign is not None:
         wanted += f" {_BOUNDS[sign].format(float(bound))}"
-    return f"`{place[1]}` = {data!r} is not {wanted}"
+    if length is not None:
+        wanted += f" of {length}"
+    return f"`{where}` = {data!r} {'holds something that ' if unnamed else ''}is not {wanted}"

@@ -161,6 +161,27 @@ _ALL = (
     *_time("call_new_shape", Scope.READER, "calls", "inference with a new input shape"),
     Metric("call_failed", "calls", Kind.EXACT, Scope.READER, "calls", True, "call method that failed"),
     Metric("call_traces", "traces", Kind.EXACT, Scope.READER, "calls", True, "traces after all inferences"),
+    *_time("resave", Scope.READER, "resave", "save of what was loaded"),
+    Metric(
+        "resave_host_peak_bytes",
+        "bytes",
+        Kind.HOST_MEMORY,
+        Scope.READER,
+        "resave",
+        True,
+        "peak host memory of saving what was loaded (increase)",
+    ),
+    Metric("resave_bytes", "bytes", Kind.EXACT, Scope.READER, "resave", True, "size of what was loaded, saved again"),
+    Metric(
+        "resave_growth_bytes",
+        "bytes",
+        Kind.EXACT,
+        Scope.READER,
+        "resave",
+        True,
+        "growth with each further load and save",
+    ),
+    Metric("resave_failed", "saves", Kind.EXACT, Scope.READER, "resave", True, "save of what was loaded that failed"),
     *_memory("host"),
     *_memory("device"),
     Metric(
@@ -224,7 +245,7 @@ METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 CELL_FAILED = Metric("cell_failed", "cells", Kind.EXACT, Scope.READER, "any", True, "failed (retried once)")
 """Not reported by a worker: the store counts it per block and cell, and it becomes a row where any side is not 0."""
 
-FAILURES = (CELL_FAILED.name, "call_failed")
+FAILURES = (CELL_FAILED.name, "call_failed", "resave_failed")
 """Metrics whose samples say whether an attempt failed (1) or not (0): a failure is no measurement."""
 
 _BATCH = re.compile(r"(.+) b(\d+)")

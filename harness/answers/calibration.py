@@ -9,14 +9,15 @@ from typing import Any
 
 from harness.answers.judging import compare_in_run
 from harness.metrics import METRICS, Kind
-from harness.store.calibrations import repeats_by_row
+from harness.store.calibrations import pairs_by_row
 from harness.store.frame import repeats_frame
+from harness.store.pairs import pairs_frame
 from harness.store.records import Record, records_of_complete_blocks
 from harness.store.runs import RunDirectory
 from harness.store.taints import kind_of
 from harness.verdict.calibration import (
     Noise,
-    Repeats,
+    Rounds,
     Split,
     best_split,
     calls_spread,
@@ -24,6 +25,7 @@ from harness.verdict.calibration import (
     false_alarms,
     noise_of,
 )
+from harness.verdict.differences import ESTIMATOR
 from harness.verdict.margins import margin_table
 from harness.verdict.rows import Verdict
 
@@ -61,14 +63,13 @@ def calibration_of_run(run: RunDirectory) -> Calibration:
     old, new = (str(subject["name"]) for subject in run.facts["subjects"])
     preset = run.facts["preset"]
     frame = repeats_frame([run.path])
-    by_row = repeats_by_row(frame, (old, new))
-    measured = repeats_by_row(frame.assign(tainted=False), (old, new))
-    timed = sum(METRICS[metric].kind is Kind.TIME for metric, *_ in measured)
+    by_row = pairs_by_row(pairs_frame(frame, old, new))
+    timed = sum(METRICS[metric].kind is Kind.TIME for metric, *_ in by_row)
     margins = margin_table(preset["time_margin"], preset.get("margins"))
     rows, memory = list[Noise](), list[Noise]()
-    for (metric, device, model, variant), values in by_row.items():
+    for (metric, device, model, variant), pairs in by_row.items():
         margin = margins.margin(METRICS[metric].kind, metric, device, model, variant)
-        noise = noise_of(Repeats(metric, device, model, variant, margin, values))
+        noise = noise_of(Rounds(metric, device, model, variant, margin, pairs))
         if noise is not None:
             (rows if METRICS[metric].kind is Kind.TIME else memory).append(noise)
     comparison = compare_in_run(run, old, new)
@@ -97,6 +98,7 @@ def calibration_data(run: RunDirectory, found: Calibration, advice: Sequence[str
         "run": run.run,
         "subject": found.subject,
         "plan": run.facts["fingerprint_parts"]["preset"],
+        "estimator": ESTIMATOR,
         "blocks": found.blocks,
         **asdict(block_costs(records_of_complete_blocks(run.records()[0]))),
         "false_alarms": {"rows": alarms, "of": varying, "level": 0.05, "called": found.called},

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from harness.answers.measured import Failure, Measured, failures_of
+from harness.answers.memory_timeline import MemoryTimeline
 from harness.answers.notes import Note, Unpaired
 from harness.answers.shortfall import EXIT_CODE, shortfall_of_rows
 from harness.answers.sides import SubjectFacts, differences
@@ -27,6 +29,15 @@ _ORDER = {name: place for place, name in enumerate(_KNOWN)}
 
 
 @dataclass(frozen=True, slots=True)
+class BlockPair:
+    """The samples of one block, in the row's unit; None where a side has no undisturbed one there."""
+
+    block: int
+    old: float | None
+    new: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A finished comparison, ready to be rendered.
 
@@ -35,6 +46,7 @@ class Comparison:
     `tainted` the repeats left out, `taint_kinds` how many of them have each kind of taint.
     `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     `shortfall` says why too little was measured for an answer (`answers.shortfall`), None where there is enough.
+    `pairs` are the samples behind each row, by its key and in the order of the blocks.
     """
 
     old: SubjectFacts
@@ -54,6 +66,8 @@ class Comparison:
     floors: tuple[Mapping[str, Any], ...] = ()  # of the run, as run.json holds them
     problems: tuple[Problem, ...] = ()  # what could not be read
     shortfall: str | None = None
+    pairs: Mapping[tuple[str, str, str, str], tuple[BlockPair, ...]] = field(default_factory=dict)
+    timelines: tuple[MemoryTimeline, ...] = ()  # of the memory pass on a GPU
 
     @property
     def measured(self) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:
@@ -89,6 +103,7 @@ def compare_subjects(
     margins: MarginTable,
     machine: Mapping[str, Any],
     preset: str,
+    pairs: pd.DataFrame | None = None,
     run_path: Path | None = None,
     floors: Sequence[Mapping[str, Any]] = (),
     exact_only: Collection[tuple[str, str]] = frozenset(),
@@ -112,6 +127,7 @@ def compare_subjects(
         margins: the preset's margin table.
         machine: the run's machine facts, with at least "name".
         preset: the preset's name.
+        pairs: `store.pairs.pairs_frame` of the same runs and sides; without it a block's two samples are its pair.
         run_path: where the records lie.
         floors: the run's floors, as run.json holds them.
         exact_only: (model, writer) pairs of which only exact metrics are judged.
@@ -137,8 +153,12 @@ def compare_subjects(
     tables = [_by_row(sides[side.name], blocks) for side in (old, new)]
     counts = [_tainted_by_row(samples if tainted is None else tainted, side.name) for side in (old, new)]
     everything = set().union(*tables, *counts)
+    rounds = {} if pairs is None else _pairs_by_row(pairs, blocks)
     inputs = [
-        _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired)
+        replace(
+            _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired),
+            **rounds.get(key, {}),
+        )
         for key in sorted(everything, key=_sort_key)
     ]
     rows = judge([row for row in inputs if not _never_failed(row)], q_level=q_level, looks=looks)
@@ -161,6 +181,7 @@ def compare_subjects(
         taint_kinds=dict(taint_kinds or {}),
         problems=tuple(problems),
         shortfall=shortfall or shortfall_of_rows(rows, old.name, new.name, told),
+        pairs={row.key: _pairs(*(side.get(row.key, ("", ()))[1] for side in tables)) for row in rows},
     )
 
 
@@ -195,6 +216,26 @@ def _by_row(side: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_
         entry = found.setdefault((metric, device, model, variant), (str(unit), []))
         entry[1].append((blocks[str(run), int(block)], float(value)))
     return {key: (unit, tuple(values)) for key, (unit, values) in found.items()}
+
+
+def _pairs_by_row(pairs: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_Key, dict[str, Any]]:
+    """Return the fields `pairs` and `pairs_dropped` of a row's input, by row key."""
+    whole, dropped = dict[_Key, list[tuple[int, float, float]]](), Counter[_Key]()
+    columns = [*_KEY, *_BLOCK, "old", "new", "whole"]
+    for *names, run, block, old, new, is_whole in pairs[columns].itertuples(index=False):
+        metric, device, model, variant = (str(part) for part in names)
+        key = (metric, device, model, variant)
+        found = whole.setdefault(key, [])
+        if is_whole:
+            found.append((blocks[str(run), int(block)], float(old), float(new)))
+        else:
+            dropped[key] += 1
+    return {key: {"pairs": tuple(found), "pairs_dropped": dropped[key]} for key, found in whole.items()}
+
+
+def _pairs(old: _Samples, new: _Samples) -> tuple[BlockPair, ...]:
+    sides = dict(old), dict(new)
+    return tuple(BlockPair(block, *(side.get(block) for side in sides)) for block in sorted({*sides[0], *sides[1]}))
 
 
 def _tainted_by_row(table: pd.DataFrame, subject: str) -> dict[_Key, int]:
@@ -236,7 +277,14 @@ def _row_input(
         paired=paired,
         least_change=least_change(metric, unit),
         is_failure=name in FAILURES,
+        like=like_of(metric),
     )
+
+
+def like_of(metric: Metric | None) -> str | None:
+    """Return which rows have noise like this metric's: judged times of one operation and scope; None: of no other."""
+    timed = metric is not None and metric.judged and metric.unit == "seconds"
+    return f"{metric.operation} {metric.scope}" if metric is not None and timed else None
 
 
 def _is_judged(metric: Metric | None, exact_only: bool) -> bool:

@@ -15,8 +15,9 @@ from harness.answers.history import Check, History, machine_names, row_key
 from harness.answers.judging import compare_in_run
 from harness.answers.shortfall import shortfall_of_rows
 from harness.errors import UsageError
+from harness.measure.own_models import AS_IS
 from harness.measure.passes import OPERATIONS
-from harness.measure.presets import read_preset
+from harness.measure.presets import Cell, read_preset
 from harness.metrics import METRICS
 from harness.store.machines import this_machine
 from harness.store.runs import RunDirectory, runs_of
@@ -215,7 +216,11 @@ def _recheck(sides: Sides, findings: Sequence[Finding], samples: pd.DataFrame) -
         return None
     devices = {device for _, device, _, _ in keys if device != "-"} or {"cpu"}
     models = {model for _, _, model, _ in keys if model != "-"}
-    offered = [cell for cell in cells if cell.device in devices and (not models or cell.model in models)]
+    # What is no model of the zoo is in no preset: it is measured as the preset measures any of its kind.
+    own = [
+        Cell(device, model, AS_IS, "tf-load") for model in sorted(models) if "@" in model for device in sorted(devices)
+    ]
+    offered = [cell for cell in (*cells, *own) if cell.device in devices and (not models or cell.model in models)]
     if not offered:
         return None
     # What belongs to no model (importing TensorFlow) is measured beside any one of them.

@@ -11,11 +11,12 @@ import pandas as pd
 
 from harness.answers.common_cause import with_common_causes
 from harness.answers.lapses import Failing, Stopped, find_failing, find_stopped
+from harness.store.model_changes import ModelChange
 from harness.store.python_changes import PythonChange, ReleasesOfPython, python_minors
 from harness.verdict.appearance import find_appearances
 from harness.verdict.confirmation import Standing
 from harness.verdict.course import Course, Finding, group_changes
-from harness.verdict.history import MARGIN, Each, find_changes, is_long_enough
+from harness.verdict.history import MARGIN, Each, is_long_enough, search_changes
 from harness.verdict.rows import Row
 
 FEWEST_LATER = 3
@@ -31,7 +32,7 @@ class History:
 
     `groups` names what the parts of a finding's group are (machine, …, what is measured), `labels` the places of each
     axis (release names, commits, nights), by the group's part before the last. Of `courses`, `too_short` have too few
-    values to show a change and were not looked at.
+    values to show a change and were not looked at. `untold` are changes that may be noise of two modes.
     """
 
     groups: tuple[str, ...]
@@ -43,6 +44,7 @@ class History:
     order: str | None = None  # what is to be said of the order of the places
     failing: tuple[Failing, ...] = ()
     stopped: tuple[Stopped, ...] = ()
+    untold: tuple[Finding, ...] = ()
 
     def label(self, finding: Finding, place: int) -> str:
         """Return what a place of a finding's axis is called."""
@@ -77,6 +79,7 @@ class HistorySection:
     history: History
     checks: tuple[Check, ...]
     pythons: tuple[PythonChange | ReleasesOfPython, ...] = ()  # where the Python changed, which no series goes over
+    models: tuple[ModelChange, ...] = ()  # where a model did, under its name
 
     @property
     def is_worse(self) -> bool:
@@ -108,7 +111,7 @@ def find_history(
         q_level: accepted false discovery rate over all courses.
         results: the same with what failed, where that is no value; by default the points.
         order: what is to be said of the order of the places.
-        each: as `find_changes` takes it.
+        each: as `search_changes` takes it.
     """
     labels: dict[tuple[str, ...], list[str]] = {}
     courses: list[Course] = []
@@ -117,10 +120,8 @@ def find_history(
         codes, uniques = pd.factorize(part["label"])
         labels[names] = [str(label) for label in uniques]
         courses += _courses(part.assign(place=codes), names, measured)
-    changes = (
-        *find_changes(courses, margin=margin, q_level=q_level, each=each),
-        *find_appearances(courses, q_level=q_level),
-    )
+    search = search_changes(courses, margin=margin, q_level=q_level, each=each)
+    changes = (*search.changes, *find_appearances(courses, q_level=q_level))
     findings = with_common_causes(group_changes(changes), courses)
     too_short = sum(not is_long_enough(course) and min(course.values) > 0 for course in courses)
     counted = points if results is None else results
@@ -134,6 +135,7 @@ def find_history(
         order=order,
         failing=find_failing(counted, axis, measured),
         stopped=find_stopped(counted, axis, measured, FEWEST_LATER),
+        untold=group_changes(search.untold),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from harness.answers.call_notes import call_notes
 from harness.answers.comparison import Comparison, compare_subjects, exact_only_cells
 from harness.answers.installation_notes import installation_notes
+from harness.answers.memory_timeline import memory_timelines
 from harness.answers.notes import Looked
 from harness.answers.run_facts import floors_of, run_notes
 from harness.answers.shortfall import Places, places_of, shortfall_of_places
@@ -27,7 +28,8 @@ from harness.store.frame import (
     tainted_frame,
     tainted_repeats,
 )
-from harness.store.records import complete_blocks, records_of_complete_blocks, versions_said
+from harness.store.pairs import pairs_frame
+from harness.store.records import Problem, Record, complete_blocks, records_of_complete_blocks, versions_said
 from harness.store.runs import RunDirectory
 from harness.verdict.margins import MARGINS, Asked, margin_table
 
@@ -75,8 +77,35 @@ class Selection:
 EVERYTHING = Selection()
 
 
+@dataclass(frozen=True, slots=True)
+class RunTables:
+    """A run's records and the tables of them, read once for any number of comparisons."""
+
+    run: RunDirectory
+    records: Sequence[Record]
+    problems: tuple[Problem, ...]
+    repeats: pd.DataFrame
+    samples: pd.DataFrame
+    tainted: pd.DataFrame
+    failures: pd.DataFrame
+
+    @classmethod
+    def of(cls, run: RunDirectory) -> RunTables:
+        """Read a run.
+
+        Raises:
+            UsageError: it has no complete block.
+        """
+        records, problems = run.records()
+        if not complete_blocks(records):
+            raise UsageError(f"Run {run.run} has no finished block, so there is nothing to compare: measure again.")
+        repeats = repeats_of_run(run, records)
+        tables = (samples_frame(repeats), tainted_frame(repeats), failures_frame(repeats))
+        return cls(run, records, tuple(problems), repeats, *tables)
+
+
 def compare_in_run(
-    run: RunDirectory,
+    run: RunDirectory | RunTables,
     old: str,
     new: str,
     wanted: Selection = EVERYTHING,
@@ -87,7 +116,7 @@ def compare_in_run(
     """Judge two subjects of one run.
 
     Args:
-        run: the run.
+        run: the run, or its tables where they were read before.
         old, new: names of its subjects.
         wanted: the rows asked for.
         margins: asked for beside those of the run's preset.
@@ -96,24 +125,21 @@ def compare_in_run(
     Raises:
         UsageError: the run has no such subject, no complete block, or none of the rows that are wanted.
     """
+    given, run = run, run.run if isinstance(run, RunTables) else run
     facts: Mapping[str, Mapping[str, Any]] = {subject["name"]: subject for subject in run.facts["subjects"]}
     for name in (old, new):
         if name not in facts:
             raise UsageError(f"Run {run.run} did not measure {name}; it measured {', '.join(facts)}.")
-    records, problems = run.records()
-    repeats = repeats_of_run(run, records)
-    if not complete_blocks(records):
-        raise UsageError(f"Run {run.run} has no finished block, so there is nothing to compare: measure again.")
-    samples, tainted, failures = map(
-        wanted.of, (samples_frame(repeats), tainted_frame(repeats), failures_frame(repeats))
-    )
+    read = given if isinstance(given, RunTables) else RunTables.of(run)
+    records, repeats = read.records, read.repeats
+    samples, tainted, failures = map(wanted.of, (read.samples, read.tainted, read.failures))
     if all(wanted.lacks(table) for table in (samples, tainted, failures)):
         raise UsageError(f"Run {run.run} has no results that match --operation, --device and --model: select more.")
     versions = versions_said(records)
     preset, looks = run.facts["preset"], _looks(run)
     exact_only = exact_only_cells(preset)
     places = places_of(records_of_complete_blocks(records), (old, new), preset.get("groups", ()), exact_only)
-    return compare_subjects(
+    comparison = compare_subjects(
         samples,
         failures,
         SubjectFacts.of({**facts[old], **versions.get(old, {})}),
@@ -121,6 +147,7 @@ def compare_in_run(
         margins=margin_table(preset.get("time_margin", MARGINS[Kind.TIME]), preset.get("margins"), margins),
         machine=run.facts["machine"],
         preset=preset["name"],
+        pairs=wanted.of(pairs_frame(repeats, old, new)),
         run_path=run.path,
         exact_only=exact_only,
         shortfall=shortfall_of_places(wanted.of_places(places), (old, new)),
@@ -135,10 +162,11 @@ def compare_in_run(
             *((Looked(looks),) if looks else ()),
             *call_notes(records, (old, new)),
         ],
-        problems=problems,
+        problems=read.problems,
         looks=looks,
         q_level=q_level,
     )
+    return replace(comparison, timelines=memory_timelines(records, (old, new)))
 
 
 def _looks(run: RunDirectory) -> tuple[int, ...]:

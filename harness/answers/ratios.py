@@ -134,11 +134,24 @@ def _ratio(what: str, over: str, place: _Place, upper: _Blocks, lower: _Blocks) 
     if not pairs:
         return None
     above, below = (np.asarray(side) for side in zip(*pairs, strict=True))
-    mean = float(np.log(above / below).mean())
+    logs = np.log(above / below)
     low = high = None
     if len(pairs) >= FEWEST_BLOCKS:
-        low, high = (math.exp(end) for end in paired(below, above).interval())
+        low, high = (math.exp(end) for end in paired(logs).interval())
     subject, device, model, variant, metric = place
     difference_s = float((above - below).mean()) if metric in ("call_p50_s", "call_first_s") else None
     runs = tuple(dict.fromkeys(run for run, _ in common))
-    return Ratio(what, over, subject, device, model, variant, math.exp(mean), low, high, len(pairs), runs, difference_s)
+    return Ratio(
+        what,
+        over,
+        subject,
+        device,
+        model,
+        variant,
+        math.exp(float(logs.mean())),
+        low,
+        high,
+        len(pairs),
+        runs,
+        difference_s,
+    )

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.metrics import CELL_FAILED, METRICS, Kind
 from harness.store.export import record_samples
 from harness.store.known_releases import known_releases
+from harness.store.model_changes import ModelChange, model_changes
 from harness.store.python_changes import PythonChange, ReleasesOfPython, python_changes, releases_by_python
 from harness.store.records import Problem
 from harness.store.runs import runs_of
@@ -38,12 +39,13 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class RecordsHistory:
-    """What changed over releases, and over nights of one release; and where the Python changed."""
+    """What changed over releases, and over nights of one release; and where the Python or a model changed."""
 
     releases: History
     nights: History
     releases_of_pythons: tuple[ReleasesOfPython, ...]
     python_changes: tuple[PythonChange, ...]
+    model_changes: tuple[ModelChange, ...]
 
 
 def judged_samples(root: Path, machine: str | None = None) -> Judged:
@@ -77,6 +79,7 @@ def ask_history(judged: Judged, margin: float = MARGIN) -> RecordsHistory:
         find_history(nights, axis=("machine", "environment", "subject"), measured="metric", margin=margin),
         tuple(releases_by_python(samples, machines, judged.order)),
         tuple(python_changes(samples, machines)),
+        tuple(model_changes(samples, machines)),
     )
 
 

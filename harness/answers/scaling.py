@@ -18,6 +18,15 @@ LAYERS = "layers"
 _LADDERS = {"mlp": BYTES, "conv": BYTES, "transformer": BYTES, "deep": LAYERS}
 
 
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One model of a ladder: its size (bytes or layers) and what it costs in seconds."""
+
+    model: str
+    size: float
+    cost_s: float
+
+
 _Place = tuple[str, str, str, str, str]  # subject, device, metric, family, variant
 _Rungs = dict[str, tuple[float, float]]  # by model: its size and what it costs
 
@@ -36,6 +45,7 @@ class Course:
     models: tuple[str, ...]
     missing: tuple[str, ...]  # rungs between these that have no untainted sample
     growth: Growth | None
+    rungs: tuple[Rung, ...] = ()  # by size
 
 
 def ask_scaling(source: Source, subjects: Sequence[str] = ()) -> Telling[Course]:
@@ -109,7 +119,8 @@ def _size(by_writer: Mapping[str, float], variant: str) -> float | None:
 def _course(place: _Place, run: str, rungs: _Rungs) -> Course:
     ordered = dict(sorted(rungs.items(), key=lambda rung: rung[1]))
     fitted = growth([size for size, _ in ordered.values()], [cost for _, cost in ordered.values()])
-    return Course(*place, run, _LADDERS[place[3]], tuple(ordered), _missing(place[3], rungs), fitted)
+    measured = tuple(Rung(model, size, cost) for model, (size, cost) in ordered.items())
+    return Course(*place, run, _LADDERS[place[3]], tuple(ordered), _missing(place[3], rungs), fitted, measured)
 
 
 def _missing(family: str, rungs: _Rungs) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from harness.measure.presets import Cell
 from harness.measure.room import TOO_LARGE
 from harness.metrics import METRICS, Kind
 from harness.store.records import Record
-from harness.store.taints import concerning, kind_of
+from harness.store.taints import concerning, described, kind_of
 from harness.verdict.rows import Reason, Row, Verdict
 
 EXIT_CODE = 3
@@ -181,7 +181,7 @@ def _outcome(record: Record, exact_only: bool) -> Outcome:
         case "ok":
             if _is_calm(record, exact_only):
                 return Outcome(Fate.MEASURED)
-            return Outcome(Fate.DISTURBED, ", ".join(sorted({kind_of(taint) for taint in record["taints"]})))
+            return Outcome(Fate.DISTURBED, ", ".join(sorted({described(kind_of(taint)) for taint in record["taints"]})))
         case "unsupported":
             return Outcome(Fate.NO_ROOM if reason.startswith(TOO_LARGE) else Fate.UNSUPPORTED, reason)
         case _:
@@ -217,8 +217,8 @@ def _loss(outcomes: Mapping[str, Outcome], sides: tuple[str, str] | None) -> tup
 _CAUSES = {
     Fate.NO_ROOM: ("for want of room ({})", "Make room, or choose smaller models with --model."),
     Fate.DISTURBED: (
-        "because other work on this machine disturbed every measurement ({})",
-        "Repeat the run when the machine is idle: `savedmodel-bench doctor` says what disturbs.",
+        "because every measurement was disturbed ({})",
+        "Repeat the run when the machine is idle: `savedmodel-bench doctor` says what disturbs it.",
     ),
     Fate.FAILED: (
         "because they failed ({})",

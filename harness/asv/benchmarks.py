@@ -108,7 +108,7 @@ def _understood(definition: Any) -> AsvBenchmark | None:
     """Return the benchmark with its rows, None for one that reports no metric of this project."""
     try:
         function = definition["name"].rpartition(".")[2]
-        metric = METRICS.get(function.removeprefix("track_"))
+        metric = METRICS.get(function.removeprefix("track_").removeprefix("own_"))
         if metric is None or not function.startswith("track_"):
             return None
         names = definition["param_names"]

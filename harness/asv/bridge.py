@@ -7,9 +7,10 @@ from pathlib import Path
 
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import narrow, read_preset
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models
 from harness.measure.progress import Silent
 from harness.measure.run import measure
+from harness.planning.own_models import read_model, registered
 from harness.releases.environments import describe, identified
 from harness.store.known_releases import known_releases
 from harness.store.machines import this_machine
@@ -26,7 +27,7 @@ def measure_cell(
         release_name: a release of releases.toml.
         python: the interpreter that has it, as asv's environment names it.
         device: "cpu" or "gpu".
-        model: the model's name; None for the import alone.
+        model: the model's name, of the zoo or of models.toml; None for the import alone.
         python_minor: the interpreter's minor version; None: the one that the release is measured under by itself.
 
     Returns:
@@ -38,7 +39,7 @@ def measure_cell(
     release = known_releases(root).find(release_name)
     environment = dataclasses.replace(identified(describe(release, root, python=python_minor)), python=python)
     whole = read_preset("asv")
-    preset = narrow(whole, devices=[device], models=model) if model else dataclasses.replace(whole, groups=())
+    preset = _narrowed(root, whole, device, model) if model else dataclasses.replace(whole, groups=())
     plan = Plan(
         kind="asv",
         preset=preset,
@@ -51,3 +52,12 @@ def measure_cell(
     if outcome.interrupted:
         raise KeyboardInterrupt
     return records_of_complete_blocks(outcome.run.records()[0])
+
+
+def _narrowed(root: Path, whole: Preset, device: str, model: str) -> Preset:
+    """Return the preset with one model, which may be one of `models.toml` ("basic-pitch@3fa91c2b")."""
+    called = model.partition("@")[0]
+    asked = registered(root).get(called)
+    if asked is not None:
+        whole = with_own_models(whole, [read_model(asked)], alone=True)
+    return narrow(whole, devices=[device], models=model)

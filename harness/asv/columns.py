@@ -17,20 +17,27 @@ from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.asv.result_file import NotAsvResults, ResultFile, join_parameters, parse_result_file
 
-FORMAT = 2
+if TYPE_CHECKING:  # it imports scipy, which takes a second
+    from harness.verdict.history import Each
+
+FORMAT = 3
 """Layout of the cache file; one of another layout is not read."""
 
 _SETTLED_NS = 2_000_000_000
 """A file changed so shortly before the cache was written may change again within its clock's tick: it is read again."""
 
-_ARRAYS = {"file": "int32", "series": "int32", "value": "float64", "status": "int8", "count": "int32"}
+_KINDS = {"file": "i", "series": "i", "value": "d", "status": "b", "count": "i", "samples": "d"}
+"""Types of the arrays (int32, float64, int8): Python's and NumPy's have one letter."""
+
+_TOGETHER = 20
+"""Files that are read by one process at a time: the names of their series are told once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +78,14 @@ class Columns:
     samples: NDArray[np.float64]
 
 
-def read_columns(directory: Path, paths: Collection[Path], *, cache: Path | None = None) -> Columns:
+def read_columns(directory: Path, paths: Collection[Path], *, cache: Path | None = None, each: Each = map) -> Columns:
     """Return the rows of result files, reading only those that the cache does not hold as they are now.
 
     Args:
         directory: what the stored paths are relative to.
         paths: the files, below it.
         cache: where the cache lies; None reads everything and keeps nothing. One that cannot be written is no error.
+        each: maps a function over lists of files, in their order; one that uses several processes saves time.
     """
     kept = _load(cache) if cache is not None else None
     known = {} if kept is None else {file.path: place for place, file in enumerate(kept.files)}
@@ -96,10 +104,8 @@ def read_columns(directory: Path, paths: Collection[Path], *, cache: Path | None
             fresh.append((path, ReadFile(name, facts.st_size, facts.st_mtime_ns)))
     if kept is not None and not fresh and len(still) == len(kept.files):
         return kept
-    builder = _Builder(_only(kept, still) if kept is not None else None)
-    for path, file in fresh:
-        builder.read(path, file)
-    columns = builder.columns()
+    batches = [fresh[at : at + _TOGETHER] for at in range(0, len(fresh), _TOGETHER)]
+    columns = _joined([*([_only(kept, still)] if kept is not None else []), *each(_read, batches)])
     if cache is not None:
         _save(cache, columns)
     return columns
@@ -113,17 +119,22 @@ def cache_path(directory: Path) -> Path:
     return folder / "savedmodel-bench" / "asv" / f"{name}.npz"
 
 
-class _Builder:
-    """Collects rows, beginning with those of earlier columns."""
+def _read(files: Sequence[tuple[Path, ReadFile]]) -> Columns:
+    """Read some files: their rows, or why they have none."""
+    builder = _Builder()
+    for path, file in files:
+        builder.read(path, file)
+    return builder.columns()
 
-    def __init__(self, earlier: Columns | None) -> None:
-        self._earlier = earlier
-        self._files: list[ReadFile] = list(earlier.files) if earlier else []
-        self._names: dict[Series, int] = {name: at for at, name in enumerate(earlier.names)} if earlier else {}
+
+class _Builder:
+    """Collects rows."""
+
+    def __init__(self) -> None:
+        self._files: list[ReadFile] = []
+        self._names: dict[Series, int] = {}
         self._codes: dict[Any, list[int]] = {}
-        self._rows = {"file": array("i"), "series": array("i"), "status": array("b"), "count": array("i")}
-        self._value = array("d")
-        self._samples = array("d")
+        self._rows: dict[str, array[Any]] = {name: array(kind) for name, kind in _KINDS.items()}
 
     def read(self, path: Path, file: ReadFile) -> None:
         """Add one file: its rows, or why it has none."""
@@ -158,22 +169,34 @@ class _Builder:
             rows["series"].extend(codes)
             rows["file"].extend([place] * len(codes))
             rows["status"].extend(entry.statuses)
-            self._value.extend(entry.values)
+            rows["value"].extend(entry.values)
             if entry.samples is None:
                 rows["count"].extend([0] * len(codes))
                 continue
             for some in entry.samples:
                 rows["count"].append(len(some))
-                self._samples.extend(some)
+                rows["samples"].extend(some)
 
     def columns(self) -> Columns:
         """Return all rows that were collected."""
-        new: dict[str, Any] = {name: np.array(self._rows[name], dtype=_ARRAYS[name]) for name in self._rows}
-        new["value"] = np.array(self._value, dtype=np.float64)
-        new["samples"] = np.array(self._samples, dtype=np.float64)
-        if self._earlier is not None:
-            new = {name: np.concatenate([getattr(self._earlier, name), rows]) for name, rows in new.items()}
-        return Columns(files=tuple(self._files), names=tuple(self._names), **new)
+        rows: dict[str, Any] = {name: np.array(column) for name, column in self._rows.items()}
+        return Columns(files=tuple(self._files), names=tuple(self._names), **rows)
+
+
+def _joined(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of all parts, each series with one place in the list of names."""
+    names: dict[Series, int] = {}
+    files: list[ReadFile] = []
+    columns: dict[str, list[NDArray[Any]]] = {name: [np.array([], dtype=kind)] for name, kind in _KINDS.items()}
+    for part in parts:
+        places = np.array([names.setdefault(name, len(names)) for name in part.names], dtype=np.int32)
+        for name in columns:
+            columns[name].append(getattr(part, name))
+        columns["series"][-1] = places[part.series]
+        columns["file"][-1] = part.file + np.int32(len(files))
+        files += part.files
+    rows: dict[str, Any] = {name: np.concatenate(held) for name, held in columns.items()}
+    return Columns(files=tuple(files), names=tuple(names), **rows)
 
 
 def _only(columns: Columns, places: Sequence[int]) -> Columns:
@@ -210,8 +233,7 @@ def _save(path: Path, columns: Columns) -> None:
             np.savez(
                 file,
                 texts=np.frombuffer(texts, dtype=np.uint8),
-                samples=columns.samples,
-                **{f"row_{name}": getattr(columns, name) for name in _ARRAYS},
+                **{f"row_{name}": getattr(columns, name) for name in _KINDS},
             )
         temporary.replace(path)
     except OSError:
@@ -226,15 +248,14 @@ def _load(path: Path) -> Columns | None:
             texts = json.loads(stored["texts"].tobytes())
             if texts["format"] != FORMAT:
                 return None
-            arrays = {name: stored[f"row_{name}"].astype(kind, copy=False) for name, kind in _ARRAYS.items()}
-            samples = stored["samples"].astype(np.float64, copy=False)
+            arrays = {name: stored[f"row_{name}"].astype(kind, copy=False) for name, kind in _KINDS.items()}
         files = tuple(ReadFile(**{**facts, "flaws": tuple(facts["flaws"])}) for facts in texts["files"])
         names = tuple((str(benchmark), str(version), str(values)) for benchmark, version, values in texts["names"])
     except Exception:  # whatever is wrong with a cache, the files are there to be read
         return None
-    rows = {len(column) for column in arrays.values()}
-    if len(rows) != 1 or int(arrays["count"].sum()) != len(samples):
+    rows = {len(column) for name, column in arrays.items() if name != "samples"}
+    if len(rows) != 1 or int(arrays["count"].sum()) != len(arrays["samples"]):
         return None
     if max(rows) and (arrays["file"].max() >= len(files) or arrays["series"].max() >= len(names)):
         return None
-    return Columns(files=files, names=names, samples=samples, **arrays)
+    return Columns(files=files, names=names, **arrays)

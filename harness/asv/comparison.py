@@ -127,7 +127,9 @@ def find_commit(history: AsvHistory, name: str, *, elsewhere: str | None = None)
         if wanted in found:
             return wanted
         if len(found) > 1:
-            raise UsageError(f"{name} begins {len(found)} commits with results ({found[0][:12]}, …): give more of it.")
+            raise UsageError(
+                f"{name} matches {len(found)} commits with results ({found[0][:12]}, …): write more of the hash."
+            )
         if found:
             return found[0]
     newest = history.values.dropna(subset=["date"]).sort_values("date")["commit"]

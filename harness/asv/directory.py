@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from harness.asv.columns import Columns, ReadFile, cache_path, read_columns
 from harness.asv.result_file import Status, as_text
 from harness.errors import UsageError
 from harness.store.records import Problem
+
+if TYPE_CHECKING:  # it imports scipy, which takes a second
+    from harness.verdict.history import Each
 
 SERIES_KEY = ["machine", "environment", "benchmark", "version", "parameters"]
 """The columns of `AsvHistory.values` that name a series: what asv draws as one line, if the version never changes."""
@@ -78,12 +81,13 @@ class AsvHistory:
         return rows
 
 
-def read_asv_directory(path: Path, *, cached: bool = True) -> AsvHistory:
+def read_asv_directory(path: Path, *, cached: bool = True, each: Each = map) -> AsvHistory:
     """Read asv's results_dir.
 
     Args:
         path: the directory that holds benchmarks.json and a folder for each machine; a machine's folder will do.
         cached: read only files that have changed since the last call, and remember what was read.
+        each: as `read_columns` takes it.
 
     Raises:
         UsageError: there is no such directory, or no asv result file in it.
@@ -91,7 +95,7 @@ def read_asv_directory(path: Path, *, cached: bool = True) -> AsvHistory:
     if not path.is_dir():
         raise UsageError(f"{path} is no directory: give the results_dir of an asv.conf.json.")
     files = [file for pattern in ("*.json", "*/*.json") for file in path.glob(pattern) if file.name not in _NOT_RESULTS]
-    columns = read_columns(path, files, cache=cache_path(path) if cached else None)
+    columns = read_columns(path, files, cache=cache_path(path) if cached else None, each=each)
     problems = [Problem(path / file.path, None, file.refusal) for file in columns.files if file.refusal is not None]
     if len(problems) == len(columns.files):
         raise UsageError(f"{path} holds no asv result file: give the results_dir of an asv.conf.json.")

@@ -43,7 +43,7 @@ def history_of_commits(
         margin: the change that does not matter.
         program: how the user calls this command.
         repository: whose log orders the commits; by default the one that asv.conf.json names.
-        each: as `find_changes` takes it.
+        each: as `search_changes` takes it.
 
     Raises:
         UsageError: no result is of that machine; the repository is none.
@@ -91,8 +91,13 @@ def in_order(values: pd.DataFrame, results: Path, repository: Path | None = None
         told = "Commits are ordered by their dates: no repository is at hand (--repo DIR names one)."
         told += f" {same} have the same second as another and share its place." if same else ""
     place = {name: number for number, name in enumerate(names)}
-    commit = values["commit"].astype(str)
-    ordered = values.assign(label=commit.map(labels), place=commit.map(place).astype(np.int64))
+    # Millions of values are of some hundred commits: each one's label and place are looked up once.
+    commit = values["commit"].astype("category").cat
+    known_names = [str(name) for name in commit.categories]
+    ordered = values.assign(
+        label=np.array([labels.get(name) for name in known_names], dtype=object)[commit.codes],
+        place=np.array([place.get(name, -1) for name in known_names], dtype=np.int64)[commit.codes],
+    )
     return ordered.sort_values([*_AXIS, "place"], kind="stable"), told
 
 

@@ -55,7 +55,7 @@ def _commits_since(rows: pd.DataFrame, table: pd.DataFrame) -> list[int | None]:
     places: dict[tuple[str, str], dict[str, int]] = {}
     for names, part in rows.groupby(["machine", "environment"], observed=True, sort=False):
         machine, environment = (str(name) for name in cast(tuple[object, object], names))
-        commits = dict.fromkeys(part["commit"].astype(str))
+        commits = [str(commit) for commit in part["commit"].unique()]
         places[machine, environment] = {commit: place for place, commit in enumerate(commits)}
     found: list[int | None] = []
     known = table["commit"] if "commit" in table else [None] * len(table)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.answers.judging import compare_in_run
 from harness.answers.notes import BlocksAdded
-from harness.commands.shared.output import add_output, command_name, output_of, say_all
+from harness.commands.shared.output import add_output, command_name, output_of, page_of_run, say_all
 from harness.commands.shared.plan import add_plan, everything_judged, request_of
 from harness.commands.shared.session import INTERRUPTED, measure_request
 from harness.errors import UsageError
@@ -24,6 +24,7 @@ from harness.report.comparison import report_bench
 from harness.report.document import Command
 from harness.report.forecast import report_forecast
 from harness.report.numbers import count
+from harness.report.pages.comparison import with_comparison_page
 
 HELP = "compare the two newest stable releases within ten minutes; running it again adds measurements"
 REPORT_S = 10.0
@@ -92,12 +93,12 @@ def _bench(options: argparse.Namespace) -> int:
     say_all(comparison.problems)
     if outcome.blocks_before:
         comparison = replace(comparison, notes=(BlocksAdded(outcome.blocks_before), *comparison.notes))
-    report = report_bench(
-        comparison,
-        settle_command=[command_name(), "compare", old, new, "--preset", comparison.preset],
-        next_commands=_next_commands(old, new, [release.name for release in usable]),
-    )
-    code = output_of(options).put(replace(report, everything=everything_judged(comparison, request)))
+    next_commands = _next_commands(old, new, [release.name for release in usable])
+    settle = [command_name(), "compare", old, new, "--preset", comparison.preset]
+    report = report_bench(comparison, settle_command=settle, next_commands=next_commands)
+    report = replace(report, everything=everything_judged(comparison, request))
+    report = with_comparison_page(report, comparison, next_commands, settle)
+    code = output_of(options).put(report, page=page_of_run(comparison))
     return INTERRUPTED if outcome.interrupted else code
 
 

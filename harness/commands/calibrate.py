@@ -1,4 +1,4 @@
-"""`savedmodel-bench calibrate`: a subject against itself, and what that says about this machine."""
+"""`savedmodel-bench calibrate`: a release against itself, and what that says about this machine."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from harness.report.forecast import report_forecast
 from harness.store.calibrations import write_calibration
 from harness.store.records import records_of_complete_blocks
 from harness.store.runs import RunDirectory
-from harness.store.taints import kind_of
+from harness.store.taints import described, kind_of
 from harness.verdict.calibration import FEWEST_BLOCKS
 
-HELP = "measure a release against itself to see how noisy this machine is and how to plan around it"
+HELP = "measure a release against itself: how noisy this machine is, and which changes it can detect"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +67,10 @@ def _useless(run: RunDirectory, root: Path) -> str:
     repeats = [record for record in records_of_complete_blocks(run.records()[0]) if record["cell"] is not None]
     kinds = [{kind_of(taint) for taint in record.get("taints") or ()} for record in repeats]
     counted = Counter(kind for found in kinds for kind in found).most_common()
-    named = ", ".join(f"{kind} in {number}" for kind, number in counted)
+    named = ", ".join(f"{described(kind)}: {number}" for kind, number in counted)
     return (
-        f"Calibration failed: {sum(map(bool, kinds))} of {len(repeats)} measurements were discarded ({named}), so too "
-        "few undisturbed ones are left. Run `savedmodel-bench doctor` to find the cause, then calibrate again on an "
+        f"Calibration failed: {sum(map(bool, kinds))} of {len(repeats)} measurements were discarded ({named}). Too few "
+        "undisturbed ones are left. Run `savedmodel-bench doctor` to find the cause, then calibrate again on an "
         f"idle machine. The records are in {run.path.relative_to(root)}."
     )
 
@@ -81,5 +81,5 @@ def _newest(root: Path, python: str | None) -> str:
     usable = installable(stable, python=python)
     if not usable:
         reason = obstacle(stable[-1], python=python) if stable else "releases.toml has no stable release."
-        raise UsageError(f"{reason} Or name a SUBJECT that is bound to an interpreter.")
+        raise UsageError(f"{reason} Or name a SUBJECT that is already installed (`savedmodel-bench releases add`).")
     return usable[-1].name

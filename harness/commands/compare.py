@@ -13,7 +13,7 @@ from harness.answers.comparison import Comparison
 from harness.answers.judging import Selection, compare_in_run
 from harness.commands.shared.arguments import margin
 from harness.commands.shared.asv_directory import compare_commits_of
-from harness.commands.shared.output import add_output, command_name, output_of, say_all
+from harness.commands.shared.output import add_output, command_name, output_of, page_of_run, say_all
 from harness.commands.shared.plan import SUBJECT, add_plan, everything_judged, plan_words, request_of
 from harness.commands.shared.session import INTERRUPTED, measure_request, say_end
 from harness.commands.shared.source import add_results
@@ -25,11 +25,12 @@ from harness.planning.request import Request
 from harness.releases.subjects import subject_name
 from harness.report.comparison import report_comparison
 from harness.report.forecast import report_forecast, split_sentence
+from harness.report.pages.comparison import with_comparison_page
 from harness.store.runs import open_run
 from harness.verdict.looks import PLANNED
 from harness.verdict.margins import require_known
 
-HELP = "measure two releases, interleaved in one run, and say what got slower, larger or worse"
+HELP = "measure two releases, interleaved in one run, and report regressions and improvements"
 
 _PLAN = {
     "preset": "quick", "blocks": None, "repeats": None, "budget": None, "isolation": "fork", "wheel": "auto",
@@ -60,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=margin,
         action="append",
         metavar="[PATTERN=]F",
-        help="ignore changes in time up to this fraction (default: the test plan's; with --results 0.1); "
+        help="ignore changes in time up to this fraction (default: the test plan's; 0.1 with --results); "
         "'load_*=0.02' sets it for some metrics; can be repeated",
     )
     add_results(parser, "compare two commits in the results of any asv project instead of measuring")
@@ -95,14 +96,17 @@ def run(options: argparse.Namespace) -> int:
         everything = everything_judged(comparison, request)
     say_all(comparison.problems)
     report = report_comparison(comparison, require_decision=options.require_decision, settle_command=settle)
-    return output_of(options).put(replace(report, everything=everything))
+    report = with_comparison_page(replace(report, everything=everything), comparison, settle_command=settle)
+    # What only reads results writes none: a run that was named has its page where --html says.
+    is_measured = options.run is None and options.results is None
+    return output_of(options).put(report, page=page_of_run(comparison) if is_measured else None)
 
 
 def _of_run(path: Path, request: Request) -> Comparison:
     """Judge two subjects of a run that exists."""
     stored = open_run(path)
     old, new = (subject_name(request.root, name, stored.facts["subjects"]) for name in request.subjects)
-    wanted = Selection(request.operations, request.devices, request.models)
+    wanted = Selection(request.operations, request.devices, request.chosen_models)
     return compare_in_run(stored, old, new, wanted, margins=request.margins)
 
 

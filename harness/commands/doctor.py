@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 from harness.commands.shared.output import add_output, output_of
 from harness.errors import UsageError
@@ -12,11 +13,14 @@ from harness.machine.floors import Floor, measure_floors
 from harness.machine.gpu.fitness import gpu_findings
 from harness.machine.host_fitness import host_findings
 from harness.machine.storage_fitness import existing, storage_findings
+from harness.measure.guard import what_guards
 from harness.measure.pinning import worker_environment
 from harness.releases.environments import BYTES_NEEDED, FOLDER, choose_wheel
 from harness.releases.fitness import release_findings
 from harness.releases.project import find_root
+from harness.report.cases import doctor_cases
 from harness.report.doctor import report_doctor
+from harness.report.pages.doctor import with_doctor_page
 from harness.store.runs import results_path
 
 HELP = "check whether this machine is suitable for benchmarking, with advice"
@@ -51,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     }
     findings: list[Finding] = [
         *host_findings(),
+        what_guards().finding(),
         *storage_findings(places),
         *release_findings(root),
         *gpu_findings(worker_environment(os.environ, results)),
@@ -64,4 +69,5 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(
                 f"The hardware lower bounds cannot be measured in {where} ({error.strerror}): free space there."
             ) from error
-    return output_of(options).put(report_doctor(findings, floors))
+    report = replace(report_doctor(findings, floors), cases=tuple(doctor_cases(findings)))
+    return output_of(options).put(with_doctor_page(report))

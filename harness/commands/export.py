@@ -20,8 +20,10 @@ HELP = "write every sample as a table: CSV, JSON or Parquet (docs/export.md)"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument("--format", choices=FORMATS, default="csv", help="default: csv")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the table there instead of printing it")
+    parser.add_argument("--format", choices=FORMATS, default="csv", help="format of the table (default: csv)")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the table to this file instead of printing it"
+    )
     add_results(parser, "export the samples of any asv project")
     add_machine(parser)
 

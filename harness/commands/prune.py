@@ -17,9 +17,13 @@ HELP = "compress the records of old runs; nothing is lost, all commands still re
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument(
-        "--older-than", type=positive, default=90, metavar="DAYS", help="only runs older than this (default: 90)"
+        "--older-than",
+        type=positive,
+        default=90,
+        metavar="DAYS",
+        help="compress only runs older than this many days (default: 90)",
     )
-    parser.add_argument("--apply", action="store_true", help="do it (default: print what would be done)")
+    parser.add_argument("--apply", action="store_true", help="compress them (default: only print what would be done)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,6 +45,6 @@ def run(options: argparse.Namespace) -> int:
             try:
                 after += pack(one)[1]
             except OSError as error:
-                raise UsageError(f"{one.path} could not be packed ({error}); it is as it was.") from error
-    print(f"{count(len(runs), 'run')} packed: {before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB.")
+                raise UsageError(f"{one.path} could not be compressed ({error}); it is unchanged.") from error
+    print(f"{count(len(runs), 'run')} compressed: {before / 2**20:.1f} MiB became {after / 2**20:.1f} MiB.")
     return 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from harness.answers.ratios import ask_ratios
 from harness.commands.shared.output import add_output, output_of, say_all
 from harness.commands.shared.source import add_source, source_of
+from harness.report.pages.ratios import ratios_page
 from harness.report.ratios import report_ratios
 
 HELP = "compare variants within each release: loaded vs original model, first vs later inference, save APIs"
@@ -23,4 +25,4 @@ def run(options: argparse.Namespace) -> int:
     """Print the answer; 0."""
     telling = ask_ratios(source_of(options), options.subjects)
     say_all(telling.problems)
-    return output_of(options).put(report_ratios(telling))
+    return output_of(options).put(replace(report_ratios(telling), page=ratios_page(telling)))

@@ -17,6 +17,7 @@ from harness.commands.shared.arguments import python_minor
 from harness.commands.shared.plan import SUBJECT
 from harness.errors import UsageError
 from harness.planning.installing import installed
+from harness.releases.beside import LOCKS as BESIDE
 from harness.releases.entries import add_releases, date_of, new_releases
 from harness.releases.environments import choose_wheel, describe, obstacle
 from harness.releases.interpreters import add_interpreter
@@ -34,37 +35,59 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's actions, each with its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    listing = actions.add_parser("list", help="list all releases and their environments")
-    listing.add_argument("--format", choices=("table", "json"), default="table", help="default: table")
-    listing.add_argument("--wheel", choices=("auto", *WHEELS), default="auto", help="default: by what the machine has")
-    listing.add_argument("--policy", choices=POLICIES, help="default: what releases.toml says")
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text)
 
-    adding = actions.add_parser("add", help="add a TensorFlow that is already installed")
-    adding.add_argument("--python", type=Path, required=True, help="its Python interpreter; nothing is installed there")
+    listing = action("list", "list all releases and their environments")
+    listing.add_argument("--format", choices=("table", "json"), default="table", help="format (default: table)")
+    listing.add_argument(
+        "--wheel",
+        choices=("auto", *WHEELS),
+        default="auto",
+        help="show environments of this build of TensorFlow (default: by what this machine has)",
+    )
+    listing.add_argument(
+        "--policy",
+        choices=POLICIES,
+        help="show environments with dependencies as of this date (default: what releases.toml says)",
+    )
+
+    adding = action("add", "add a TensorFlow that is already installed as a release")
+    adding.add_argument(
+        "--python", type=Path, required=True, help="Python interpreter that has TensorFlow; nothing is installed there"
+    )
     adding.add_argument("--name", required=True, help="name of the release")
-    adding.add_argument("--date", type=_date, help="its place in the history (default: the date of its version)")
+    adding.add_argument(
+        "--date", type=_date, help="date by which it is ordered among the releases (default: its version's)"
+    )
 
-    syncing = actions.add_parser("sync", help="add new stable releases and candidates of the package index")
+    syncing = action("sync", "add new stable releases and candidates of the package index")
     syncing.add_argument("--dry-run", action="store_true", help="only say what would be added")
 
-    installing = actions.add_parser(
-        "install", help="install releases, and keep the wheels of nightlies, measuring nothing"
-    )
+    installing = action("install", "install releases, and keep the wheels of nightlies, without measuring")
     installing.add_argument("names", nargs="+", metavar="RELEASE", help=SUBJECT)
     installing.add_argument(
-        "--wheel", choices=("auto", *WHEELS), default="auto", help="default: by what the machine has"
+        "--wheel",
+        choices=("auto", *WHEELS),
+        default="auto",
+        help="build of TensorFlow to install (default: by what this machine has)",
     )
-    installing.add_argument("--policy", choices=POLICIES, help="default: what releases.toml says")
     installing.add_argument(
-        "--python", type=python_minor, metavar="3.N", help="default: the newest that has wheels for all"
+        "--policy", choices=POLICIES, help="date of the dependencies (default: what releases.toml says)"
+    )
+    installing.add_argument(
+        "--python",
+        type=python_minor,
+        metavar="3.N",
+        help="Python to install for (default: the newest that has wheels for all)",
     )
 
-    locking = actions.add_parser("lock", help="pin the dependencies of releases again")
-    locking.add_argument("names", nargs="*", metavar="RELEASE", help="default: all")
-    locking.add_argument("--policy", choices=POLICIES, action="append", help="default: both")
-    locking.add_argument("--wheel", choices=WHEELS, action="append", help="default: both")
+    locking = action("lock", "pin the dependencies of releases again")
+    locking.add_argument("names", nargs="*", metavar="RELEASE", help="releases to lock (default: all)")
+    locking.add_argument("--policy", choices=POLICIES, action="append", help="lock only this policy (default: both)")
+    locking.add_argument("--wheel", choices=WHEELS, action="append", help="lock only this build (default: both)")
 
-    actions.add_parser("check", help="say which locks are missing or stale")
+    action("check", "report locks that are missing or out of date")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -240,7 +263,7 @@ def check_locks(root: Path) -> int:
                     elif lock.unresolvable is not None:
                         notes.append(f"{shown} cannot be resolved: {lock.unresolvable}")
     for path in sorted((root / "locks").glob("*/*.txt")):
-        if path not in expected:
+        if path not in expected and path.parent.name != BESIDE:
             complaints.append(f"{path.relative_to(root)} belongs to no release of {manifest.path.name}: delete it.")
     for line in (*notes, *complaints):
         print(line)
@@ -254,7 +277,9 @@ def _selected(manifest: Manifest, names: list[str]) -> list[Release]:
     releases = [manifest.find(name) for name in names]
     for release in releases:
         if release.python is not None:
-            raise UsageError(f"{release.name} is bound to an interpreter and has no lock: name other releases.")
+            raise UsageError(
+                f"{release.name} is a TensorFlow that is already installed and has no lock: name other releases."
+            )
     return releases
 
 

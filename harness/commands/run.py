@@ -18,6 +18,7 @@ from harness.planning.forecast import forecast
 from harness.planning.pythons import groups_of_subjects
 from harness.planning.request import Request
 from harness.report.forecast import report_forecast
+from harness.report.pages.numbers import with_run_page
 from harness.report.run import report_run
 
 HELP = "measure any number of releases, interleaved in one run, and print their numbers"
@@ -43,9 +44,13 @@ def run(options: argparse.Namespace) -> int:
         told = "; ".join(f"Python {python}: {', '.join(names)}" for python, names in groups)
         if output.form == "json" or output.path is not None:
             raise UsageError(
-                f"No Python is here for all of these ({told}), and one report is of one run: run them separately."
+                f"No Python on this machine has wheels for all of these ({told}), and a report is about one run: run "
+                "them separately."
             )
-        print(f"No Python is here for all of these, so there is a run for each. {told}.", file=sys.stderr)
+        print(
+            f"No Python on this machine has wheels for all of these, so there is a run for each. {told}.",
+            file=sys.stderr,
+        )
     subjects, worst = sum(len(names) for _, names in groups), 0
     for python, names in groups:
         budget_s = None if request.budget_s is None else request.budget_s * len(names) / subjects
@@ -69,6 +74,7 @@ def _run_together(request: Request, output: Output) -> int:
     say_all(facts.problems)
     everything = shlex.join([command_name(), "export", "--machine", outcome.run.machine, "--format", "json"])
     report = replace(report_run(medians, facts, spawned), everything=everything)
+    report = with_run_page(report, medians, facts)
     if output.form == "json":  # which a program reads: the notes are for who looks on
         say_all(f"Note: {sentence}" for sentence in report.notes)
     names = [subject["name"] for subject in outcome.run.facts["subjects"]]

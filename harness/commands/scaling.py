@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from harness.answers.scaling import ask_scaling
 from harness.commands.shared.output import add_output, output_of, say_all
 from harness.commands.shared.source import add_source, source_of
+from harness.report.pages.scaling import scaling_page
 from harness.report.scaling import report_scaling
 
-HELP = "how the time of each operation grows with a model's bytes and layers"
+HELP = "show how the time of each operation grows with the model's size in bytes and layers"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,4 +25,4 @@ def run(options: argparse.Namespace) -> int:
     """Print the answer; 0."""
     telling = ask_scaling(source_of(options), options.subjects)
     say_all(telling.problems)
-    return output_of(options).put(report_scaling(telling))
+    return output_of(options).put(replace(report_scaling(telling), page=scaling_page(telling)))

@@ -7,20 +7,24 @@ import argparse
 import pandas as pd
 
 from harness.answers.confirmation import SAME_RELEASE, Confirmations
+from harness.answers.courses import courses_of_releases, steps_between_releases
 from harness.answers.history import Check, HistorySection, standings
-from harness.answers.records_history import ask_history, judged_samples
+from harness.answers.records_history import Judged, ask_history, judged_samples
 from harness.answers.summary import SpawnedRuns, summary
 from harness.asv.directory import AsvHistory
 from harness.asv.history import history_of_commits
 from harness.asv.summary import asv_summary
 from harness.commands.shared.asv_directory import read_results
-from harness.commands.shared.cores import each_on_all_cores
+from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.source import add_machine, add_results, require_machine
 from harness.releases.project import find_root
 from harness.report.asv_summary import asv_summary_csv, report_asv_summary
+from harness.report.document import Report
 from harness.report.formats import FORMATS
 from harness.report.numbers import count
+from harness.report.pages.asv_project import with_asv_summary_page
+from harness.report.pages.numbers import with_summary_page
 from harness.report.summary import report_summary
 from harness.store.records import Problem
 from harness.store.worker_versions import OlderRuns
@@ -37,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser, "summarise any asv project instead: each benchmark's latest value, its best and its values over time"
     )
     add_machine(parser)
-    parser.add_argument("--changes", action="store_true", help="also look for changes, as `history` does")
+    parser.add_argument("--changes", action="store_true", help="also search for changes, as `history` does")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,7 +66,8 @@ def _of_records(options: argparse.Namespace) -> int:
     judged = judged_samples(root, options.machine)
     ranked = standings(judged.points)
     if not options.changes:
-        return output.put(report_summary(medians, ranked, (), spawned, older, judged.older))
+        report = report_summary(medians, ranked, (), spawned, older, judged.older)
+        return output.put(_with_page(report, medians, judged) if output.has_page else report)
     found = ask_history(judged)
     checks = Confirmations(root, found.releases, judged.samples, MARGIN, command_name()).checks()
     same = tuple(Check(Standing.UNCONFIRMED, reason=SAME_RELEASE) for _ in found.nights.findings)
@@ -70,7 +75,13 @@ def _of_records(options: argparse.Namespace) -> int:
         HistorySection("releases", found.releases, checks, found.releases_of_pythons),
         HistorySection("nights", found.nights, same, found.python_changes),
     )
-    return output.put(report_summary(medians, ranked, changes, spawned, older, judged.older))
+    report = report_summary(medians, ranked, changes, spawned, older, judged.older)
+    return output.put(_with_page(report, medians, judged) if output.has_page else report)
+
+
+def _with_page(report: Report, medians: pd.DataFrame, judged: Judged) -> Report:
+    courses = courses_of_releases(judged.samples, judged.order)
+    return with_summary_page(report, medians, courses, steps_between_releases(find_root(), judged.order))
 
 
 def _of_asv(options: argparse.Namespace) -> int:
@@ -79,12 +90,12 @@ def _of_asv(options: argparse.Namespace) -> int:
     if output.form == "csv":
         output.put_text(asv_summary_csv(table))
         return 0
+    each = on_all_cores("Looking for changes")
     changes = (
-        [history_of_commits(history, options.machine, MARGIN, command_name(), each=each_on_all_cores)]
-        if options.changes
-        else []
+        [history_of_commits(history, options.machine, MARGIN, command_name(), each=each)] if options.changes else []
     )
-    return output.put(report_asv_summary(table, _title(history, options.machine), changes))
+    report = report_asv_summary(table, _title(history, options.machine), changes)
+    return output.put(with_asv_summary_page(report, table, changes) if output.has_page else report)
 
 
 def _title(history: AsvHistory, machine: str | None) -> str:

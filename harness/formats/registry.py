@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from harness.formats import keras_export, keras_save_tf, tf_load, tf_module, tf_save, tfsm_layer, v1_session
+from harness.formats import keras_export, keras_load, keras_save_tf, tf_load, tf_module, tf_save, tfsm_layer, v1_session
 
 WRITERS: Dict[str, Any] = {
     "tf-module": tf_module,
@@ -12,4 +12,9 @@ WRITERS: Dict[str, Any] = {
     "keras-export": keras_export,
     "tf-save": tf_save,
 }
-READERS: Dict[str, Any] = {"tf-load": tf_load, "tfsm-layer": tfsm_layer, "v1-session": v1_session}
+READERS: Dict[str, Any] = {
+    "tf-load": tf_load,
+    "tfsm-layer": tfsm_layer,
+    "v1-session": v1_session,
+    "keras-load": keras_load,
+}

@@ -1,4 +1,4 @@
-"""Is this host fit for measuring? Processors, load, steal, swap and memory; nothing is ever changed."""
+"""Is this host suitable for benchmarking? Processors, load, steal, swap and memory; nothing is ever changed."""
 
 from __future__ import annotations
 
@@ -72,24 +72,33 @@ def governor(found: tuple[str, ...]) -> Finding:
 def turbo(allowed: bool | None) -> Finding:
     """Judge whether clocks may rise above the base clock."""
     if allowed is None:
-        return ok("cpu-boost", "the kernel does not tell whether CPUs boost")
+        return ok("cpu-boost", "the kernel does not say whether CPUs boost their clock")
     if not allowed:
         return ok("cpu-boost", "boost is off: clocks depend less on heat")
-    return ok("cpu-boost", "boost is on: clocks depend on heat and on the other cores; pairing takes that out")
+    return ok(
+        "cpu-boost",
+        "boost is on: clocks depend on heat and on the other cores (measuring both releases in each block cancels it)",
+    )
 
 
 def load(before: HostSample, after: HostSample) -> Iterator[Finding]:
     """Judge what others and the hypervisor took between two samples, as it would be beside a repeat on one CPU."""
     shares = shares_between(before, after)
     foreign, idle = (100 * max(0.0, share) for share in (shares.foreign, shares.idle))
-    text = f"other processes take {foreign:.0f} % of {after.cpus} CPUs, {idle:.0f} % are idle"
+    text = f"other processes use {foreign:.0f} % of the {after.cpus} CPUs, {idle:.0f} % are idle"
     if shares.beside(1 / after.cpus).others_disturb:
-        yield advice("cpu-load", text, "Wait until the machine is idle: measurements beside such a load are discarded.")
+        yield advice(
+            "cpu-load", text, "Wait until the machine is idle: measurements beside so much other load are discarded."
+        )
     else:
         yield ok("cpu-load", text)
     text = f"the hypervisor took {max(0.0, shares.steal) * 100:.0f} % of the CPU time"
     if shares.steal_disturbs:
-        yield advice("cpu-steal", text, "Neighbours disturb: measure at another time, or on a dedicated machine.")
+        yield advice(
+            "cpu-steal",
+            text,
+            "Other virtual machines use this CPU: measure at another time, or on a dedicated machine.",
+        )
     else:
         yield ok("cpu-steal", text)
 
@@ -123,7 +132,8 @@ def peak_counter(path: Path) -> Finding:
     try:
         path.write_text("5")
     except OSError as error:
-        what = "Host peaks will be missing; allow writing to /proc/self/clear_refs, or use another container runtime."
+        what = "Peak host memory will be missing: allow writing to /proc/self/clear_refs, or use another container "
+        what += "runtime."
         return advice("host-peak", f"{path} cannot be written ({error.strerror})", what)
     return ok("host-peak", "peak host memory can be measured (/proc/self/clear_refs)")
 

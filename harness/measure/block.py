@@ -12,11 +12,16 @@ from pathlib import Path
 
 from harness.machine.guards import Guards
 from harness.measure.conditions import Conditions, Operation, Subject
+from harness.measure.duet import in_turn
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
+from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.host_phases import host_phase
+from harness.measure.inputs import write_inputs
 from harness.measure.memory_watch import MemoryWatch
-from harness.measure.passes import PASSES
+from harness.measure.order import Orders
+from harness.measure.own_models import OwnModel
+from harness.measure.passes import ORIGINS, PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
@@ -28,6 +33,9 @@ from harness.store.records import RecordWriter
 
 IMPORT_TIMEOUT_S = 300.0
 """A first import from a cold disk has been seen to take 27 s; this is ten times that."""
+
+FURTHER_BATCHES = (3, 32)
+"""Batch sizes that the worker chooses by itself: of a new shape, and of the calls whose energy is counted."""
 
 _HAZARDS = ("timeout", "crashed")
 """Failures that forking itself could have caused: they are retried once in a process of their own."""
@@ -59,6 +67,7 @@ class Block:
         self._progress = progress
         self._blocks = blocks
         self._random = random.Random(f"{conditions.seed}/{number}")
+        self._orders = Orders(conditions.seed, number)
         self._zygotes: dict[str, WorkerProcess] = {}
         self._lost: dict[str, str] = {}
         self._phases: list[Message] = []  # what the host does between repeats
@@ -68,7 +77,10 @@ class Block:
         subjects = len(conditions.subjects)
         self._steps = subjects * (1 + sum(group.repeats_in_all * len(group.cells) for group in self._groups))
         self._artifacts = conditions.folder / "artifacts"
-        self._environment = worker_environment(os.environ, self._artifacts, conditions.gpu_uuid)
+        own = conditions.preset.models
+        self._guard = guard_for(own, self._artifacts) if own else None
+        variables = worker_environment if self._guard is None else guarded_environment
+        self._environment = variables(os.environ, self._artifacts, conditions.gpu_uuid)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
 
     def measure(self) -> list[float]:
@@ -118,8 +130,7 @@ class Block:
 
     def _import_all(self) -> None:
         """Start one zygote a subject, one after the other in random order: imports are measured too."""
-        subjects = list(self._conditions.subjects)
-        self._random.shuffle(subjects)
+        (subjects,) = self._orders.draw(self._conditions.subjects, 1)
         for subject in subjects:
             self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
@@ -136,38 +147,44 @@ class Block:
 
     def _start(self, subject: Subject) -> WorkerProcess:
         log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
-        return WorkerProcess(subject.python, {**self._environment, **subject.variables}, log, self._artifacts)
+        environment = {**self._environment, **subject.variables}
+        return WorkerProcess(subject.python, environment, log, self._artifacts, self._guard)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         # By subject and operation, "*" for all: status and reason of what keeps it from going on.
         blocked: dict[tuple[str, str], tuple[str, str]] = {}
+        expected: list[str | None] = []  # the file of the answer that the others are held against, once there is one
+        own = self._conditions.preset.own_model(cell)
         too_large = why_too_large(
-            cell, self._conditions.memory_limit_bytes, self._artifacts, self._conditions.device_memory_bytes
+            cell, self._conditions.memory_limit_bytes, self._artifacts, self._conditions.device_memory_bytes, own
         )
         if too_large is not None:
             for subject in self._conditions.subjects:
                 result, nothing = dict(failed(too_large), status="unsupported"), Operation("save", None, 0)
                 self._append(subject, cell, nothing, self._conditions.isolation, result, time.time(), time.monotonic())
             return
-        for operation in self._rounds(group):
-            subjects = list(self._conditions.subjects)
-            self._random.shuffle(subjects)
+        for operation, subjects in self._rounds(group):
+            if operation.name == "slices":
+                self._measure_in_turn(group, cell, operation, blocked, expected)
+                continue
+            if operation.name == "answer":  # the first subject's answer is what the others' have to be
+                subjects = list(self._conditions.subjects)
             for subject in subjects:
                 self._announce(subject, operation.name, cell)
-                self._measure_repeat(group, cell, operation, subject, blocked)
+                self._measure_repeat(group, cell, operation, subject, blocked, expected)
         with host_phase(self._phases, "remove artifacts"):
             for subject in self._conditions.subjects:
                 shutil.rmtree(self._artifact(subject, cell), ignore_errors=True)
 
-    def _rounds(self, group: Group) -> Iterator[Operation]:
-        """Yield the cell's rounds: all saves, then everything that reads in random order."""
+    def _rounds(self, group: Group) -> Iterator[tuple[Operation, list[Subject]]]:
+        """Yield the cell's rounds, each with the order of its subjects: all saves, then all that reads, shuffled."""
         rounds = [
-            Operation(each.operation, each.page_cache, repeat, each.spawned)
+            (Operation(each.operation, each.page_cache, repeat, each.spawned), subjects)
             for name, each in PASSES.items()
-            for repeat in range(group.repeats.get(name, 0))
+            for repeat, subjects in enumerate(self._orders.draw(self._conditions.subjects, group.repeats.get(name, 0)))
         ]
-        yield from (operation for operation in rounds if operation.page_cache is None)
-        reads = [operation for operation in rounds if operation.page_cache is not None]
+        yield from (each for each in rounds if each[0].page_cache is None)
+        reads = [each for each in rounds if each[0].page_cache is not None]
         self._random.shuffle(reads)
         yield from reads
 
@@ -178,6 +195,7 @@ class Block:
         operation: Operation,
         subject: Subject,
         blocked: dict[tuple[str, str], tuple[str, str]],
+        expected: list[str | None],
     ) -> None:
         started_at, clock = time.time(), time.monotonic()
         key = FailureCount.key(subject.name, dataclasses.asdict(cell), operation.name)
@@ -188,7 +206,7 @@ class Block:
         elif (subject.name, "*") in blocked:
             status, reason = blocked[subject.name, "*"]
             # Once for each operation. What a release does not have is said once, by what was tried first.
-            once = operation.name != "save" and operation.repeat == 0 and operation.page_cache != "cold"
+            once = operation.name not in ORIGINS and operation.repeat == 0 and operation.page_cache != "cold"
             if status == "failed" and once:
                 result = dict(failed(reason), status=status)
         elif (subject.name, operation.name) in blocked:
@@ -198,9 +216,11 @@ class Block:
             self._block(blocked, subject, operation, result)
         else:
             watch = Watch(self._guards, cell.device)
-            request = self._request(group, cell, operation, subject)
+            request = self._request(group, cell, operation, subject, expected)
             isolation, result = self._ask(subject, request, key, operation.spawned)
             result = watch.added_to(result)
+            if operation.name == "answer" and result["status"] == "ok" and not expected:
+                expected.append(request["answer"] if result["evidence"]["deterministic"] else None)
             if result["status"] != "ok":
                 self._block(blocked, subject, operation, result)
             if result["status"] == "failed":
@@ -208,39 +228,107 @@ class Block:
         if result is not None:
             self._append(subject, cell, operation, isolation, result, started_at, clock)
 
+    def _measure_in_turn(
+        self,
+        group: Group,
+        cell: Cell,
+        operation: Operation,
+        blocked: dict[tuple[str, str], tuple[str, str]],
+        expected: list[str | None],
+    ) -> None:
+        """Have both subjects make slices of steady calls in turn, where there are two and nothing keeps either."""
+        subjects = self._conditions.subjects
+        kept = any(
+            one.name in self._lost or (one.name, "*") in blocked or (one.name, "infer") in blocked for one in subjects
+        )
+        if kept or len(subjects) != 2 or self._conditions.isolation == "spawn":
+            return
+        for subject in subjects:
+            self._announce(subject, operation.name, cell)
+        started_at, clock = time.time(), time.monotonic()
+        watch = Watch(self._guards, cell.device)
+        requests = [{"do": "fork", **self._request(group, cell, operation, subject, expected)} for subject in subjects]
+        try:
+            zygotes = [self._zygotes[subject.name] for subject in subjects]
+            results = in_turn(zygotes, requests, requests[0]["batches"], self._random)
+        except WorkerLost as error:
+            # Which of the two is to blame is not known, and what each can do alone is measured apart from this.
+            results = [dict(failed(f"in-turn: {error}"), status="unsupported") for _ in subjects]
+            for subject in subjects:
+                self._restart(subject)
+        for subject, result in zip(subjects, results, strict=True):
+            self._append(subject, cell, operation, "fork", watch.added_to(result), started_at, clock)
+
+    def _restart(self, subject: Subject) -> None:
+        """Start a subject's zygote anew; one that cannot be is lost."""
+        self._zygotes[subject.name].kill()
+        try:
+            self._zygotes[subject.name] = self._start(subject)
+            self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
+        except WorkerLost as error:
+            self._lost[subject.name] = str(error)
+
     @staticmethod
     def _block(
         blocked: dict[tuple[str, str], tuple[str, str]], subject: Subject, operation: Operation, result: Message
     ) -> None:
         """Keep a subject from what cannot work: all that reads where nothing was saved or no such API exists."""
-        everything = operation.name == "save" or result["status"] == "unsupported"
+        everything = operation.name in ORIGINS or result["status"] == "unsupported"
         reason = f"not-run: {operation.name}: {result['reason'].removeprefix('not-run: ')}"
         blocked[subject.name, "*" if everything else operation.name] = (result["status"], reason)
 
-    def _request(self, group: Group, cell: Cell, operation: Operation, subject: Subject) -> Message:
+    def _request(
+        self, group: Group, cell: Cell, operation: Operation, subject: Subject, expected: list[str | None]
+    ) -> Message:
+        own = self._conditions.preset.own_model(cell)
         artifact = self._artifact(subject, cell)
+        scratch = str(artifact)
         keep = operation.repeat == 0
+        if own is not None and not own.is_built:
+            of_source: Message = {
+                "artifact": own.path,
+                "expected": expected[0] if expected else None,
+                "answer": f"{scratch}.answer",
+            }
+        else:
+            kept = operation.name != "save" or keep
+            of_source = {
+                "artifact": scratch if kept else str(artifact.with_name("repeated")),
+                "expected": f"{scratch}.expected",
+            }
         return {
             "operation": operation.name,
             **dataclasses.asdict(cell),
-            "artifact": str(artifact if operation.name != "save" or keep else artifact.with_name("repeated")),
+            **of_source,
+            "source": None if own is None else self._source(own, group),
+            "tolerance": None if own is None else own.tolerance,
+            "scratch": scratch,
             "keep": keep,
             "later_saves": group.later_saves,
             "durable_saves": group.durable_saves,
             "page_cache": operation.page_cache,
             "again": operation.name == "load" and operation.page_cache == "warm",
-            "batches": list(group.batches) if operation.name in ("infer", "calls", "profile") else [],
+            "batches": list(group.batches) if operation.name in ("infer", "calls", "profile", "slices") else [],
             "window_s": group.window_s,
-            "timeout_s": self._conditions.preset.timeout_s,
+            "timeout_s": (own and own.timeout_s) or self._conditions.preset.timeout_s,
             "memory_limit_bytes": self._conditions.memory_limit_bytes,
         }
+
+    def _source(self, own: OwnModel, group: Group) -> Message:
+        """Return what a worker needs to know of a model that is not of the zoo; its inputs are written."""
+        if own.is_built:
+            return own.source({})
+        free = () if own.fixed_batch is not None else FURTHER_BATCHES
+        batches = {own.base_batch, *own.batches(group.batches), *free}
+        folder = self._artifacts / "inputs"
+        return own.source({str(batch): str(write_inputs(own, batch, folder)) for batch in sorted(batches)})
 
     def _artifact(self, subject: Subject, cell: Cell) -> Path:
         return self._artifacts / subject.name.replace(os.sep, "_") / f"{cell.device}-{cell.model}-{cell.writer}"
 
     def _ask(self, subject: Subject, request: Message, key: tuple[str, ...], spawned: bool) -> tuple[str, Message]:
         """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
-        Path(request["artifact"]).parent.mkdir(parents=True, exist_ok=True)
+        Path(request["scratch"]).parent.mkdir(parents=True, exist_ok=True)
         if spawned or self._conditions.isolation == "spawn":
             return "spawn", self._ask_spawned(subject, request, times_import=spawned)
         result = self._ask_forked(subject, request)
@@ -266,12 +354,7 @@ class Block:
             return beside.added_to(zygote.ask({"do": "fork", **request}, beside.read))
         except WorkerLost as error:
             beside.close()
-            zygote.kill()
-            try:
-                self._zygotes[subject.name] = self._start(subject)
-                self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
-            except WorkerLost as second:
-                self._lost[subject.name] = str(second)
+            self._restart(subject)
             return failed(str(error))
 
     def _ask_spawned(self, subject: Subject, request: Message, *, times_import: bool = False) -> Message:

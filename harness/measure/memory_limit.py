@@ -14,8 +14,13 @@ MEMORY_SHARE = 0.8
 
 def memory_limit_bytes(preset: Preset) -> float:
     """Return the limit in bytes: the preset's, or a share of what is available now where that is less."""
-    available = _available_bytes() * MEMORY_SHARE
-    return available if preset.memory_limit_gib is None else min(available, preset.memory_limit_gib * 2**30)
+    allowed = memory_allowed_bytes()
+    return allowed if preset.memory_limit_gib is None else min(allowed, preset.memory_limit_gib * 2**30)
+
+
+def memory_allowed_bytes() -> float:
+    """Return the bytes that one process may hold of what is available now."""
+    return _available_bytes() * MEMORY_SHARE
 
 
 def _available_bytes() -> float:

@@ -1,4 +1,4 @@
-"""The kinds of repeats that a plan can hold: which operation of the worker each asks for, and how often a preset says.
+"""The kinds of measurements that a plan can hold: which operation of the worker each asks for, and its title.
 
 To add one: a line here, a module in harness/worker/ named in its table of operations, and its metrics in
 harness/metrics.py. A group of a preset then takes `<name>_repeats`.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One kind of repeat."""
+    """One kind of measurement."""
 
     name: str  # a preset's field is `<name>_repeats`
     operation: str  # of the worker, and of the metrics that it reports
@@ -25,10 +25,11 @@ PASSES = {
     each.name: each
     for each in (
         Pass("save", "save", None, "save", "saves"),
-        Pass("cold", "load", "cold", "cold load", "cold loads"),
-        Pass("warm", "load", "warm", "warm load", "warm loads"),
-        Pass("reload", "reload", "warm", "with ten loads"),
-        Pass("infer", "infer", "warm", "with steady calls"),
+        Pass("answer", "answer", None, "answer to compare with", "answers to compare with"),
+        Pass("cold", "load", "cold", "load with a cold page cache", "loads with a cold page cache"),
+        Pass("warm", "load", "warm", "load with a warm page cache", "loads with a warm page cache"),
+        Pass("reload", "reload", "warm", "process that loads ten times", "processes that load ten times"),
+        Pass("infer", "infer", "warm", "latency measurement", "latency measurements"),
         Pass(
             "first_result",
             "first-result",
@@ -37,17 +38,30 @@ PASSES = {
             "new processes to their first result",
             spawned=True,
         ),
-        Pass("calls", "calls", "warm", "with all ways to call"),
-        Pass("memory", "memory", "warm", "pass over memory", "passes over memory"),
-        Pass("profile", "profile", "warm", "under the profiler"),
-        Pass("resume", "resume", "warm", "check that training goes on", "checks that training goes on"),
+        Pass("calls", "calls", "warm", "measurement of all call methods", "measurements of all call methods"),
+        Pass("memory", "memory", "warm", "memory measurement", "memory measurements"),
+        Pass("profile", "profile", "warm", "profiler measurement", "profiler measurements"),
+        Pass("slices", "slices", "warm", "latency comparison in turn", "latency comparisons in turn"),
+        Pass("resave", "resave", "warm", "save of a loaded model", "saves of a loaded model"),
+        Pass("resume", "resume", "warm", "check of resuming training", "checks of resuming training"),
         Pass(
-            "custom_code", "custom-code", "warm", "check without the original code", "checks without the original code"
+            "custom_code",
+            "custom-code",
+            "warm",
+            "check of loading without the original code",
+            "checks of loading without the original code",
         ),
-        Pass("floor", "floor", "warm", "floor of the device", "floors of the device"),
+        Pass("floor", "floor", "warm", "measurement of the lower bounds", "measurements of the lower bounds"),
     )
 }
-"""By name, in the order of their first use in a cell: what saves comes before what reads."""
+"""By name, in the order of their first use in a cell: what saves comes before what reads.
+
+A model of the zoo is saved by the harness; of an artifact that somebody else wrote, the first subject's answer stands
+for what a model of the zoo gives before it is saved.
+"""
+
+ORIGINS = ("save", "answer")
+"""The passes of which a cell has one: without it there is nothing to read or to compare with."""
 
 OPERATIONS = tuple(dict.fromkeys(each.operation for each in PASSES.values()))
 """What `--operation` chooses from."""

@@ -9,8 +9,10 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.machine.identity import Machine
+from harness.measure.guard import what_guards
 from harness.measure.presets import Preset
 from harness.releases.environments import Environment
+from harness.verdict.differences import ESTIMATOR
 from harness.worker import WORKER_VERSION
 
 LOADER_VARIABLES = ("LD_PRELOAD", "LD_LIBRARY_PATH")
@@ -71,7 +73,9 @@ class Plan:
             # Only of runs that have it.
             **({"GPU": gpu_uuid} if gpu_uuid else {}),
             **({"loader": loader} if loader else {}),
-            **({"looks": list(self.looks)} if self.looks else {}),
+            # What a look decided by another estimator would narrow the run by another rule.
+            **({"looks": list(self.looks), "estimator": ESTIMATOR} if self.looks else {}),
+            **({"sandbox": what_guards().isolates} if self.preset.models else {}),
             **({"profiles": profiles} if profiles else {}),
             **(builds if installed else {}),
         }

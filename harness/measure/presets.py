@@ -6,7 +6,7 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,7 +16,8 @@ import msgspec
 
 from harness.errors import UsageError, field_error
 from harness.formats.registry import READERS, WRITERS
-from harness.measure.passes import PASSES
+from harness.measure.own_models import AS_IS, KERAS_FILE, OwnModel
+from harness.measure.passes import ORIGINS, PASSES
 from harness.models.families import names as model_names
 
 SHIPPED = Path(__file__).parent.parent / "presets.toml"
@@ -78,6 +79,8 @@ class Preset:
     groups: tuple[Group, ...]
     margins: Mapping[str, float] = field(default_factory=dict)
     """Other margins, by pattern (harness/verdict/margins.py)."""
+    models: tuple[OwnModel, ...] = ()
+    """Those of its cells that are not of the zoo."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -93,12 +96,19 @@ class Preset:
         return replace(self, groups=tuple(groups))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the whole plan as plain data for run.json."""
-        return asdict(self)
+        """Return the whole plan as plain data for run.json; models only where it has some of its own."""
+        plan = asdict(self)
+        return plan if self.models else {name: value for name, value in plan.items() if name != "models"}
+
+    def own_model(self, cell: Cell) -> OwnModel | None:
+        """Return the model of a cell where it is not one of the zoo."""
+        return next((model for model in self.models if model.name == cell.model), None)
 
     def digest(self) -> str:
         """Return a hash of everything that must be equal for two runs' blocks to be pooled (not their number)."""
         plan = dict(self.as_dict(), blocks=None)
+        for model in plan.get("models", ()):
+            del model["path"]  # the same content elsewhere is the same model
         return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -107,27 +117,30 @@ def shipped_names() -> tuple[str, ...]:
     return tuple(_parse(SHIPPED))
 
 
-def read_preset(text: str) -> Preset:
-    """Return the shipped preset called `text`, or the one in a TOML file given as `path[#name]`."""
+def read_preset(text: str, registered: Collection[str] = ()) -> Preset:
+    """Return the shipped preset called `text`, or the one in a TOML file given as `path[#name]`.
+
+    Its groups may name models of the zoo and those of `registered`.
+    """
     path, _, name = text.partition("#")
     if path.endswith(".toml"):
         file = Path(path)
         if not file.is_file():
             raise UsageError(
-                f"There is no preset file {file}; give a path to a TOML file or one of {', '.join(shipped_names())}."
+                f"There is no file {file}: give the path of a TOML file, or one of {', '.join(shipped_names())}."
             )
         tables = _parse(file)
         if not tables:
-            raise UsageError(f"{file} holds no preset: a table with groups, as those of harness/presets.toml.")
+            raise UsageError(f"{file} has no test plan: add a table with groups, as in harness/presets.toml.")
         if not name and len(tables) != 1:
-            raise UsageError(f"{file} holds {len(tables)} presets: say which, as {file}#NAME ({', '.join(tables)}).")
+            raise UsageError(f"{file} has {len(tables)} test plans: choose one with {file}#NAME ({', '.join(tables)}).")
         name = name or next(iter(tables))
     else:
         file, name = SHIPPED, text
         tables = _parse(SHIPPED)
     if name not in tables:
-        raise UsageError(f"There is no preset {name!r} in {file.name}: choose one of {', '.join(tables)}.")
-    return _preset(name, tables[name], file)
+        raise UsageError(f"There is no test plan {name!r} in {file.name}: choose one of {', '.join(tables)}.")
+    return _preset(name, tables[name], file, registered)
 
 
 def narrow(
@@ -147,8 +160,8 @@ def narrow(
     is not among what is left.
     """
     for glob in _globs(models):
-        if not any(fnmatchcase(cell.model, glob) for cell in preset.cells):
-            raise UsageError(f"Preset {preset.name!r} has no model that {glob!r} matches: it has {_models(preset)}.")
+        if not any(matches(cell.model, glob) for cell in preset.cells):
+            raise UsageError(f"Test plan {preset.name!r} has no model that matches {glob!r}: it has {_models(preset)}.")
     groups = []
     for group in preset.groups:
         cells = tuple(
@@ -162,7 +175,7 @@ def narrow(
         groups.append(group)
     if not groups:
         raise UsageError(
-            f"Preset {preset.name!r} measures nothing that --device and --model leave: it has {_models(preset)}."
+            f"Test plan {preset.name!r} has nothing that matches --device and --model: it has {_models(preset)}."
         )
     if operations is not None:
         lacking = [name for name in operations if name not in _operations(groups)]
@@ -173,9 +186,111 @@ def narrow(
     return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
 
 
+def without_pass(preset: Preset, name: str) -> Preset:
+    """Return the preset without one of its passes; a group that has no other keeps its save."""
+    groups = (
+        replace(group, repeats={each: count for each, count in group.repeats.items() if each != name})
+        for group in preset.groups
+    )
+    return replace(preset, groups=tuple(groups))
+
+
 def matches(model: str, globs: str | None) -> bool:
-    """Return whether a model's name matches one of the globs with commas between; all do where None."""
-    return globs is None or any(fnmatchcase(model, glob) for glob in _globs(globs))
+    """Return whether a model's name matches one of the globs with commas between; all do where None.
+
+    What people call a model that is not of the zoo matches, too: `basic-pitch` is `basic-pitch@3fa91c2b`.
+    """
+    names = (model, model.partition("@")[0])
+    return globs is None or any(fnmatchcase(name, glob) for glob in _globs(globs) for name in names)
+
+
+def with_own_models(preset: Preset, models: Sequence[OwnModel], *, alone: bool) -> Preset:
+    """Return a preset that measures models of a user's own as it measures the zoo's, with what fits each.
+
+    What is saved as the harness saves it has the cells of the preset's writers and readers. An artifact is read by the
+    preset's readers; in place of each save, what was loaded is saved again.
+
+    Args:
+        preset: the plan.
+        models: the models.
+        alone: whether they take the place of the preset's own models.
+
+    Raises:
+        UsageError: nothing that the preset measures fits one of them.
+    """
+    groups: list[Group] = [] if alone else list(preset.groups)
+    for model in models:
+        found = [own for group in preset.groups for own in _own_groups(group, model)]
+        if not found:
+            raise UsageError(
+                f"Test plan {preset.name!r} measures nothing that fits {model.called}, which is "
+                f"{'a file that Keras wrote' if model.kind == KERAS_FILE else 'not built by the harness'}: "
+                "it trains or saves; choose another test plan, for example quick or full."
+            )
+        groups += _without_repetition(found)
+    return replace(preset, groups=tuple(groups), models=tuple(dict.fromkeys([*preset.models, *models])))
+
+
+def with_registered_models(preset: Preset, models: Mapping[str, OwnModel]) -> Preset:
+    """Return a preset whose own groups name models of a user's own, with what fits each in their place.
+
+    Args:
+        preset: as `read_preset` gives it.
+        models: all that it names, by that name.
+    """
+    groups: list[Group] = []
+    for group in preset.groups:
+        rest = tuple(cell for cell in group.cells if cell.model not in models)
+        groups += [replace(group, cells=rest)] if rest else []
+        for name, model in models.items():
+            own = tuple(cell for cell in group.cells if cell.model == name)
+            groups += _own_groups(replace(group, cells=own), model) if own else []
+    return replace(preset, groups=tuple(groups), models=tuple(models.values()))
+
+
+_OF_OWN = ("cold", "warm", "reload", "infer", "slices", "first_result", "calls", "memory", "profile", "floor")
+"""The passes that an artifact of somebody else fits."""
+
+
+def _own_groups(group: Group, model: OwnModel) -> list[Group]:
+    """Return what a group measures of a model that is not of the zoo; none where nothing of it fits."""
+    group = replace(group, batches=model.batches(group.batches))
+    if model.is_built:
+        repeats = {name: count for name, count in group.repeats.items() if name != "custom_code"}
+        cells = tuple(dict.fromkeys(replace(cell, model=model.name) for cell in group.cells))
+        return [replace(group, cells=cells, repeats=repeats)]
+    is_file = model.kind == KERAS_FILE
+    repeats = {
+        name: count
+        for name, count in group.repeats.items()
+        if name in _OF_OWN and count and not (is_file and name == "calls")
+    }
+    if not repeats:
+        return []
+    places = dict.fromkeys((cell.device, "keras-load" if is_file else cell.reader) for cell in group.cells)
+    cells = tuple(Cell(device, model.name, AS_IS, reader) for device, reader in places)
+    read = replace(group, cells=cells, repeats={"answer": 1, **repeats}, later_saves=0, durable_saves=0)
+    if not group.repeats.get("save"):
+        return [read]
+    # What is saved again was loaded by `tf-load`.
+    saved = tuple(cell for cell in cells if cell.reader == "tf-load")
+    parts = (
+        replace(read.with_repeats(resave=1), cells=saved),
+        replace(read, cells=tuple(cell for cell in cells if cell not in saved)),
+    )
+    return [part for part in parts if part.cells]
+
+
+def _without_repetition(groups: Sequence[Group]) -> list[Group]:
+    """Return groups in which each cell stands once, in the group that measures the most passes of it."""
+    kept: list[Group] = []
+    seen: set[Cell] = set()
+    for group in sorted(groups, key=lambda one: (-len(one.repeats), -one.repeats_in_all)):
+        cells = tuple(cell for cell in group.cells if cell not in seen)
+        if cells:
+            kept.append(replace(group, cells=cells))
+            seen.update(cells)
+    return kept
 
 
 def _globs(text: str | None) -> list[str]:
@@ -186,7 +301,7 @@ def _models(preset: Preset) -> str:
     return ", ".join(dict.fromkeys(cell.model for cell in preset.cells))
 
 
-_REPEATS = {f"{name}_repeats": name for name in PASSES}
+_REPEATS = {f"{name}_repeats": name for name in PASSES if name != "answer"}
 
 _Names = str | list[str]  # globs
 _Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -245,16 +360,17 @@ def _presets_with(operations: Iterable[str], devices: Sequence[str] | None, mode
 def _lacks(name: str, lacking: Sequence[str], is_elsewhere: bool, others: Sequence[str]) -> str:
     what = f"the operation{'' if len(lacking) == 1 else 's'} {', '.join(lacking)}"
     where = " on the devices and models that are left" if is_elsewhere else ""
-    instead = f"these do: {', '.join(others)}" if others else "no shipped preset has all that is asked for"
-    return f"Preset {name!r} does not measure {what}{where}; {instead}."
+    instead = f"these do: {', '.join(others)}" if others else "no test plan of this project measures all of that"
+    return f"Test plan {name!r} does not measure {what}{where}; {instead}."
 
 
 def _limit_operations(group: Group, operations: Sequence[str]) -> Group:
     counts = {name: count for name, count in group.repeats.items() if PASSES[name].operation in operations}
-    if "save" in operations:
+    if "save" in operations and counts.get("save"):
         return replace(group, repeats=counts)
-    # Whatever reads needs an artifact.
-    return replace(group, repeats={"save": 1, **counts}, later_saves=0, durable_saves=0)
+    # Whatever reads needs an artifact, or an answer to compare with.
+    origins = {name: 1 for name in ORIGINS if name in group.repeats}
+    return replace(group, repeats={**origins, **counts}, later_saves=0, durable_saves=0)
 
 
 def _parse(file: Path) -> dict[str, Any]:
@@ -265,8 +381,8 @@ def _parse(file: Path) -> dict[str, Any]:
     return {name: table for name, table in tables.items() if isinstance(table, dict)}
 
 
-def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
-    where = f"{file.name}: preset {name!r}"
+def _preset(name: str, table: dict[str, Any], file: Path, registered: Collection[str] = ()) -> Preset:
+    where = f"{file.name}: test plan {name!r}"
     try:
         read = msgspec.convert(table, _PresetTable)
     except msgspec.ValidationError as error:
@@ -278,16 +394,16 @@ def _preset(name: str, table: dict[str, Any], file: Path) -> Preset:
         blocks=read.blocks,
         timeout_s=read.timeout_s,
         memory_limit_gib=read.memory_limit_gib,
-        groups=tuple(_group(group, where) for group in read.groups),
+        groups=tuple(_group(group, where, registered) for group in read.groups),
         margins=read.margins,
     )
 
 
-def _group(table: Any, where: str) -> Group:
+def _group(table: Any, where: str, registered: Collection[str]) -> Group:
     cells = tuple(
         Cell(device, model, writer, reader)
         for device in _chosen(table.devices, DEVICES, f"{where}: devices")
-        for model in _chosen(table.models, model_names(), f"{where}: models")
+        for model in _chosen(table.models, [*model_names(), *registered], f"{where}: models")
         for writer in _chosen(table.writer, WRITERS, f"{where}: writer")
         for reader in _chosen(table.reader, READERS, f"{where}: reader")
     )

@@ -1,10 +1,11 @@
 """Blocks that the machine disturbed: which they are, and how many may be measured once more.
 
-A block is spoilt where every repeat of an operation in a cell that gave numbers is tainted by something that passes:
-such rows then have no sample from this block. Its disturbed cells are measured once more, as a further block under a
-number of its own: the records stay, tainted repeats stay out of every sample, and the further block says whose place
-it takes. What counts is the taint, never the value, so that nothing is measured again until it pleases. An import alone
-is not worth a block.
+A block is spoilt where an operation of a cell has no whole pair of two subjects: in every round that gave numbers of
+both, one or the other is tainted by something that passes. Such rows then have no difference from this block (no
+sample, where a subject is measured alone). Its disturbed cells are measured once more, as a further block under a
+number of its own: the records stay, tainted repeats stay out of every sample, and the further block says whose place it
+takes. What counts is the taint, never the value, so that nothing is measured again until it pleases. An import alone is
+not worth a block.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from harness.store.records import Record, complete_blocks, records_of_complete_blocks
 
@@ -23,12 +25,13 @@ PASSING = ("foreign-load", "steal", "swap-in", "throttle", "foreign-gpu", "jit-c
 only spoil the next block as well."""
 
 
-_Place = tuple[str, tuple[tuple[str, str], ...], str, str | None]  # subject, cell, operation, page cache
+_Place = tuple[tuple[tuple[str, str], ...], str, str | None]  # cell, operation, page cache
+_Taints = dict[int, list[str]]  # of one subject at a place, by repeat
 
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """What a block lacks: how many operations of cells have only disturbed repeats, and the first reason."""
+    """What a block lacks: how many operations of cells have no undisturbed pair, and the first reason."""
 
     places: int
     reason: str
@@ -36,24 +39,38 @@ class Spoilt:
 
 
 def spoilt_blocks(records: Iterable[Record]) -> dict[int, Spoilt]:
-    """Return the complete blocks in which an operation of a cell has only disturbed repeats, by number.
+    """Return the complete blocks in which an operation of a cell lacks an undisturbed pair, by number.
 
     Failed and unsupported repeats do not spoil a block: another try would not change them.
     """
-    repeats: dict[int, dict[_Place, list[list[str]]]] = {}
+    blocks: dict[int, dict[_Place, dict[str, _Taints]]] = {}
     for record in records_of_complete_blocks(records):
         cell = record.get("cell")
         if cell and record["status"] == "ok":
-            place = (record["subject"], tuple(cell.items()), record["operation"], record.get("page_cache"))
+            place = (tuple(cell.items()), record["operation"], record.get("page_cache"))
             taints = [taint for taint in record.get("taints") or () if taint.partition(":")[0] in PASSING]
-            repeats.setdefault(record["block"], {}).setdefault(place, []).append(taints)
+            subjects = blocks.setdefault(record["block"], {}).setdefault(place, {})
+            subjects.setdefault(record["subject"], {})[record.get("repeat", 0)] = taints
     found = {}
-    for block, places in sorted(repeats.items()):
-        without = {place: taints for place, taints in places.items() if all(taints)}
+    for block, places in sorted(blocks.items()):
+        without = {place: why for place, subjects in places.items() if (why := _without_pair(subjects)) is not None}
         if without:
-            cells = tuple(dict(cell) for cell in dict.fromkeys(cell for _, cell, *_ in without))
-            found[block] = Spoilt(len(without), next(iter(without.values()))[0][0], cells)
+            cells = tuple(dict(cell) for cell in dict.fromkeys(cell for cell, *_ in without))
+            found[block] = Spoilt(len(without), next(iter(without.values())), cells)
     return found
+
+
+def _without_pair(subjects: Mapping[str, _Taints]) -> str | None:
+    """Return the first taint where two subjects have rounds together and none undisturbed, None where no two have.
+
+    A subject that alone gave numbers has nothing to pair with: its own repeats tell.
+    """
+    sides = list(subjects.values())
+    for old, new in combinations(sides, 2) if len(sides) > 1 else [(sides[0], sides[0])]:
+        rounds = [old[repeat] + new[repeat] for repeat in old if repeat in new]
+        if rounds and all(rounds):
+            return rounds[0][0]
+    return None
 
 
 def stands_for(records: Iterable[Record]) -> dict[int, int]:

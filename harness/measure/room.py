@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
-from harness.measure.presets import Cell
+from harness.measure.own_models import OwnModel
+from harness.measure.presets import Cell, Preset
 from harness.models import families
 
 TOO_LARGE = "too-large"
@@ -28,7 +28,11 @@ DEVICE_BASE_BYTES = 2.5e9
 
 
 def why_too_large(
-    cell: Cell, memory_limit_bytes: float, folder: Path, device_memory_bytes: float | None = None
+    cell: Cell,
+    memory_limit_bytes: float,
+    folder: Path,
+    device_memory_bytes: float | None = None,
+    own: OwnModel | None = None,
 ) -> str | None:
     """Return in words why a cell cannot be measured here, None if it can be tried.
 
@@ -37,8 +41,9 @@ def why_too_large(
         memory_limit_bytes: what one process may hold.
         folder: where artifacts are written; the nearest folder above it that exists counts.
         device_memory_bytes: what the GPU has; None where that is not known, or the cell needs none.
+        own: the cell's model where that is not of the zoo.
     """
-    parameter_bytes = 4 * families.parameters(cell.model)
+    parameter_bytes = parameter_bytes_of(cell, own)
     memory = BASE_BYTES + COPIES * parameter_bytes
     if memory > memory_limit_bytes:
         return f"{TOO_LARGE}: needs about {_size(memory)} of memory, {_size(memory_limit_bytes)} are allowed here"
@@ -54,15 +59,24 @@ def why_too_large(
     return None
 
 
-def without_room(cells: Iterable[Cell], memory_limit_bytes: float, folder: Path) -> dict[Cell, str]:
-    """Return why cells cannot be measured here, those that can left out; the GPU's memory is not looked at.
+def parameter_bytes_of(cell: Cell, own: OwnModel | None) -> float:
+    """Return about how many bytes the parameters of a cell's model have; 0 where only its own code knows."""
+    if own is None:
+        return 4 * families.parameters(cell.model)
+    return 0.0 if own.is_built else float(own.size_bytes)
+
+
+def without_room(preset: Preset, memory_limit_bytes: float, folder: Path) -> dict[Cell, str]:
+    """Return why cells of a plan cannot be measured here, those that can left out; the GPU's memory is not looked at.
 
     Args:
-        cells: what is to be measured.
+        preset: what is to be measured.
         memory_limit_bytes: what one process may hold.
         folder: where artifacts will be written.
     """
-    reasons = {cell: why_too_large(cell, memory_limit_bytes, folder) for cell in cells}
+    reasons = {
+        cell: why_too_large(cell, memory_limit_bytes, folder, own=preset.own_model(cell)) for cell in preset.cells
+    }
     return {cell: reason for cell, reason in reasons.items() if reason is not None}
 
 

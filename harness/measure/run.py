@@ -25,6 +25,7 @@ from harness.store.runs import (
     create_run,
     fingerprint,
 )
+from harness.verdict.differences import ESTIMATOR
 from harness.worker import WORKER_VERSION
 
 
@@ -72,7 +73,7 @@ def _open(
             progress.say(str(problem))
         done = len(complete_blocks(records))
         verb = "Adding blocks to" if found.facts["state"] == "complete" else "Resuming"
-        progress.say(f"{verb} run {found.run}: {done} block{'' if done == 1 else 's'} of it measured before.")
+        progress.say(f"{verb} run {found.run}, which has {done} block{'' if done == 1 else 's'}.")
         return found.updated(state="running"), records
     refusal = why_not_resumable(root, machine, plan.kind, plan.preset.name, parts, states=states)
     if refusal is not None:
@@ -114,5 +115,5 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "worker_version": WORKER_VERSION,
         "harness_version": harness.__version__,
         "fingerprint_parts": parts,
-        **({"looks": []} if plan.looks else {}),
+        **({"looks": [], "estimator": ESTIMATOR} if plan.looks else {}),
     }

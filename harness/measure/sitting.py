@@ -19,6 +19,7 @@ from harness.measure.progress import Progress
 from harness.measure.retries import disturbance_text, next_retry, spoilt_blocks, stands_for
 from harness.store.records import Record, RecordWriter, complete_blocks, next_attempt, records_of_complete_blocks
 from harness.store.runs import RunDirectory
+from harness.store.taints import described
 
 MOST_BLOCKS = 100
 """No budget buys more: the t distribution has long stopped changing."""
@@ -91,7 +92,7 @@ class Sitting:
             self._deadline = min(self._started + limits.budget_s, limits.deadline or math.inf)
         self._gpu = gpu
         if gpu.value is None and plan.on_gpu:
-            progress.say(f"GPU cells have neither footprint nor guards: {gpu.reason}.")
+            progress.say(f"GPU memory of the process and disturbances of the GPU are not recorded: {gpu.reason}.")
         memory = baseline(gpu.value).value if gpu.value else None
         self._device_memory_bytes = None if memory is None else memory.total_bytes
 
@@ -138,12 +139,12 @@ class Sitting:
             number = self._free_number()
             why = self._spoilt[original]
             lacking = "1 operation has" if why.places == 1 else f"{why.places} operations have"
-            said = f"Block {original + 1} was disturbed ({why.reason}): {lacking} no undisturbed measurement there"
+            said = f"Block {original + 1}: {lacking} no usable measurement ({described(why.reason)})"
             again = self._preset.with_cells(why.cells)
             if self._cannot_end_in_time(original, again) or self._over_budget(original, again):
                 self._progress.say(f"{said}; no time is left to measure it once more.")
                 return
-            cells = "its cell is" if len(why.cells) == 1 else f"its {len(why.cells)} cells are"
+            cells = "the test case is" if len(why.cells) == 1 else f"the {len(why.cells)} test cases are"
             self._progress.say(f"{said}; {cells} measured once more.")
             self._measure_block(number, original, writer, again)
 

@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.measure.guard import MOST_FILES, Guard, disk_use
 from harness.measure.host_phases import named_phase
 from harness.releases.installation import why_not_started
 from harness.releases.process_end import cause, ending, explained, killed_by
+from harness.worker import processes
 
 START = Path(__file__).parent.parent / "worker" / "start.py"
 POLL_S = 0.25
@@ -25,6 +27,13 @@ GRACE_S = 20.0
 
 _LOG_BYTES = 1 << 16
 """How much of the end of a worker's log is searched for the cause of its end."""
+
+_MESSAGE_BYTES = 64 << 20
+"""No honest message is longer; without a limit a stranger's code could fill this process's memory."""
+
+_DISK_POLL_S = 1.0
+_DISK_POLL_SHARE = 0.02
+"""How often the scratch folder is measured: every second, or so rarely that it takes 2 % of the time."""
 
 Message = dict[str, Any]
 
@@ -36,17 +45,32 @@ class WorkerLost(Exception):
 class WorkerProcess:
     """One process in a release's interpreter, in a session of its own so that Ctrl-C reaches only the host."""
 
-    def __init__(self, python: Path, environment: Mapping[str, str], log: Path, folder: Path) -> None:
-        """Start `python`; its output goes to the end of `log`, its working directory is `folder`."""
+    def __init__(
+        self, python: Path, environment: Mapping[str, str], log: Path, folder: Path, guard: Guard | None = None
+    ) -> None:
+        """Start `python`; its output goes to the end of `log`, its working directory is `folder`.
+
+        With a guard it puts itself into that sandbox first, and what it starts and writes is watched; `environment` is
+        then one of `guarded_environment`.
+        """
         self._log = log
+        self._guard = guard
         self._buffer = b""
         self._channel, theirs = socket.socketpair()
         self.started = time.monotonic()
+        try:
+            told = [] if guard is None else [guard.prepare()]
+            self._disk = None if guard is None else _Disk(guard, log)
+        except OSError as error:
+            # What ran there before can have put anything into the scratch folder.
+            theirs.close()
+            self._channel.close()
+            raise WorkerLost(f"not-started: the scratch folder cannot be used ({error})") from error
         with theirs, log.open("ab") as output:
             self._log_start = output.tell()
             try:
                 self._process = subprocess.Popen(
-                    [str(python), str(START), str(theirs.fileno())],
+                    [str(python), str(START), str(theirs.fileno()), *told],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -65,9 +89,17 @@ class WorkerProcess:
         return self._process.pid
 
     def wait_for_import(self, timeout_s: float) -> Message:
-        """Return the `hello` message's record of the import; WorkerLost with the log's last line otherwise."""
+        """Return the `hello` message's record of the import; WorkerLost with the log's last line otherwise.
+
+        WorkerLost, too, where less of the sandbox holds than was asked for.
+        """
         message = self._receive(timeout_s, None, "import")
         hello: Message = message["hello"]
+        if self._guard is not None:
+            complaint = self._guard.complaint(hello["evidence"].get("guard"))
+            if complaint is not None:
+                self.kill()
+                raise WorkerLost(f"unguarded: {complaint}")
         # The monotonic clock is the machine's, so the worker's reading continues ours.
         start = named_phase("start the interpreter", "process", hello.pop("began") - self.started)
         return dict(hello, phases=[start, *hello["phases"]])
@@ -78,18 +110,35 @@ class WorkerProcess:
         `on_hold` is called when the measuring process waits for the host to look at it.
         Raises WorkerLost when the worker ends, is too late or, measuring in its own process, too large.
         """
-        here = request["do"] == "here"
-        limit_s = request["timeout_s"] + (0.0 if here else GRACE_S)
-        self._send(request)
+        self.begin(request)
         while True:
-            message = self._receive(limit_s, request["memory_limit_bytes"] if here else None, "repeat")
+            message = self.proceed(request)
             if "done" in message:
-                done: Message = message["done"]
-                return dict(done, reason=explained(done["reason"])) if done["reason"] else done
+                return self.done(message)
             if "hold" in message:
                 if on_hold is not None:
                     on_hold(message)
-                self._send({"go": True})
+                self.release()
+
+    def begin(self, request: Message) -> None:
+        """Send a request; `proceed` says what becomes of it."""
+        self._send(request)
+
+    def proceed(self, request: Message) -> Message:
+        """Return the next message of a request: `hold`, after which `release` lets it go on, or `done`."""
+        here = request["do"] == "here"
+        limit_s = request["timeout_s"] + (0.0 if here else GRACE_S)
+        return self._receive(limit_s, request["memory_limit_bytes"] if here else None, "repeat")
+
+    def release(self, **order: Any) -> None:
+        """Let a measuring process that waits go on, with what it is to do."""
+        self._send({"go": True, **order})
+
+    @staticmethod
+    def done(message: Message) -> Message:
+        """Return the result in a `done` message, its reason in words."""
+        result: Message = message["done"]
+        return dict(result, reason=explained(result["reason"])) if result["reason"] else result
 
     def close(self) -> None:
         """Let the worker end by itself and make sure that it has."""
@@ -100,7 +149,12 @@ class WorkerProcess:
             self.kill()
 
     def kill(self) -> None:
-        """End the worker and its child, both started by this object, at once."""
+        """End the worker and all that it started, at once."""
+        if self._guard is not None and self._process.poll() is None:
+            # A stranger's code may have left the process group. Nothing new comes of a worker that stands still.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGSTOP)
+            processes.end_below(self.pid)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -121,22 +175,25 @@ class WorkerProcess:
                 if not chunk:
                     raise WorkerLost(self._reason_of_end(doing))
                 self._buffer += chunk
+                if len(self._buffer) > _MESSAGE_BYTES:
+                    self.kill()
+                    raise WorkerLost(f"crashed: the worker sent more than {_MESSAGE_BYTES >> 20} MiB as one message")
             elif time.monotonic() > deadline:
                 self.kill()
                 raise WorkerLost(f"timeout: no result of the {doing} within {timeout_s:g} s")
             elif memory_limit_bytes is not None and self._resident_bytes() > memory_limit_bytes:
                 self.kill()
                 raise WorkerLost(f"memory-limit: more than {memory_limit_bytes / 2**30:.1f} GiB resident")
+            elif self._disk is not None and (too_much := self._disk.complaint()) is not None:
+                self.kill()
+                raise WorkerLost(f"disk-limit: {too_much}")
         line, self._buffer = self._buffer.split(b"\n", 1)
         message: Message = json.loads(line)
         return message
 
     def _resident_bytes(self) -> int:
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        below = () if self._guard is None else processes.descendants(self.pid)
+        return processes.resident_bytes((self.pid, *below))
 
     def _reason_of_end(self, doing: str) -> str:
         """Say how the worker ended: its signal and what that means, or its exit status with the cause it printed."""
@@ -152,3 +209,32 @@ class WorkerProcess:
             return f"crashed: {ending(status, output, f' during the {doing}')}"
         said = cause(output)
         return f"crashed: exit status {status} during the {doing}{'' if said is None else f': {said}'}"
+
+
+class _Disk:
+    """What a guarded worker has written since it was started: its scratch folder and its log."""
+
+    def __init__(self, guard: Guard, log: Path) -> None:
+        self._guard, self._log = guard, log
+        self._allowed_bytes = guard.allowed_bytes
+        self._before = self._used()[0]
+        self._next = 0.0
+
+    def complaint(self) -> str | None:
+        """Say what is too much; None, too, where it was looked at only just now."""
+        began = time.monotonic()
+        if began < self._next:
+            return None
+        used, entries = self._used()
+        ended = time.monotonic()
+        self._next = ended + max(_DISK_POLL_S, (ended - began) / _DISK_POLL_SHARE)
+        if entries > MOST_FILES:
+            return f"more than {MOST_FILES:,} files in the scratch folder"
+        if used - self._before > self._allowed_bytes:
+            written, allowed = (size / 2**30 for size in (used - self._before, self._allowed_bytes))
+            return f"{written:.1f} GiB written to the scratch folder and the log, limit {allowed:.1f} GiB"
+        return None
+
+    def _used(self) -> tuple[int, int]:
+        used, entries = disk_use(self._guard.scratch)
+        return used + (self._log.stat().st_size if self._log.exists() else 0), entries

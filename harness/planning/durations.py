@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.measure.duet import SIDE_S
+from harness.measure.own_models import OwnModel
 from harness.measure.passes import PASSES
 from harness.measure.presets import Cell, Group, Preset
+from harness.measure.room import parameter_bytes_of
 from harness.models import families
 from harness.store.records import Record
 from harness.store.runs import RunDirectory
@@ -16,6 +19,7 @@ ASSUMED_IMPORT_S = 3.0
 """Of an import where none was measured here; on two shared cores 1.5 to 3.6 s were seen, from a cold disk 27 s."""
 _GRAPHS = {"mlp": 1.0, "conv": 2.0, "transformer": 4.0, "resnet50": 10.0}
 """How much more building, writing, reading or tracing a family's graph takes than the mlp's."""
+_OWN_GRAPH = 5.0
 _DEEP_LAYERS = 21.0
 """So many layers of a `deep` model take as long as the mlp's whole graph."""
 _READ_BYTES_PER_S, _WRITTEN_BYTES_PER_S = 500e6, 250e6
@@ -43,7 +47,7 @@ class Durations:
     def block_s(self, preset: Preset, number: int, isolation: str) -> float:
         """Return the expected seconds of one subject's part of block `number` (from 0)."""
         groups = [group for group in preset.groups if group.is_in(number)]
-        return self._import_s() + sum(self._repeats_s(group, isolation) for group in groups)
+        return self._import_s() + sum(self._repeats_s(preset, group, isolation) for group in groups)
 
     def unknown(self, preset: Preset) -> list[str]:
         """Return the operations of a plan that no run here has measured."""
@@ -53,18 +57,17 @@ class Durations:
     def _import_s(self) -> float:
         return ASSUMED_IMPORT_S if self.import_s is None else self.import_s
 
-    def _repeats_s(self, group: Group, isolation: str) -> float:
+    def _repeats_s(self, preset: Preset, group: Group, isolation: str) -> float:
         seconds = 0.0
         for name, count in group.repeats.items():
             further_s = self._import_s() if isolation == "spawn" and not PASSES[name].spawned else 0.0
             for cell in group.cells:
-                seconds += count * (
-                    further_s + self.factors.get((name, cell.device), 1.0) * assumed_s(name, group, cell)
-                )
+                assumed = assumed_s(name, group, cell, preset.own_model(cell))
+                seconds += count * (further_s + self.factors.get((name, cell.device), 1.0) * assumed)
         return seconds
 
 
-def assumed_s(name: str, group: Group, cell: Cell) -> float:
+def assumed_s(name: str, group: Group, cell: Cell, own: OwnModel | None = None) -> float:
     """Return the seconds that a repeat of a pass is assumed to take: its fork included, or its import where it has one.
 
     Fitted to the medians of 30 000 repeats on two shared cores, releases 2.12 to 2.21: most are within a third, the
@@ -74,13 +77,14 @@ def assumed_s(name: str, group: Group, cell: Cell) -> float:
         name: the pass (harness/measure/passes.py).
         group: says the batch sizes, the timed window and the further saves.
         cell: says the model and the device.
+        own: the cell's model where that is not of the zoo; a middling graph is assumed of it.
     """
-    graph = _graph(cell.model)
-    read_s, written_s = (
-        4 * families.parameters(cell.model) / speed for speed in (_READ_BYTES_PER_S, _WRITTEN_BYTES_PER_S)
-    )
+    graph = _OWN_GRAPH if own is not None else _graph(cell.model)
+    parameter_bytes = parameter_bytes_of(cell, own)
+    read_s, written_s = (parameter_bytes / speed for speed in (_READ_BYTES_PER_S, _WRITTEN_BYTES_PER_S))
     load_s = 0.09 * graph + read_s
-    steady_s = sum(_steady_s(cell, batch, group.window_s) for batch in group.batches)
+    operations = parameter_bytes / 2 if own is not None else families.operations(cell.model)
+    steady_s = sum(_steady_s(cell.device, operations * batch, group.window_s) for batch in group.batches)
     work_s = {
         "save": 0.1 + 0.15 * graph + (1 + group.later_saves + group.durable_saves) * (0.05 * graph + written_s),
         "cold": 0.05 + load_s,
@@ -91,6 +95,9 @@ def assumed_s(name: str, group: Group, cell: Cell) -> float:
         "calls": _PROCESSES["calls"] * (0.03 + 0.13 * graph + read_s + steady_s),
         "memory": 0.1 + 16 * (0.02 * graph + read_s),
         "profile": 0.05 + load_s + 0.3 * len(group.batches),
+        "answer": 0.1 + load_s,
+        "slices": 0.05 + load_s + steady_s + 2 * SIDE_S * len(group.batches),
+        "resave": 0.2 + 4 * load_s + 3 * (0.1 * graph + written_s),
         "resume": 1.6 * graph + 3 * written_s,
         "custom_code": 0.4 + 0.7 * graph + 2 * written_s,
         "floor": 0.05,
@@ -110,6 +117,7 @@ def learn(runs: Sequence[RunDirectory], preset: Preset) -> Durations:
     imports: list[float] = []
     read: list[str] = []
     missing = _wanted(preset)
+    known = set(families.names())
     for run in runs[::-1][:_MOST_RUNS]:
         groups = _groups(run.facts.get("preset"))
         for record in _timed(run.records()[0]):
@@ -118,11 +126,12 @@ def learn(runs: Sequence[RunDirectory], preset: Preset) -> Durations:
                 continue
             name, cell = _pass_of(record), Cell(**record["cell"])
             group = next((one for one in groups if cell in one.cells and one.repeats.get(name)), None)
-            if group is None:
-                continue  # of an older layout
+            own = preset.own_model(cell)
+            if group is None or (own is None and cell.model not in known):
+                continue  # of an older layout, or of a model that this plan does not have
             key = (name, cell.device)
             measured[key] = measured.get(key, 0.0) + record["wall_s"]
-            assumed[key] = assumed.get(key, 0.0) + assumed_s(name, group, cell)
+            assumed[key] = assumed.get(key, 0.0) + assumed_s(name, group, cell, own)
         read.append(run.run)
         missing -= measured.keys()
         if not missing and imports:
@@ -136,9 +145,9 @@ def _graph(model: str) -> float:
     return _GRAPHS[family] if family in _GRAPHS else 1 + int(rung) / _DEEP_LAYERS
 
 
-def _steady_s(cell: Cell, batch: int, window_s: float) -> float:
-    """Return the seconds of the warm-up and of the timed window at a batch size."""
-    call_s = families.operations(cell.model) * batch / _OPERATIONS_PER_S[cell.device]
+def _steady_s(device: str, operations: float, window_s: float) -> float:
+    """Return the seconds of the warm-up and of the timed window of calls of so many operations."""
+    call_s = operations / _OPERATIONS_PER_S[device]
     return max(_WARM_UP_S, _WARM_UP_CALLS * call_s) + max(window_s, _STEADY_CALLS * call_s)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass
 from enum import Enum
@@ -15,11 +14,13 @@ from harness.planning.plans import chosen_preset, described_subjects, require_ro
 from harness.planning.request import Request
 from harness.releases.environments import Environment
 from harness.releases.python_choice import Choice
-from harness.store.frame import ROW_KEY, repeats_frame, samples_frame
+from harness.store.frame import ROW_KEY, repeats_frame
 from harness.store.machines import this_machine
+from harness.store.pairs import pairs_frame
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.calibration import Split
+from harness.verdict.differences import block_differences
 from harness.verdict.looks import PLANNED, SHARES
 from harness.verdict.margins import margin_table
 from harness.verdict.power import planned_detectable_ratio
@@ -197,15 +198,17 @@ def _detectable(margin: float, blocks: int, spreads: list[float], known: Known, 
 
 
 def _spreads(run: RunDirectory) -> list[float]:
-    """Return, for each row in seconds, the standard deviation of a block's log difference of two subjects."""
+    """Return, for each row in seconds, the standard deviation of a block's difference of two subjects."""
     names = [subject["name"] for subject in run.facts["subjects"]][:2]
-    samples = samples_frame(repeats_frame([run.path]))
-    timed = samples[(samples["unit"] == "seconds") & (samples["value"] > 0)]
+    repeats = repeats_frame([run.path])
+    timed = repeats[repeats["unit"] == "seconds"]
     if len(names) < 2 or timed.empty:
         return []
-    table = timed.pivot_table(index=[*ROW_KEY, "block"], columns="subject", values="value")
-    if not set(names) <= set(table.columns):
-        return []
-    differences = table[names[1]].map(math.log) - table[names[0]].map(math.log)
-    spreads = differences.groupby(level=ROW_KEY).std().dropna()
-    return [float(spread) for spread in spreads if spread > 0]
+    pairs = pairs_frame(timed, *names)
+    whole = pairs[pairs["whole"] & (pairs["old"] > 0) & (pairs["new"] > 0)]
+    rows = (
+        block_differences(members[["block", "old", "new"]].itertuples(index=False, name=None))
+        for _, members in whole.groupby(ROW_KEY)
+    )
+    spreads = (statistics.stdev(found.values()) for found in rows if len(found) > 1)
+    return [spread for spread in spreads if spread > 0]

@@ -9,13 +9,15 @@ from pathlib import Path
 from harness.answers.shortfall import places_without_room, shortfall_of_places
 from harness.errors import UsageError
 from harness.machine.gpu.presence import GpuPresence, Presence, gpu_presence
+from harness.measure.guard import what_guards
 from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models, without_pass
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
 from harness.planning.installing import installed
+from harness.planning.own_models import read_model, registered
 from harness.planning.pythons import chosen_python
 from harness.planning.request import Request
 from harness.releases.environments import Environment, describe_obtainable
@@ -40,7 +42,14 @@ def chosen_preset(request: Request) -> tuple[Preset, tuple[str, ...]]:
             "--budget and --blocks cannot be used together: with a time limit, the number of blocks is chosen "
             "automatically."
         )
-    preset = read_preset(request.preset)
+    known = registered(request.root)
+    preset = read_preset(request.preset, known)
+    named = {cell.model for cell in preset.cells} & known.keys()
+    if named:
+        preset = with_registered_models(preset, {name: read_model(known[name]) for name in sorted(named)})
+    if request.own:
+        own = [read_model(asked) for asked in request.own]
+        preset = with_own_models(preset, own, alone=request.models is None)
     for pattern in preset.margins:
         require_known(pattern)
     margin_table(preset.time_margin, preset.margins)  # a margin that makes no sense must not be found after an hour
@@ -72,6 +81,8 @@ def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, .
     preset, absent = chosen_preset(request)
     machine = this_machine(request.root, request.machine)
     require_room(request, preset)
+    if preset.models:
+        progress.say(what_guards().sentence)
     for reason in absent:
         progress.say(f"{reason}.")
     environments = installed(
@@ -101,7 +112,7 @@ def require_room(request: Request, preset: Preset) -> None:
         UsageError: it says what is needed, what there is, and where.
     """
     folder = results_path(request.root) / "runs" / this_machine(request.root, request.machine).name
-    lacking = without_room(preset.cells, memory_limit_bytes(preset), folder)
+    lacking = without_room(preset, memory_limit_bytes(preset), folder)
     shortfall = shortfall_of_places(places_without_room(preset.as_dict()["groups"], lacking))
     if shortfall is not None:
         raise UsageError(shortfall)
@@ -128,10 +139,12 @@ def _absent(presence: GpuPresence) -> str:
 
 
 def _narrowed(preset: Preset, request: Request, devices: Sequence[str] | None) -> Preset:
+    if len(request.subjects) != 2 or request.isolation == "spawn":
+        preset = without_pass(preset, "slices")  # two processes make them in turn, both of them forks
     return narrow(
         preset,
         devices=devices,
-        models=request.models,
+        models=request.chosen_models,
         operations=request.operations,
         blocks=request.blocks,
         repeats=request.repeats,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.planning.own_models import Asked as AskedModel
 from harness.verdict.margins import Asked
 
 
@@ -12,8 +13,8 @@ from harness.verdict.margins import Asked
 class Request:
     """Subjects and everything that the options of a measuring command say; None: what the preset or the machine says.
 
-    `models` are globs with commas between, `operations` names of `harness.measure.passes.OPERATIONS`, `margins` what
-    was asked for beside the preset's own.
+    `models` are globs of the zoo's with commas between, `own` the user's own models, `operations` names of
+    `harness.measure.passes.OPERATIONS`, `margins` what was asked for beside the preset's own.
     """
 
     root: Path  # of the project
@@ -21,6 +22,7 @@ class Request:
     preset: str = "quick"
     devices: tuple[str, ...] | None = None
     models: str | None = None
+    own: tuple[AskedModel, ...] = ()
     operations: tuple[str, ...] | None = None
     blocks: int | None = None
     repeats: int | None = None
@@ -33,3 +35,8 @@ class Request:
     seed: int = 1
     margins: Asked | None = None
     may_leave_out_gpu: bool = False  # measure the CPU alone where a GPU is there and does not answer
+
+    @property
+    def chosen_models(self) -> str | None:
+        """Globs of all models that are asked for, with commas between; None: those of the preset."""
+        return ",".join([*([self.models] if self.models else []), *(one.name for one in self.own)]) or self.models

@@ -128,7 +128,7 @@ def find_installation(python: Path) -> Installation:
     found = answer(done, "INSTALLED ")
     if found is None:
         told = ending(done.returncode, done.stderr)
-        raise UsageError(f"{python} does not tell which TensorFlow it has: {told}. Install it there, or {correct}.")
+        raise UsageError(f"{python} does not say which TensorFlow it has: {told}. Install it there, or {correct}.")
     owners = found.get("owners", {})
     return Installation(
         found["tensorflow"],

@@ -87,7 +87,9 @@ def read_lock(path: Path) -> Lock:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The lock {path.name} cannot be read ({error}): make it anew with `releases lock`.") from None
+        raise UsageError(
+            f"The lock {path.name} cannot be read ({error}): make it again with `savedmodel-bench releases lock`."
+        ) from None
     lines = text.splitlines()
     title = lines[0].removeprefix("# ") if lines and lines[0].startswith("# ") else ""
     reason = next((line.removeprefix(_UNRESOLVABLE) for line in lines if line.startswith(_UNRESOLVABLE)), None)
@@ -98,11 +100,11 @@ def read_lock(path: Path) -> Lock:
     for line in logical:
         pinned = re.match(r"([A-Za-z0-9._-]+)==(\S+)\s+--hash=sha256:", line)
         if pinned is None:
-            raise UsageError(f"The lock {path.name} has a line without pin or hash ({line[:60]!r}): make it anew.")
+            raise UsageError(f"The lock {path.name} has a line without pin or hash ({line[:60]!r}): make it again.")
         packages[pinned[1].lower()] = pinned[2]
         hashes[pinned[1].lower()] = tuple(re.findall(r"--hash=sha256:(\S+)", line))
     if not packages and reason is None:
-        raise UsageError(f"The lock {path.name} is empty: make it anew with `savedmodel-bench releases lock`.")
+        raise UsageError(f"The lock {path.name} is empty: make it again with `savedmodel-bench releases lock`.")
     return Lock(path, title, hashlib.sha256(content.encode()).hexdigest(), packages, reason, hashes)
 
 

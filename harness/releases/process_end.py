@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
+from harness.savedmodel.op_providers import provider
+
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Za-z_]\w*(?:Error|Exception|Exit|Interrupt|Warning)(?:: .*|:?)")
 """The line of a traceback that names the exception."""
 
@@ -43,6 +45,10 @@ _MEANINGS = {
 }
 _SHELLS_ADD = 128
 _KILLED = re.compile(r"crashed: killed by (SIG\w+)")
+_INDEX = re.compile(r" = -?\d+ is not in \[(-?\d+), (-?\d+)\)$")
+"""How TensorFlow refuses an index (tensorflow/core/kernels/gather_op.cc)."""
+_OP = re.compile(r"Op type not registered '([^']+)'.*", re.DOTALL)
+"""How it refuses an op, before the name of this machine and much advice (tensorflow/core/framework/op.cc)."""
 
 
 def cause(output: str) -> str | None:
@@ -95,9 +101,16 @@ def ending(status: int, output: str, when: str = "") -> str:
 
 
 def explained(reason: str) -> str:
-    """Return a record's reason with the meaning of the signal that it names, if it names one and nothing more."""
-    found = _KILLED.fullmatch(reason)
-    return reason if found is None else f"{reason}{_in_brackets(found[1])}"
+    """Return a record's reason with what it means: of a signal, of an op or an index that the release does not have."""
+    killed, index, op = _KILLED.fullmatch(reason), _INDEX.search(reason), _OP.search(reason)
+    if op is not None:
+        package = provider(op[1])
+        told = "this release has no such op" if package is None else f"this op comes with {package}"
+        return f"{reason[: op.start()]}Op type not registered {op[1]!r}: {told}"
+    if index is not None:
+        first, end = int(index[1]), int(index[2])
+        return f"{reason}: give the input with these indices a range, --range NAME={first},{end - 1}"
+    return reason if killed is None else f"{reason}{_in_brackets(killed[1])}"
 
 
 def _in_brackets(name: str) -> str:

@@ -44,7 +44,9 @@ def split_subject(text: str) -> tuple[str, str | None]:
         if not at or "/" in profile or profile.lower().endswith(".whl"):
             return text, None  # paths and URLs may have an @ of their own
     if at and (not release or not profile or "@" in profile):
-        raise UsageError(f"{text!r} is no subject: a release, or a release under one profile, as in v2.21.0@xla.")
+        raise UsageError(
+            f"{text!r} does not name a release: write a version or a name, with one profile at most, as in v2.21.0@xla."
+        )
     return release, profile or None
 
 

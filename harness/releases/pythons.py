@@ -58,9 +58,9 @@ def checked_minor(text: str) -> str:
         UsageError: it is none, or older than what workers run under.
     """
     if not re.fullmatch(r"3\.\d+", text):
-        raise UsageError(f"{text!r} is no minor version of Python: write it like 3.11.")
+        raise UsageError(f"{text!r} is not a minor version of Python: write it like 3.11.")
     if number(text) < number(OLDEST):
-        raise UsageError(f"Releases are measured from Python {OLDEST} on, and {text} is older: take a newer one.")
+        raise UsageError(f"Releases are measured from Python {OLDEST} on, and {text} is older: choose a newer one.")
     return text
 
 

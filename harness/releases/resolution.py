@@ -19,7 +19,7 @@ AT_RELEASE_DAYS = 14
 """Days after a release in which its users' fresh installs still count as "what users had then"."""
 
 # The newest TensorFlow's wheels need glibc 2.27; 2.28 is of 2018, and current distributions have 2.31 and more.
-_PLATFORM = "x86_64-manylinux_2_28"
+PLATFORM = "x86_64-manylinux_2_28"
 
 
 def requirement(release: Release, wheel: str) -> str:
@@ -105,7 +105,7 @@ def _compiled(
         arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--output-file", str(output)]
         # uv wants some interpreter, which need not be of that version: nothing is built.
         arguments += ["--python", sys.executable, "--python-version", python_minor]
-        arguments += ["--python-platform", _PLATFORM, "--only-binary", ":all:", *more]
+        arguments += ["--python-platform", PLATFORM, "--only-binary", ":all:", *more]
         if constraints:
             (Path(folder) / "constraints.txt").write_text(constraints, encoding="utf-8")
             arguments += ["--constraints", str(Path(folder) / "constraints.txt")]

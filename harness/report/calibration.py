@@ -36,7 +36,7 @@ def _parts(found: Calibration) -> Iterator[Part]:
             )
         )
     yield Section(
-        "Noise (standard deviations), and the smallest change that so many blocks detect in a single comparison",
+        "Noise (standard deviations), and the minimum detectable change of a single comparison by number of blocks",
         tuple(noise),
     )
     if found.memory:
@@ -47,13 +47,13 @@ def _parts(found: Calibration) -> Iterator[Part]:
         )
     alarms, varying = false_alarms(found.rows)
     told = (
-        f"{alarms} of {count(varying, 'row')} differ with p <= 0.05 if no margin is ignored; chance alone gives "
-        f"about {0.05 * varying:.1f}. Tested as a comparison is, {count(found.called, 'row')} would have been "
-        "reported as changed."
+        f"Without margins, {alarms} of {count(varying, 'row')} differ with p <= 0.05; chance alone gives about "
+        f"{0.05 * varying:.1f}. With margins and correction, as in a comparison, {count(found.called, 'row')} would "
+        "have been reported as changed."
     )
     yield Section("False alarms", (Paragraph(told),))
     splits = (f"{budget_s / 60:.0f} min: {split_text(split)}." for budget_s, split in found.splits.items())
-    yield Section("Best use of a budget", (items(splits),))
+    yield Section("Best use of a time limit", (items(splits),))
     yield Section("What to do about the noise", (items(advise(found)),))
 
 
@@ -120,7 +120,7 @@ def _median(values: Sequence[float | None]) -> str:
 def _seen(rows: Sequence[Noise], blocks: int) -> str:
     ratios = sorted(detectable(row, blocks, row.repeats) or math.inf for row in rows)
     ratio = ratios[len(ratios) // 2]
-    return change(ratio) if math.isfinite(ratio) else "above x10"
+    return change(ratio) if math.isfinite(ratio) else "> +900 %"
 
 
 def split_text(split: Split | None) -> str:

@@ -1,4 +1,4 @@
-"""What a comparison of two sides found, in the order in which it is read: what is sure first, what is open last."""
+"""What a comparison of two sides found, in the order in which it is read: what is sure first, the rest last."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harness.report.floors import multiple_text
 from harness.report.notes import notes_text
 from harness.report.numbers import change, count, interval, quantity
 from harness.report.paths import shown_path
-from harness.report.profiled import COLUMNS, HEADING, profiled_cells
+from harness.report.profiled import COLUMNS, HEADING, LEGEND, profiled_cells
 from harness.report.sections import (
     Sections,
     blocks_to_ask_for,
@@ -52,6 +52,7 @@ from harness.report.wording import (
     blocks_text,
     change_text,
     finding_text,
+    medians_text,
     other_margin,
     same_within,
     shared_reason_text,
@@ -158,20 +159,20 @@ def _body(comparison: Comparison) -> Iterator[Part]:
         heading = f"Unchanged, within {same_within(parts.same, comparison.margin)}"
         yield Section(heading, (_same(parts.same, places, comparison.margin),), True)
     for open_rows in parts.open.values():
-        heading = f"Inconclusive ({open_rows[0].reason}): {shared_reason_text(open_rows)}"
+        heading = f"Inconclusive: {shared_reason_text(open_rows)}"
         yield Section(heading, (_open(open_rows, places),), True)
     if parts.one_sided:
         heading = f"Measured in only one of the two releases: {len(parts.one_sided)}"
         yield Section(heading, (_one_sided(parts.one_sided, comparison),), True)
     if parts.shown:
-        names = "; ".join(dict.fromkeys(places.title(row.metric) for row in parts.shown))
-        heading = f"Informational metrics, not tested for change: {len(parts.shown)} (values: --format json)"
-        yield Section(heading, (Paragraph(names),), True)
+        informational = count(len(parts.shown), "informational value")
+        yield Paragraph("")
+        yield Paragraph(f"Not shown: {informational}, not tested for change (--format json has all).")
     yield from _multiples(comparison)
     calls = profiled(*comparison.measured)
     if calls:
         rows_of_calls = ((places.place(one.place), *profiled_cells(one)) for one in calls)
-        yield Section(HEADING, (table(("where",), COLUMNS, rows_of_calls),), True)
+        yield Section(HEADING, (table(("where",), COLUMNS, rows_of_calls), Paragraph(LEGEND)), True)
     yield from failures(comparison.failures)
     yield from lock_section(comparison)
 
@@ -185,11 +186,12 @@ def _settle(comparison: Comparison, command: Sequence[str]) -> Iterator[Section]
     asked = blocks_to_ask_for(open_rows)
     if asked is not None:
         blocks, settled = asked
-        rows = count(len(open_rows), "inconclusive comparison")
+        those = f"{settled} of the {count(len(open_rows), 'inconclusive comparison')}"
         parts += [
             Command(" ".join((*command, "--blocks", str(blocks)))),
             Paragraph(
-                f"{blocks} blocks in total should decide {settled} of {rows}, if nothing really changed in them."
+                f"A run of {blocks} blocks should decide {those if len(open_rows) > 1 else 'it'}, provided that "
+                "nothing really changed there."
             ),
         ]
     hopeless = [row for row in open_rows if row.blocks_needed is None and row.spread is not None]
@@ -197,14 +199,14 @@ def _settle(comparison: Comparison, command: Sequence[str]) -> Iterator[Section]
         parts.append(
             Paragraph(
                 f"{count(len(hopeless), 'comparison')} would need more than 200 blocks: the change is about as large "
-                "as the margin, or this machine is too noisy. A quieter machine or a larger margin would help."
+                "as the margin, or this machine is too noisy. A quieter machine or a larger --margin would help."
             )
         )
     disturbed = [row for row in open_rows if row.reason is Reason.ALL_TAINTED]
     if disturbed:
         parts.append(
             Paragraph(
-                f"{count(len(disturbed), 'comparison')} had no undisturbed measurement of one of the two: repeat this "
+                f"{count(len(disturbed), 'comparison')} had no undisturbed pair of measurements: repeat this "
                 "when nothing else runs on the machine."
             )
         )
@@ -252,8 +254,9 @@ def _same(rows: Iterable[Judged], places: Places, margin: float) -> Table:
     for metric, members in by_metric(rows).items():
         ratios = [row.ratio for row in members if row.ratio is not None]
         seen = change(ratios[0]) if len(ratios) == 1 else interval(min(ratios), max(ratios)) if ratios else ""
-        each = ((places.place(row), other_margin(row, margin)) for row in members)
-        where = ", ".join(f"{place} ({within})" if within else place for place, within in each)
+        told = ((places.place(row), filter(None, (other_margin(row, margin), medians_text(row)))) for row in members)
+        each = ((place, "; ".join(notes)) for place, notes in told)
+        where = ", ".join(f"{place} ({notes})" if notes else place for place, notes in each)
         cells.append((places.title(metric), where, seen))
     return table(("what", "where"), ("change",), cells)
 
@@ -263,7 +266,7 @@ def _open(rows: Iterable[Judged], places: Places) -> Table:
     cells = (
         (
             places.title(row.metric),
-            places.place(row),
+            places.place_and_blocks(row, row.blocks),
             Change(row.ratio, change_text(row)),
             Interval(row.low, row.high),
             would_have_shown(row),

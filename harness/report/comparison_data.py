@@ -9,7 +9,7 @@ from harness.answers.comparison import Comparison
 from harness.answers.floors import Multiple, multiples
 from harness.answers.profiled import lower_bounds
 from harness.report.paths import shown_path
-from harness.report.wording import Placed, direction, reason_text
+from harness.report.wording import Placed, detail_text, direction
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Row
 
@@ -18,9 +18,12 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     """Return what is in a comparison beside its notes and exit code.
 
     Times are in seconds, memory in bytes; `ratio`, `low`, `high`, `detectable_ratio` are new / old; `margin` and
-    `spread` are fractions; `blocks_needed` counts blocks in all; `taint_kinds` says how many of the `tainted`
-    repeats have each kind of taint; `lower_bounds` names the sides of a row ("old", "new") of which no more is known
-    than that they are at least so large; `shortfall` says why too little was measured for an answer.
+    `spread` are fractions; `blocks_needed` counts blocks in all; `taint_kinds` says how many of the `tainted` repeats
+    have each kind of taint; `lower_bounds` names the sides of a row ("old", "new") of which no more is known than that
+    they are at least so large; `estimator` says how a block's difference is made of its pairs, of which there were
+    `pairs`, and `pairs_dropped` rounds that a taint, failure or retry kept from being one (null where a row is not
+    judged by pairs), `borrowed_freedom` the degrees of freedom that like rows add to a row's own; `shortfall` says why
+    too little was measured for an answer.
     """
     bounds = lower_bounds(*comparison.measured)
     return {
@@ -86,8 +89,15 @@ def _row(row: Row, bounds: list[str]) -> dict[str, Any]:
         "spread": row.spread,
         "detectable_ratio": row.detectable_ratio,
         "blocks_needed": row.blocks_needed,
-        "detail": reason_text(row),
+        "detail": detail_text(row),
         "lower_bounds": bounds,
+        "estimator": row.estimator,
+        "pairs": row.pairs,
+        "pairs_dropped": row.pairs_dropped,
+        "borrowed_freedom": row.borrowed_freedom,
+        # Calls that alternate between two living processes, and counted work: not measured yet.
+        "process_pairs": None,
+        "work": None,
     }
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from harness.report.numbers import chance, change, interval, percent, quantity
+from harness.report.figures import Drawing
+from harness.report.numbers import brief_change, chance, change, interval, percent, quantity
 
 
 class Tone(Enum):
@@ -88,33 +89,108 @@ class Lines:
         return " ".join(self.texts)
 
 
-Cell = str | int | Quantity | Change | Interval | Chance | Share | Lines
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """New minus old in a unit: "+55 ms"; None is shown as not available."""
+
+    value: float | None
+    unit: str
+
+    def __str__(self) -> str:
+        if not self.value:
+            return "n/a" if self.value is None else "0"
+        return ("-" if self.value < 0 else "+") + quantity(abs(self.value), self.unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A change as a picture: new / old, its 95 % interval, and the change to ignore (a fraction).
+
+    Without bounds it is exact. `tone` says better or worse, `is_open` that it is not known whether it counts.
+    """
+
+    ratio: float | None
+    low: float | None
+    high: float | None
+    margin: float
+    tone: Tone = Tone.PLAIN
+    is_open: bool = False
+
+    def __str__(self) -> str:
+        return interval(self.low, self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """A cell of a heat map: the change against the release before and against the best (new / old), None unknown.
+
+    `tone` says whether the first was shown to be a change, `is_unpaired` that no run holds both; `told` is the evidence
+    in a sentence.
+    """
+
+    before: float | None
+    best: float | None
+    tone: Tone = Tone.PLAIN
+    told: str = ""
+    is_unpaired: bool = False
+
+    def __str__(self) -> str:
+        return brief_change(self.before) + (" ·" if self.is_unpaired else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A word with a tone and a sign that says the same: "kept" with a tick."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    sign: str = ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell = str | int | Quantity | Change | Interval | Chance | Share | Lines | Difference | Effect | Shade | Marked
 """What stands in a table. `str` gives its text; formats that sort use the fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table; a numeric one is set to the right and never broken."""
+    """A column of a table; a numeric one is set to the right and never broken; an extra one is shown on request."""
 
     title: str
     numeric: bool = False
+    is_extra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table, a cell for each column."""
+    """One row of a table, a cell for each column.
+
+    `details` is evidence that a page shows where the row is opened, and `anchor` what links to the row name; `tags`
+    are what it can be found by (`Table.filters`), `group` a heading that it shares with the rows beside it.
+    """
 
     cells: tuple[Cell, ...]
     tone: Tone = Tone.PLAIN
+    details: tuple[Part, ...] = ()
+    anchor: str | None = None
+    tags: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows below named columns. A listing has every row on one line, however wide: it is there to be searched."""
+    """Rows below named columns. A listing has every row on one line, however wide: it is there to be searched.
+
+    `filters` are groups of tags; `name` is what a table is called where it can be searched.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     is_listing: bool = False
+    filters: tuple[tuple[str, ...], ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,23 +235,96 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, in a few sentences: it stands first."""
+
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many comparisons (or series, by the noun) have each verdict."""
+
+    worse: int
+    better: int
+    same: int
+    open: int
+    noun: str = "comparisons"
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.worse + self.better + self.same + self.open
+
+    def __str__(self) -> str:
+        return (
+            f"{self.worse} worse, {self.better} better, {self.same} unchanged, {self.open} inconclusive, of "
+            f"{self.total} {self.noun}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture of data: what to draw, and what it shows in a sentence, which stands for it where nothing is drawn."""
+
+    title: str
+    drawing: Drawing
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Pictures of one kind beside each other."""
+
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and what stands below it; a folded one is evidence that few readers open."""
+    """A heading and what stands below it; a folded one is evidence that few readers open.
+
+    `anchor` is what links to it name, made of the title where it is not given; `made_by` is the command that prints
+    this part alone.
+    """
 
     title: str
     parts: tuple[Part, ...]
     is_folded: bool = False
+    anchor: str | None = None
+    made_by: str | None = None
 
 
-Part = Paragraph | Note | Command | Items | Table | Section
+Part = Paragraph | Note | Command | Items | Table | Section | Answer | Tally | Figure | Figures
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole report. `title` is None where the first part says what it is about."""
+    """A whole report. `title` is None where the first part says what it is about; `origin` says where it is from."""
 
     title: str | None
     parts: tuple[Part, ...]
+    origin: tuple[str, ...] = ()
+
+
+class Outcome(Enum):
+    """How a case of a test report ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that was tested, for the formats that list such things; `told` says why it failed or was skipped."""
+
+    group: str
+    name: str
+    outcome: Outcome
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +344,8 @@ class Report:
     notes: tuple[str, ...] = ()
     everything: str | None = None
     shortfall: str | None = None
+    page: Document | None = None
+    cases: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

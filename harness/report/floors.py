@@ -20,5 +20,5 @@ def times_text(found: Multiple) -> str:
 
 
 def floor_text(found: Multiple) -> str:
-    """Return what the operation is held against: "raw read, warm", "its floating-point work"."""
-    return "its floating-point work" if found.floor == MATRIX_FLOOR else f"raw {found.floor}"
+    """Return what the operation is held against: "raw read, warm", "its arithmetic at peak speed"."""
+    return "its arithmetic at peak speed" if found.floor == MATRIX_FLOOR else f"raw {found.floor}"

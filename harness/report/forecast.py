@@ -1,4 +1,4 @@
-"""What `--dry-run` says of a plan: its cells, its blocks, the time it takes and the change that it could show."""
+"""What `--dry-run` says of a plan: its test cases and blocks, the time it takes, the change that it can detect."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.releases.environments import Environment
 from harness.report.calibration import split_text
 from harness.report.document import Document, Item, Items, Paragraph, Part, Report
 from harness.report.numbers import count, percent
+from harness.verdict.differences import ESTIMATOR
 
 
 def report_forecast(found: Forecast) -> Report:
@@ -42,6 +43,7 @@ def _data(found: Forecast) -> dict[str, Any]:
         "block_s": found.block_s,
         "block_s_known_by": _known(found.known),
         "looks": found.looks,
+        "estimator": ESTIMATOR,
         "split": None if found.split is None else asdict(found.split),
         "detectable": None
         if found.detectable is None
@@ -55,8 +57,8 @@ def _known(known: Known) -> dict[str, Any]:
 
 
 def split_sentence(found: Forecast) -> str:
-    """Return what the budget buys, and how that is known."""
-    return f"Within the budget {split_text(found.split)}, by the calibration of run {found.calibration_run}."
+    """Return what the time limit is good for, and how that is known."""
+    return f"Within the time limit, {split_text(found.split)} (from the calibration of run {found.calibration_run})."
 
 
 def _parts(found: Forecast) -> Iterator[Part]:
@@ -68,20 +70,20 @@ def _parts(found: Forecast) -> Iterator[Part]:
     if found.python is not None:
         yield Paragraph(f"{python_sentence(found.python, len(found.subjects))}.")
     if found.locks:
-        yield Paragraph(f"Makes {count(found.locks, 'lock')} first, which the package index is asked for.")
+        yield Paragraph(f"First pins the requirements of {count(found.locks, 'release')} (asks the package index).")
     if found.installs:
-        yield Paragraph(f"Installs {count(found.installs, 'release')} first, about a minute each.")
+        yield Paragraph(f"First installs {count(found.installs, 'release')}, about a minute each.")
     for group in found.preset.groups:
         yield Items((Item(_group(group), tuple(str(cell) for cell in map(_cell, group.cells))),))
     for reason in found.absent:
         yield Paragraph(f"{reason}.")
-    in_all = "" if found.blocks == 1 else f" each, {_time(found.blocks * found.block_s)} in all"
+    in_all = "" if found.blocks == 1 else f" each, {_time(found.blocks * found.block_s)} in total"
     yield Paragraph(f"Blocks: {found.blocks}, about {_time(found.block_s)}{in_all} ({_known_seconds(found.known)}).")
     if found.looks is not None:
         after = ", ".join(map(str, found.looks)) or "none"
         yield Paragraph(
-            f"Results are tested after these blocks: {after}. What is decided then is not measured any "
-            "longer; its time goes to the rest."
+            f"Results are tested after these numbers of blocks: {after}. Test cases that have a verdict then are not "
+            "measured any longer; the time goes to the others."
         )
     if found.split is not None:
         yield Paragraph(split_sentence(found))
@@ -91,17 +93,18 @@ def _parts(found: Forecast) -> Iterator[Part]:
 def _had_from(environment: Environment) -> str:
     """Return where a subject's TensorFlow comes from: "cpu wheel, policy today"."""
     if environment.wheel is None:
-        return f"the interpreter {environment.python}, whose dependencies are not locked"
+        return f"the interpreter {environment.python}, whose dependencies are not pinned"
     return f"{environment.wheel} wheel, policy {environment.policy}"
 
 
 def _group(group: Group) -> str:
     first = "the first block" if group.blocks == 1 else f"the first {group.blocks} blocks"
     of = "every block" if group.blocks is None else first
-    judged = " (times are not compared)" if group.exact_only else ""
+    judged = ", whose times are not compared" if group.exact_only else ""
     repeats = ((group.repeats.get(name, 0), each) for name, each in PASSES.items())
     counts = (count(number, each.title, each.titles or each.title) for number, each in repeats if number)
-    return f"In {of}{judged}: {', '.join(counts)}, of"
+    of_each = "for this model" if len(group.cells) == 1 else "for each of these models"
+    return f"In {of}, {of_each}{judged}: {', '.join(counts)}"
 
 
 def _cell(cell: Cell) -> str:
@@ -112,7 +115,7 @@ def _known_seconds(known: Known) -> str:
     """Return from what expected seconds come."""
     match known.basis:
         case Basis.CALIBRATION:
-            return f"by the calibration of run {known.run}"
+            return f"from the calibration of run {known.run}"
         case Basis.RUN:
             return f"as in run {known.run}"
         case Basis.REPEATS:
@@ -123,19 +126,19 @@ def _known_seconds(known: Known) -> str:
 
 
 def _detectable_text(found: Detectable | None, blocks: int) -> str:
-    """Return the smallest change in time that the plan would call."""
+    """Return the smallest change in time that the plan would report."""
     if found is None:
         return (
             f"No change in time can be detected: a verdict takes {FEWEST_TIMED_BLOCKS} blocks, this plan has {blocks}."
         )
-    many = f", {_change(found.among)} for the only change among {found.rows}" if found.rows > 1 else ""
+    many = f", {_change(found.among)} for one change among {found.rows} comparisons" if found.rows > 1 else ""
     noise = {
         Basis.CALIBRATION: f"noise from the calibration of run {found.known.run}",
         Basis.RUN: f"noise from the spread between blocks of run {found.known.run}",
     }.get(found.known.basis, f"assuming a spread of {percent(ASSUMED_SPREAD)}")
     return (
-        f"Smallest change in time that this would detect: {_change(found.alone)} for a single comparison{many} (with "
-        f"80 % power, beyond the margin of {percent(found.margin)}; {noise})."
+        f"Minimum detectable change in time: {_change(found.alone)} for a single comparison{many} (80 % power, margin "
+        f"of {percent(found.margin)}; {noise})."
     )
 
 

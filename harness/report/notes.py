@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 
 from harness.answers.notes import (
@@ -21,6 +22,8 @@ from harness.answers.notes import (
 )
 from harness.report.numbers import count, percent
 from harness.report.sides import lock_lines, own_wheel
+from harness.report.stored_sentences import retold
+from harness.store.taints import described
 
 _CAUSES = {
     "Keras": "so Keras may be the cause of a change",
@@ -43,7 +46,7 @@ def note_text(note: Note) -> str:
     """Return the words for one fact."""
     match note:
         case Said():
-            return note.text
+            return f"{retold(note.text.removesuffix('.'))}."
         case Unpaired():
             return (
                 "The two releases were not measured in the same blocks, so a change of the machine in between looks "
@@ -71,21 +74,27 @@ def note_text(note: Note) -> str:
                 "(`compare --budget`)."
             )
         case UnsettledCalls():
-            worst = ", ".join(f"{place}, {count(seen, 'time')}" for place, seen in note.places)
+            worst = ", ".join(f"{_call(place)} {count(seen, 'time')}" for place, seen in note.places)
             return (
                 f"Latency was still changing at the end of {note.unsettled} of {note.windows} measurements (most often "
                 f"{worst}). These measurements are included."
             )
         case CostlyBarrier():
             return (
-                "Every latency includes the cost of one device synchronization. It is at most "
-                f"{percent(note.share)} ({note.barrier_s * 1e6:.1f} us of {note.place})."
+                "Every latency includes the cost of one device synchronization: at most "
+                f"{percent(note.share)} of it ({note.barrier_s * 1e6:.1f} µs for {_call(note.place)})."
             )
         case DisturbedFloors():
             return (
-                f"The hardware lower bounds were measured while other programs were running ({note.taint}): the "
-                "hardware may be faster than they say."
+                f"The machine was disturbed while its hardware lower bounds were measured ({described(note.taint)}): "
+                "the hardware may be faster than they say."
             )
+
+
+def _call(place: str) -> str:
+    """Return a place as reports name it: "mlp-s batch 1 on the CPU" of "mlp-s b1 on cpu"."""
+    found = re.fullmatch(r"(.+) b(\d+) on (cpu|gpu)", place)
+    return place if found is None else f"{found[1]} batch {found[2]} on the {found[3].upper()}"
 
 
 def _own_interpreters(names: tuple[str, ...]) -> str:

@@ -44,6 +44,18 @@ def change(ratio: float | None) -> str:
     return f"{percent:+.1f} %" if abs(percent) < 99.95 else f"{percent:+.0f} %"
 
 
+def brief_change(ratio: float | None) -> str:
+    """Return new / old where there is little room: "+16 %", "-0.3 %", "0", "x2.5", "from 0", "" for none."""
+    if ratio is None:
+        return ""
+    if not math.isfinite(ratio):
+        return "from 0"
+    if ratio >= 2:
+        return f"x{factor(ratio)}"
+    percent = 100 * (ratio - 1)
+    return "0" if abs(percent) < 0.05 else f"{percent:+.0f} %" if abs(percent) >= 9.95 else f"{percent:+.1f} %"
+
+
 def _tenths(percent: float) -> str:
     """Return percent with a sign and one decimal; what rounds to nothing has no sign."""
     text = f"{percent:+.1f}"

@@ -1,14 +1,19 @@
-"""What the wall clock of a steady call measures, as the cells of a table."""
+"""What dominates the latency of a warmed-up inference, as the cells of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.answers.profiled import Profiled
+from harness.answers.profiled import MOSTLY, Profiled
 from harness.report.numbers import percent, quantity
 
-HEADING = "What the wall clock of a steady call measures (by TensorFlow's profiler, in a pass of its own)"
-COLUMNS = ("kernels", "kernel time", "busy", "the wall clock measures")
+HEADING = "What dominates the latency of a warmed-up inference (TensorFlow's profiler, measured separately)"
+COLUMNS = ("kernels", "kernel time", "kernel running", "dominated by")
+LEGEND = (
+    "Of one inference: how many kernels (operations on the device) it runs, their time added up, and the share of the "
+    f"latency in which at least one runs. From {percent(MOSTLY)} on, the kernels dominate the latency; below, "
+    "dispatching them from the host does. ≥: at least so much, since the profiler may have missed some."
+)
 
 AT_LEAST = "≥"
 """Before a lower bound: a trace that may lack kernels holds no more than what ran, and bounds all three from below."""
@@ -23,8 +28,7 @@ def profiled_cells(call: Profiled) -> tuple[str, ...]:
 def _measures(call: Profiled) -> str:
     if call.measures_kernels:
         return "kernels"
-    host = "the host" if call.place.device == "gpu" else "dispatch"
-    return f"{host} (incomplete trace)" if call.is_told_by_incomplete_trace else host
+    return "dispatch (incomplete trace)" if call.is_told_by_incomplete_trace else "dispatch"
 
 
 def _subjects(call: Profiled, values: Sequence[float | None], unit: str) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.measure.presets import Cell
 from harness.measure.progress import Progress, Step
 
 
@@ -42,14 +43,22 @@ class _Clock:
 def _where(step: Step) -> str:
     if step.cell is None:
         return "import TensorFlow"
-    return f"{step.operation} {step.cell.model} on {step.cell.device} by {step.cell.writer}"
+    return f"{step.operation}, {_case(step.cell)}"
+
+
+def _case(cell: Cell) -> str:
+    return f"model {cell.model} on the {cell.device.upper()}, saved with {cell.writer}"
 
 
 def _left(seconds: float | None) -> str:
     if seconds is None:
-        return "time left: not known yet"
+        return "time left: unknown"
     minutes, rest = divmod(round(seconds), 60)
     return f"about {minutes} min {rest:02d} s left" if minutes else f"about {rest} s left"
+
+
+def _finished(block: int, blocks: int, duration_s: float) -> str:
+    return f"Block {block + 1} of {blocks} finished in {duration_s:.0f} s. Results saved."
 
 
 class _LineProgress:
@@ -68,15 +77,11 @@ class _LineProgress:
         key = (step.block, step.cell)
         if key != self._last:
             self._last = key
-            cell = (
-                "import TensorFlow"
-                if step.cell is None
-                else f"{step.cell.model} on {step.cell.device} by {step.cell.writer}"
-            )
-            self._print(f"block {step.block + 1} of {step.blocks}: {cell} ({_left(left)})")
+            what = "import TensorFlow" if step.cell is None else _case(step.cell)
+            self._print(f"Block {step.block + 1} of {step.blocks}: {what} ({_left(left)})")
 
     def block_done(self, block: int, blocks: int, duration_s: float) -> None:
-        self._print(f"block {block + 1} of {blocks} complete in {duration_s:.0f} s, its records are on disk")
+        self._print(_finished(block, blocks, duration_s))
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -99,7 +104,7 @@ class _TerminalProgress:
             self._live.start()
         done = (step.step + 1) / step.steps
         bar = "━" * round(20 * done) + "╌" * (20 - round(20 * done))
-        block, left = f"block {step.block + 1} of {step.blocks}", _left(self._clock.left_s(step))
+        block, left = f"Block {step.block + 1} of {step.blocks}", _left(self._clock.left_s(step))
         text = f"{block} {bar} {_where(step)}, {step.subject}; {left}"
         self._live.update(Text(text, no_wrap=True, overflow="ellipsis"), refresh=True)
 
@@ -107,4 +112,4 @@ class _TerminalProgress:
         if self._live is not None:
             self._live.stop()
             self._live = None
-        self.say(f"block {block + 1} of {blocks} complete in {duration_s:.0f} s, its records are on disk")
+        self.say(_finished(block, blocks, duration_s))

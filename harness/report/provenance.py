@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.answers.provenance import Provenance
 from harness.report.numbers import count
+from harness.report.stored_sentences import retold
 
 _MOST_NAMED = 3
 
@@ -13,47 +14,48 @@ _MOST_NAMED = 3
 def provenance_line(found: Provenance) -> str:
     """Return a line of one to five sentences.
 
-    Example: "From 10 blocks of run 20261126T020132-9382 on amd-epyc-2cpu-24gib."
+    Example: "Source: 10 blocks of run 20261126T020132-9382 on amd-epyc-2cpu-24gib."
     """
-    others = f" Not read: {', '.join(found.others)} (--machine NAME)." if found.others else ""
+    others = f" Not used: results of {', '.join(found.others)} (--machine NAME chooses one)." if found.others else ""
     if not found.runs:
-        where = "this run" if found.asked is None else f"results/runs/{found.asked} or the reference runs"
-        return f"Nothing of this kind is in {where}.{others}"
+        if found.asked is None:
+            return f"This run has no such results.{others}"
+        return f"Neither results/runs/{found.asked} nor the reference results have such results.{others}"
     names = [run for run, _ in found.runs]
     runs = f"run{'' if len(names) == 1 else 's'} {', '.join(names)}"
     if len(names) > _MOST_NAMED:
         runs = f"{len(names)} runs, {names[0]} to {names[-1]},"
-    kind = ""
+    told = [f"{count(found.blocks, 'block')} of {runs} on {found.machine}"]
     if found.is_reference:
-        kind = ", a committed reference run" if len(names) == 1 else ", committed reference runs"
-        if found.asked is not None:
-            kind += f" (results/runs/{found.asked} has nothing of this kind)"
-    spawned = ", measured with --isolation spawn" if found.is_spawned else ""
-    worker = ""
+        why = "" if found.asked is None else f", because results/runs/{found.asked} has no such results"
+        told.append(f"from the reference results in the repository{why}")
+    if found.is_spawned:
+        told.append("measured with --isolation spawn")
     if found.is_older:
         version = "an unknown version" if found.worker_version is None else f"version {found.worker_version}"
-        worker = f", with {version} of the measurement method (runs with a newer one have nothing of this kind)"
+        told.append(f"with {version} of the measurement method, because runs with a newer one have no such results")
     left = ""
     if found.left_out:
         left = (
-            f" Left out, because they are not comparable with forked ones: {count(len(found.left_out), 'run')} with "
-            "--isolation spawn (--run DIR reads one)."
+            f" Left out, because they are not comparable with these: {count(len(found.left_out), 'run')} with "
+            "--isolation spawn (--run DIR uses one)."
         )
     if found.older:
         left += (
             f" Left out, because not all of their numbers are comparable: {count(len(found.older), 'run')} with a "
-            f"measurement method before version {found.worker_version} (--run DIR reads one)."
+            f"measurement method before version {found.worker_version} (--run DIR uses one)."
         )
-    return f"From {count(found.blocks, 'block')} of {runs} on {found.machine}{kind}{spawned}{worker}.{left}{others}"
+    return f"Source: {', '.join(told)}.{left}{others}"
 
 
 def disturbed_lines(found: Provenance) -> list[str]:
-    """Return a sentence for each run that the machine disturbed.
+    """Return what to say of each run that the machine disturbed.
 
-    Example: "Run 20261126T023045-1a8e: 1 block was disturbed so much that some rows have no undisturbed measurement
-    there (steal)."
+    Example: "Run 20261126T023045-1a8e: in 1 block some rows have no usable measurement, because the hypervisor took
+    the CPU away."
     """
-    return [f"Run {run}: {note}." for run, note in found.disturbed]
+    told = ((run, retold(note)) for run, note in found.disturbed)
+    return [f"Run {run}: {text[:1].lower()}{text[1:]}." for run, text in told]
 
 
 def provenance_document(found: Provenance) -> dict[str, Any]:

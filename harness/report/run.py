@@ -1,4 +1,4 @@
-"""What a run measured, its subjects side by side, and what qualifies their numbers; nothing is judged."""
+"""What a run measured, its subjects side by side, and what qualifies their numbers; nothing is tested for change."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from harness.report.floors import floor_text, times_text
 from harness.report.medians import medians_data, medians_table
 from harness.report.notes import notes_text
 from harness.report.paths import shown_path
-from harness.report.profiled import COLUMNS, profiled_cells
+from harness.report.profiled import COLUMNS, LEGEND, profiled_cells
 from harness.report.profiled import HEADING as PROFILED_HEADING
 from harness.report.wording import Places, left_out_text, title
+from harness.store.taints import described
 
 _WITHOUT_VALUE = "No value, because every measurement was disturbed: repeat the run when the machine is idle"
 _METRICS = list(METRICS)
@@ -67,7 +68,8 @@ def _parts(
         yield Section(FLOORS_HEADING, (table(("what", "where", "lower bound"), subjects, rows),), True)
     if calls:
         cells = ((places.place(one.place), one.place.subject, *profiled_cells(one)) for one in calls)
-        yield Section(PROFILED_HEADING, (table(("where", "subject"), COLUMNS, cells),), True)
+        parts = (table(("where", "subject"), COLUMNS, cells), Paragraph(LEGEND))
+        yield Section(PROFILED_HEADING, parts, True)
     yield from failures(facts.failures)
 
 
@@ -91,7 +93,8 @@ def _multiple(found: Multiple) -> dict[str, Any]:
 def _without_value_texts(rows: Sequence[WithoutValue], places: Places) -> list[str]:
     """Return a text for all metrics that the same subjects lack in the same places; what is informational is counted.
 
-    Example: "v2.20.0, v2.21.0 in mlp-s, mlp-m: repeated save; load, warm page cache; and 2 informational (steal)".
+    Example: "v2.20.0, v2.21.0 in mlp-s, mlp-m: repeated save; load, warm page cache; and 2 informational (other
+    programs used the CPU)".
     """
     by_metric: dict[str, list[WithoutValue]] = {}
     for row in sorted(rows, key=_listed):
@@ -103,9 +106,9 @@ def _without_value_texts(rows: Sequence[WithoutValue], places: Places) -> list[s
         grouped.setdefault((subjects, where), []).extend(members)
     texts = []
     for (subjects, where), members in grouped.items():
-        kinds = ", ".join(sorted({kind for row in members for kind in row.kinds}))
+        why = ", ".join(sorted({described(kind) for row in members for kind in row.kinds}))
         what = _titles(list(dict.fromkeys(row.metric for row in members)))
-        texts.append(f"{', '.join(subjects)} in {', '.join(where)}: {what} ({kinds})")
+        texts.append(f"{', '.join(subjects)} in {', '.join(where)}: {what} ({why})")
     return texts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from harness.answers.scaling import LAYERS, Course
+from harness.answers.scaling import BYTES, LAYERS, Course
 from harness.answers.sources import Telling
 from harness.report.document import Document, Paragraph, Part, Report, table
 from harness.report.numbers import count, hundredths, quantity
@@ -13,10 +13,13 @@ from harness.report.wording import title
 from harness.verdict.scaling import FEWEST_RUNGS
 
 _MEGABYTE = 1e6
-_NOTHING = f"No run has a ladder of {FEWEST_RUNGS} sizes: measure one with `savedmodel-bench run 2.21 --preset scale`."
+_LADDERS = {BYTES: "SavedModel size", LAYERS: "layers"}
+_NOTHING = (
+    f"No run has a series of {FEWEST_RUNGS} model sizes: measure one with `savedmodel-bench run 2.21 --preset scale`."
+)
 _EXPONENT = (
-    "Exponent: 0 means that the time does not depend on the size, 1 that it is proportional to it. One more costs: the "
-    "extra time of a layer, or of a megabyte, between the two largest models."
+    "Exponent: 0 means that the time does not depend on the size, 1 that it is proportional to it. Marginal cost: the "
+    "extra time for one more layer, or for one more megabyte of the SavedModel, between the two largest models."
 )
 
 
@@ -26,15 +29,17 @@ def report_scaling(telling: Telling[Course]) -> Report:
     parts: list[Part] = [Paragraph(text) for text in (provenance_line(telling.provenance), *notes)]
     fitted = [one for one in telling.told if one.growth is not None]
     if fitted:
-        texts, numbers = ("what", "subject", "models", "grows with"), ("exponent", "95 % interval", "one more costs")
+        texts, numbers = ("what", "subject", "models", "grows with"), ("exponent", "95 % interval", "marginal cost")
         rows = table(texts, numbers, map(_row, fitted), is_listing=True)
         parts += [Paragraph(""), rows, Paragraph(_EXPONENT)]
         if len({one.run for one in fitted}) > 1:
-            parts.append(Paragraph(f"Each exponent is of one run: the newest with {FEWEST_RUNGS} sizes of its models."))
+            parts.append(
+                Paragraph(f"Each exponent is from one run, the newest that measured {FEWEST_RUNGS} sizes of the model.")
+            )
         left = len(telling.told) - len(fitted)
         if left:
             parts.append(
-                Paragraph(f"Not shown: {count(left, 'series', 'series')} with fewer than {FEWEST_RUNGS} sizes.")
+                Paragraph(f"Not shown: {count(left, 'series', 'series')} of fewer than {FEWEST_RUNGS} model sizes.")
             )
     else:
         parts.append(Paragraph(_NOTHING))
@@ -47,9 +52,10 @@ def _row(one: Course) -> tuple[str, ...]:
     fit = one.growth
     device = "" if one.device == "cpu" else f" on {one.device}"
     unit, factor = ("layer", 1.0) if one.ladder == LAYERS else ("MB", _MEGABYTE)
-    more = "nothing" if fit.marginal <= 0 else f"{quantity(fit.marginal * factor, 'seconds')} a {unit}"
+    more = "none" if fit.marginal <= 0 else f"{quantity(fit.marginal * factor, 'seconds')} per {unit}"
     without = f" without {', '.join(one.missing)}" if one.missing else ""
     models = f"{one.models[0]} .. {one.models[-1]}" + without + device
     variant = "" if one.variant == "-" else f" ({one.variant})"
     interval = f"{hundredths(fit.low)} .. {hundredths(fit.high)}"
-    return title(one.metric) + variant, one.subject, models, one.ladder, hundredths(fit.exponent), interval, more
+    ladder = _LADDERS.get(one.ladder, one.ladder)
+    return title(one.metric) + variant, one.subject, models, ladder, hundredths(fit.exponent), interval, more

@@ -1,4 +1,4 @@
-"""A comparison in the order in which it is read: what is sure first, what is open last."""
+"""A comparison in the order in which it is read: what is sure first, what is inconclusive last."""
 
 from __future__ import annotations
 
@@ -166,23 +166,24 @@ def failure_groups(failures: Iterable[Failure]) -> tuple[FailureGroup, ...]:
 def failure_text(group: FailureGroup) -> str:
     """Return one group of failures.
 
-    Example: "v2.21.0, save on cpu mlp-s keras-export: unsupported: ValueError: ... (4 repeats, and 1 other reason)".
+    Example: "v2.21.0, save on cpu mlp-s keras-export: ValueError: ... (4 measurements, and 1 other reason)".
     """
     failure = group.example
     cells = [cell for cell in group.cells[:_MOST_CELLS] if cell]
     more = f" and {len(group.cells) - _MOST_CELLS} more places" if len(group.cells) > _MOST_CELLS else ""
     where = f"{failure.operation} on {', '.join(cells)}{more}" if cells else failure.operation
     reason = failure.reason or failure.status
-    status = "" if reason.startswith(failure.status) else f"{failure.status}: "
     others = f", and {count(group.others, 'other reason')}" if group.others else ""
-    return f"{failure.subject}, {where}: {status}{reason} ({count(failure.count, 'repeat')}{others})"
+    measurements = f"{count(failure.count, 'measurement')}{others}"
+    return f"{failure.subject}, {where}: {reason.removeprefix(f'{failure.status}: ')} ({measurements})"
 
 
 def blocks_to_ask_for(rows: Iterable[Row]) -> tuple[int, int] | None:
-    """Return (blocks in all, rows they settle) for most open rows; None where blocks settle none.
+    """Return (blocks in all, rows they decide) for most inconclusive rows; None where blocks decide none.
 
-    The smallest number that settles four in five of the rows that blocks can settle: the last few may need many times
-    more, and each row says its own number. Rows that lack a calm repeat are not counted: no number of blocks is known.
+    The smallest number that decides four in five of the rows that blocks can decide: the last few may need many times
+    more, and each row says its own number. Rows without an undisturbed measurement are not counted: how many blocks
+    they need is not known.
     """
     needed = sorted(
         row.blocks_needed for row in rows if row.blocks_needed is not None and row.reason is not Reason.ALL_TAINTED

@@ -14,7 +14,7 @@ from harness.report.document import Change, Document, Paragraph, Part, Report, S
 from harness.report.history import history_data, history_parts
 from harness.report.medians import medians_data, medians_table
 from harness.report.numbers import count, quantity
-from harness.report.wording import title
+from harness.report.wording import axis_text, title
 from harness.store.worker_versions import OlderRuns
 
 _MOST_ROWS = 40
@@ -69,7 +69,9 @@ def _standings(standings: pd.DataFrame) -> Iterator[Part]:
             (_cells(row) for row in worst.to_dict("records")),
             is_listing=True,
         )
-        yield Section(f"The newest release compared with the best; {machine}, {environment}.", (shown, *rest))
+        yield Section(
+            f"The newest release compared with the best; {axis_text((str(machine), str(environment)))}", (shown, *rest)
+        )
 
 
 def _cells(row: Mapping[Any, Any]) -> tuple[str | Change, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Protocol
 from harness.metrics import CELL_FAILED, METRICS, Kind, split_batch
 from harness.report.names import CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import chance, change, count, interval, percent, quantity
+from harness.store.taints import described
 from harness.verdict.findings import Finding
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
@@ -24,6 +26,29 @@ _MOST_FAILED = 6
 def title(metric: str) -> str:
     """Return what a metric is called in reports, its name where it is not one of the project's."""
     return _TITLES.get(metric, metric)
+
+
+_ENVIRONMENT = re.compile(r"(cpu|cuda|-) (\S+) py(\S+)( spawn)?")
+
+
+def axis_text(names: Iterable[str]) -> str:
+    """Return what a series is about: "desk, cpu wheel, policy today, Python 3.11" of "desk", "cpu today py3.11".
+
+    Names that are no environment of this project's own records stay as they are.
+    """
+    return ", ".join(_environment_text(name) for name in names)
+
+
+def _environment_text(name: str) -> str:
+    found = _ENVIRONMENT.fullmatch(name)
+    if found is None:
+        return name
+    wheel, policy, python, spawned = found.groups()
+    parts = ["externally installed" if wheel == "-" else f"{wheel} wheel"]
+    parts += [] if policy == "-" else [f"policy {policy}"]
+    parts += [] if python == "-" else [f"Python {python}"]
+    parts += ["--isolation spawn"] if spawned else []
+    return ", ".join(parts)
 
 
 class Placed(Protocol):
@@ -106,7 +131,8 @@ class Places:
     def place_and_blocks(self, row: Row, blocks: int) -> str:
         """Return the place, with the blocks where fewer tell of it than the comparison has: "mlp-s, 5 of 10 blocks"."""
         fewer = row.method in (Method.PAIRED_T, Method.WELCH_T) and row.blocks < blocks
-        return f"{self.place(row)}, {row.blocks} of {blocks} blocks" if fewer else self.place(row)
+        told = (self.place(row), f"{row.blocks} of {blocks} blocks" if fewer else "", medians_text(row))
+        return ", ".join(filter(None, told))
 
 
 def same_within(rows: Iterable[Row], margin: float) -> str:
@@ -123,6 +149,17 @@ def same_within(rows: Iterable[Row], margin: float) -> str:
 def other_margin(row: Row, margin: float) -> str:
     """Return a row's margin where it is not the preset's `margin`: "within 32 %"; else ""."""
     return "" if math.isclose(row.margin, margin) else f"within {percent(row.margin)}"
+
+
+def medians_text(row: Row) -> str:
+    """Return the change of the medians shown where it lies outside the interval of the judged one, else ""."""
+    return f"medians {change((row.new or 0.0) / (row.old or 1.0))}" if row.medians_disagree else ""
+
+
+def detail_text(row: Row) -> str:
+    """Return why the row has its verdict, and what the medians say where that is something else."""
+    medians = "; the medians shown lie outside the interval of the paired change" if row.medians_disagree else ""
+    return reason_text(row) + medians
 
 
 def reason_text(row: Row) -> str:
@@ -158,7 +195,7 @@ def reason_text(row: Row) -> str:
         case Reason.NO_COMMON_BLOCKS:
             return "no block has both releases: repeat the comparison"
         case Reason.ALL_TAINTED:
-            return "other load disturbed every measurement of one of the two: repeat this on an idle machine"
+            return "other load disturbed one of the two releases in every round: repeat this on an idle machine"
         case Reason.NOT_MEASURED:
             side = "neither side" if row.old is None and row.new is None else "old" if row.new is None else "new"
             return f"measured on the {side} side only" if side in ("old", "new") else "measured on neither side"
@@ -203,11 +240,11 @@ def change_text(row: Row) -> str:
 def finding_text(finding: Finding, places: Places) -> str:
     """Return a finding as a sentence without its full stop.
 
-    Examples: "load, page cache warm: slower by +40.8 % in mlp-s (q <0.001)"; "load, page cache warm: slower in 7
+    Examples: "load, warm page cache: slower in mlp-s, +40.8 % (q <0.001)"; "load, warm page cache: slower in 7
     models, +12.0 .. +40.8 %, most in conv-m (q 0.012)".
     """
     worst, rows, models = finding.worst, len(finding.rows), len(finding.models)
-    sure = "exact" if finding.q is None else f"q {chance(finding.q)}"
+    sure = "deterministic" if finding.q is None else f"q {chance(finding.q)}"
     name, place = places.title(finding.metric), places.place(worst)
     if worst.reason is Reason.FAILED:
         now = "works again" if finding.verdict is Verdict.IMPROVEMENT else "fails now"
@@ -216,11 +253,11 @@ def finding_text(finding: Finding, places: Places) -> str:
         return f"{name}: {now} in {count(rows, 'row')}" + (f" ({named}{more})" if named else "")
     what = f"{name}: {direction(finding)}"
     if rows == 1:
-        by = f"by {change(worst.ratio)}"
+        by = change(worst.ratio)
         if worst.ratio is None:  # there is none from zero, nor between numbers too far apart
             by = f"from {quantity(worst.old, worst.unit)} to {quantity(worst.new, worst.unit)}"
             by = "from 0" if worst.old == 0 else by
-        return f"{what} {by}{f' in {place}' if place else ''} ({sure})"
+        return f"{what}{f' in {place}' if place else ''}, {by} ({sure})"
     # Only this project's rows are of models; those of another asv project are of parameters.
     of_models = finding.metric in _TITLES
     where = count(models, "model") if models == rows and of_models else count(rows, "row")
@@ -242,30 +279,13 @@ def direction(finding: Finding) -> str:
 
 def left_out_text(repeats: int, kinds: Mapping[str, int]) -> str:
     """Return how many measurements do not count and why: "7 measurements were discarded: …"."""
-    each = ", ".join(f"{_TAINTS.get(kind, kind)} ({number})" for kind, number in kinds.items())
+    each = ", ".join(f"{described(kind)} ({number})" for kind, number in kinds.items())
     were = "was" if repeats == 1 else "were"
     return f"{count(repeats, 'measurement')} {were} discarded" + (f": {each}" if each else "")
 
 
-_TAINTS = {
-    "foreign-load": "other programs used the CPU",
-    "steal": "the hypervisor took the CPU away",
-    "swap-in": "memory was swapped in",
-    "governor": "the CPU frequency governor changed",
-    "not-cold": "the page cache was not cold",
-    "not-warm": "the page cache was not warm",
-    "cold-import": "the import was read from disk",
-    "throttle": "the GPU was throttled",
-    "foreign-gpu": "other programs used the GPU",
-    "jit-compiled": "the driver compiled GPU kernels",
-    "retried": "only a second try worked",
-    "low-disk": "the disk was nearly full",
-    "low-shm": "shared memory was nearly full",
-}
-
-
 def would_have_shown(row: Row) -> str:
-    """Return the smallest change that the run would have called: ">= 12 %"; "" where it is not known."""
+    """Return the smallest change that the run would have reported: ">= +12 %"; "" where it is not known."""
     if row.spread is None:
         return ""
     if row.detectable_ratio is None:
@@ -274,7 +294,7 @@ def would_have_shown(row: Row) -> str:
 
 
 def blocks_text(row: Row) -> str:
-    """Return what would settle an open row: "12 blocks", "calm repeats" where all that a side has were disturbed."""
+    """Return how many blocks would decide a row: "12"; "idle machine" where a side has disturbed ones only."""
     if row.reason is Reason.ALL_TAINTED:
         return "idle machine"
     if row.blocks_needed is not None:

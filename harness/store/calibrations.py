@@ -13,6 +13,7 @@ from harness.metrics import METRICS, Kind
 from harness.store.frame import ROW_KEY
 from harness.store.records import Problem
 from harness.store.runs import results_path, write_json_atomically
+from harness.verdict.differences import ESTIMATOR, Pair
 
 SCHEMA = 1
 
@@ -26,7 +27,8 @@ def write_calibration(root: Path, machine: str, preset: str, document: Mapping[s
     """Write a calibration, replacing an earlier one, and return its path."""
     path = calibration_path(root, machine, preset)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json_atomically(path, {"schema": SCHEMA, "machine": machine, "preset": preset, **document})
+    named = {"schema": SCHEMA, "machine": machine, "preset": preset, "estimator": ESTIMATOR}
+    write_json_atomically(path, {**named, **document})
     return path
 
 
@@ -40,7 +42,8 @@ def read_calibration(root: Path, machine: str, preset: str, digest: str) -> dict
         digest: the plan's digest: a calibration of another plan of this name does not count.
 
     Returns:
-        The document; None where there is none of this plan; a problem where it cannot be read.
+        The document; None where there is none of this plan; a problem where it cannot be read, or where its noise is
+        that of differences made by another estimator than this harness's.
     """
     path = calibration_path(root, machine, preset)
     try:
@@ -51,31 +54,33 @@ def read_calibration(root: Path, machine: str, preset: str, digest: str) -> dict
         return Problem(path, None, f"is no calibration that can be read: {error}")
     if not isinstance(document, dict) or document.get("schema") != SCHEMA or not isinstance(document.get("rows"), list):
         return Problem(path, None, f"is no calibration of this layout (schema {SCHEMA})")
-    return document if document.get("plan") == digest else None
+    if document.get("plan") != digest:
+        return None
+    if document.get("estimator") != ESTIMATOR:
+        told = "took differences by another estimator: run `savedmodel-bench calibrate` again to plan by it"
+        return Problem(path, None, told)
+    return document
 
 
-def repeats_by_row(
-    repeats: pd.DataFrame, subjects: tuple[str, str]
-) -> dict[tuple[str, str, str, str], tuple[tuple[int, int, float], ...]]:
-    """Return the untainted repeats in complete blocks of every known metric with noise: times that are judged, memory.
+def pairs_by_row(pairs: pd.DataFrame) -> dict[tuple[str, str, str, str], tuple[Pair, ...]]:
+    """Return the whole pairs of every known metric with noise: times that are judged, memory.
 
     Args:
-        repeats: `store.frame.repeats_frame` of one run.
-        subjects: the two sides.
+        pairs: `store.pairs.pairs_frame` of one run and its two sides.
 
     Returns:
-        By row key: (side 0 or 1, block, value), in the order of the records.
+        By row key, in the order of the records; empty where a row has rounds but none is a whole pair.
     """
     noisy = {
         name
         for name, metric in METRICS.items()
         if (metric.judged and metric.unit == "seconds") or metric.kind in (Kind.HOST_MEMORY, Kind.ALLOCATOR)
     }
-    kept = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & ~repeats["tainted"]]
-    kept = kept[kept["metric"].isin(noisy) & kept["subject"].isin(subjects)]
-    found: dict[tuple[str, str, str, str], list[tuple[int, int, float]]] = {}
-    for *key, subject, block, value in kept[[*ROW_KEY, "subject", "block", "value"]].itertuples(index=False):
+    found: dict[tuple[str, str, str, str], list[Pair]] = {}
+    kept = pairs.loc[pairs["metric"].isin(noisy), [*ROW_KEY, "block", "old", "new", "whole"]]
+    for *key, block, old, new, is_whole in kept.itertuples(index=False):
         metric, device, model, variant = (str(part) for part in key)
         entry = found.setdefault((metric, device, model, variant), [])
-        entry.append((subjects.index(str(subject)), int(block), float(value)))
+        if is_whole:
+            entry.append((int(block), float(old), float(new)))
     return {key: tuple(values) for key, values in found.items()}

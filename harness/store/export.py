@@ -111,7 +111,7 @@ def write_samples(table: pd.DataFrame, form: str, output: Path | None) -> None:
 
 def _write_parquet(table: pd.DataFrame, output: Path | None) -> None:
     if output is None:
-        raise UsageError("Parquet is no text for a terminal: name a file with --output samples.parquet.")
+        raise UsageError("Parquet cannot be printed: name a file, for example with --output samples.parquet.")
     try:
         import pyarrow  # noqa: F401
     except ImportError:

@@ -18,14 +18,15 @@ ROW_KEY = ["metric", "device", "model", "variant"]
 
 REPEATS_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "device": "string",
-    "model": "string", "variant": "string", "metric": "string", "unit": "string", "operation": "string",
-    "repeat": "int64", "value": "float64", "tainted": "bool", "taints": "string", "status": "string",
-    "reason": "string", "complete_block": "bool", "record": "int64",
+    "model": "string", "variant": "string", "metric": "string", "unit": "string", "cell": "string",
+    "operation": "string", "page_cache": "string", "repeat": "int64", "value": "float64", "tainted": "bool",
+    "taints": "string", "status": "string", "reason": "string", "complete_block": "bool", "record": "int64",
 }  # fmt: skip
-"""Columns of `repeats_frame`. `value` is NaN unless status is "ok"; `taints` are the kinds of those that concern the
-metric, joined by "; "; `reason` is "" where there is none; status is that of the record, or "absent" for a metric that
-the record names as absent. A record that failed or is unsupported has one row with metric "-". `record` numbers the
-records of a run."""
+"""Columns of `repeats_frame`. `cell` is the whole cell that the repeat measured, "" for an import; `page_cache` is ""
+where nothing is read. `value` is NaN unless status is "ok"; `taints` are the kinds of those that concern the metric,
+joined by "; "; `reason` is "" where there is none; status is that of the record, or "absent" for a metric that the
+record names as absent. A record that failed or is unsupported has one row with metric "-". `record` numbers the records
+of a run."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
@@ -43,6 +44,9 @@ FAILURES_DTYPES = {
 }  # fmt: skip
 """Columns of `failures_frame`; `count` is the number of repeats."""
 
+SLICES = "slices"
+"""The operation whose values are of short slices, in turn with another subject's (harness/worker/slices.py)."""
+
 _TAINTS_BETWEEN = "; "
 _BLOCK_KEY = ["run", "machine", "block", "subject", *ROW_KEY, "unit"]
 
@@ -57,7 +61,7 @@ def row_key(
     """
     found = cell or {}
     device, model = found.get("device") or "-", found.get("model") or "-"
-    variant = _variant(found)
+    variant = variant_of(found)
     match metric.scope:
         case Scope.SUBJECT:
             return "-", "-", "-"
@@ -130,7 +134,7 @@ def tainted_frame(repeats: pd.DataFrame) -> pd.DataFrame:
         have no sample because all their repeats are tainted), `without_value` (whether no block has a sample) and
         `kinds` (of the taints, sorted, joined by ", ").
     """
-    measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok")]
+    measured = _of_windows(repeats)
     key = ["run", "subject", *ROW_KEY]
     per_block = measured.groupby([*key, "block"])["tainted"].agg(["sum", "all"]).reset_index()
     counted = per_block.groupby(key).agg(repeats=("sum", "sum"), blocks=("all", "sum"), without_value=("all", "all"))
@@ -168,7 +172,7 @@ def failures_frame(repeats: pd.DataFrame) -> pd.DataFrame:
 def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFrame:
     """Return a row for each block and row key, `how` the untainted repeats are joined by the tainted ones' counts."""
     complete = repeats[repeats["complete_block"]]
-    measured = complete[complete["status"] == "ok"]
+    measured = _of_windows(repeats)
     trusted = measured[~measured["tainted"]].groupby(_BLOCK_KEY)["value"].agg(["median", "size"]).reset_index()
     tainted = measured[measured["tainted"]].groupby(_BLOCK_KEY).size().rename("tainted").reset_index()
     rows = trusted.merge(tainted, on=_BLOCK_KEY, how=how).rename(columns={"median": "value", "size": "n"})
@@ -177,9 +181,15 @@ def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFra
     return pd.concat([rows, failures], ignore_index=True) if len(failures) else rows
 
 
+def _of_windows(repeats: pd.DataFrame) -> pd.DataFrame:
+    """Return the values of complete blocks that samples are made of: a slice is no sample, it only has a pair."""
+    return repeats[repeats["complete_block"] & (repeats["status"] == "ok") & (repeats["operation"] != SLICES)]
+
+
 def _taint_counts(repeats: pd.DataFrame) -> pd.DataFrame:
     """Return how many left-out repeats of each block had each kind of taint, the most frequent kind first."""
-    left_out = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
+    measured = _of_windows(repeats)
+    left_out = measured[measured["tainted"]]
     each = left_out[_BLOCK_KEY].assign(kind=left_out["taints"].str.split(_TAINTS_BETWEEN)).explode("kind")
     counted = each.groupby([*_BLOCK_KEY, "kind"]).size().rename("count").reset_index()
     counted = counted.sort_values(["count", "kind"], ascending=[False, True], kind="stable")
@@ -198,7 +208,8 @@ def _failed_within(repeats: pd.DataFrame) -> pd.DataFrame:
 
 def _left_out(repeats: pd.DataFrame, subjects: Collection[str]) -> pd.DataFrame:
     """Return the rows of some subjects' repeats in complete blocks that a taint keeps out of the samples."""
-    tainted = repeats[repeats["complete_block"] & (repeats["status"] == "ok") & repeats["tainted"]]
+    measured = _of_windows(repeats)
+    tainted = measured[measured["tainted"]]
     return tainted[tainted["subject"].isin(list(subjects))]
 
 
@@ -223,7 +234,9 @@ def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, An
             "machine": run.machine,
             "block": block,
             "subject": record["subject"],
+            "cell": " ".join(str(part) for part in (record.get("cell") or {}).values()),
             "operation": record["operation"],
+            "page_cache": record.get("page_cache") or "",
             "repeat": record.get("repeat", 0),
             "complete_block": block in completed,
             "record": number,
@@ -270,7 +283,8 @@ def _outcome(status: str, reason: str | None, taints: list[str]) -> dict[str, An
     }
 
 
-def _variant(cell: Mapping[str, Any]) -> str:
+def variant_of(cell: Mapping[str, Any]) -> str:
+    """Return writer and reader of a cell: "tf-module/tf-load", "-" where it has none."""
     writer, reader = cell.get("writer"), cell.get("reader")
     return "/".join(part for part in (writer, reader) if part) or "-"
 

@@ -22,8 +22,8 @@ class PythonChange:
 
     def __str__(self) -> str:
         return (
-            f"{self.machine}: {', '.join(self.subjects)} under Python {self.after} since run {self.run}, under Python "
-            f"{self.before} before; no course goes over both."
+            f"{self.machine}: {', '.join(self.subjects)} measured with Python {self.after} since run {self.run}, with "
+            f"Python {self.before} before. No series contains both."
         )
 
 
@@ -36,7 +36,7 @@ class ReleasesOfPython:
     subjects: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.machine}: the courses of Python {self.python} have {', '.join(self.subjects)}."
+        return f"{self.machine}: measured with Python {self.python}: {', '.join(self.subjects)}."
 
 
 def python_minors(samples: pd.DataFrame) -> pd.Series[str]:

@@ -84,6 +84,7 @@ _OF_A_SUBJECT = {
 _TELLING_NOTHING = {
     "preset": "the preset's contents differ (its file, or --device, --model, --operation or --repeats)",
     "boot": "the machine has been started anew",
+    "estimator": "its interim analyses took differences by another estimator",
 }
 """Parts whose values are mere digests and ids, and what it means that they differ."""
 

@@ -1,4 +1,4 @@
-"""Taints: which metrics of a repeat each kind concerns, so that its value of them does not count."""
+"""Taints: what each kind says in plain words, and which metrics of a repeat it concerns."""
 
 from __future__ import annotations
 
@@ -22,12 +22,34 @@ PAGE_CACHE_TAINTS: Mapping[str, str | tuple[str, ...]] = {
 call or the second load of such a repeat never read the artifact from the page cache, while the time to first result
 holds the import."""
 
+_WORDS = {
+    "foreign-load": "other programs used the CPU",
+    "steal": "the hypervisor took the CPU away",
+    "swap-in": "memory was swapped in",
+    "governor": "the CPU frequency governor changed",
+    "not-cold": "the page cache was not cold",
+    "not-warm": "the page cache was not warm",
+    "cold-import": "the import was read from disk",
+    "throttle": "the GPU was throttled",
+    "foreign-gpu": "other programs used the GPU",
+    "jit-compiled": "the driver compiled GPU kernels",
+    "retried": "only a second try worked",
+    "low-disk": "the disk was nearly full",
+    "low-shm": "shared memory was nearly full",
+}
+
 _CLOCK_FREE = (Kind.EXACT, Kind.ALLOCATOR)
 
 
 def kind_of(taint: str) -> str:
     """Return the kind of a taint, the text before the colon: "steal" of "steal: 12 % of CPU time"."""
     return taint.partition(":")[0]
+
+
+def described(taint: str) -> str:
+    """Return a taint, or a kind of taint, in plain words: "the hypervisor took the CPU away: 12 % of CPU time"."""
+    kind, colon, detail = taint.partition(":")
+    return f"{_WORDS.get(kind, kind)}{colon}{detail}"
 
 
 def concerning(taints: Iterable[str], metric: str) -> list[str]:

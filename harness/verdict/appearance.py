@@ -49,6 +49,8 @@ def _appearance(course: Course) -> Change | None:
     if course.is_exact and lasts == 1:
         p = 0.0
     before, after = (list(part) for part in (course.values[:at], course.values[at:]))
+    if not now and not any(signs[:at]):
+        return None  # it rose once and fell again: the place that parts best is the rise
     return Change(
         course=course,
         shape=Shape.STEP,

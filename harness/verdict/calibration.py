@@ -1,16 +1,16 @@
 """What a subject measured against itself says about the machine: noise by source, and how finely it can measure.
 
-The model, on the natural-log scale, for side s (both are the same release), block b and repeat k of one row:
+The model, on the natural-log scale, for side s (both are the same release), block b and round k of one row:
 
-    y = mean + machine_b + process_sb + repeat_sbk
+    y = mean + machine_b + round_bk + process_sb + repeat_sbk
 
-`machine` is what moves both sides of a block and cancels in their difference; `process` is new with each import
-(address layout, hash seeds, what the machine did meanwhile); `repeat` is new with each fork. The components come from
-the mean squares of this nested design, by the method of moments: Searle, Casella and McCulloch (1992), "Variance
-components", chapter 3; estimates below zero are set to zero. A sample is the median of k repeats, so the log difference
-of a block has the variance
+`machine` and `round` are what moves both sides, for a block or a round; they cancel in a pair's difference. `process`
+is new with each import (address layout, hash seeds, what the machine did meanwhile); `repeat` is new with each fork.
+The components come from the mean squares of this nested design, by the method of moments: Searle, Casella and McCulloch
+(1992), "Variance components", chapter 3; estimates below zero are set to zero. A block's difference is the middle of
+its k pairs (`harness.verdict.differences`), so it has the variance
 
-    2 (process^2 + repeat^2 * median_variance(k))
+    2 (process^2 + repeat^2 * middle_variance(k))
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from harness.verdict import power
+from harness.verdict.differences import Pair, block_differences, middle_variance
 from harness.verdict.looks import SHARES
 
 FEWEST_BLOCKS = 4
@@ -43,24 +45,24 @@ class Source(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
-    """The untainted repeats of one row of a run against itself: (side 0 or 1, block, positive value)."""
+class Rounds:
+    """The whole pairs of one row of a run against itself: (block, value of side 0, value of side 1)."""
 
     metric: str
     device: str
     model: str
     variant: str
     margin: float
-    values: tuple[tuple[int, int, float], ...]
+    pairs: tuple[Pair, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
     """The noise of one row: standard deviations on the log scale (0.02 is about 2 %).
 
-    `floor` is that of one block's difference of samples as it was measured, with `repeats` (the median number) a
-    sample; `machine`, `process` and `repeat` are the components, None where nothing tells them apart (a single repeat
-    a block, two blocks); `p` is the p-value of "the two sides differ", against a margin of 0.
+    `floor` is that of one block's difference as it was measured, of `repeats` pairs (the median number); `machine`,
+    `process` and `repeat` are the components, None where nothing tells them apart (a single repeat a block, two
+    blocks); `p` is the p-value of "the two sides differ", against a margin of 0.
     """
 
     metric: str
@@ -81,14 +83,14 @@ class Noise:
         """The component that makes most of a block difference's noise."""
         if self.process is None or self.repeat is None or self.floor == 0:
             return Source.NONE
-        of_repeats = self.repeat**2 * median_variance(self.repeats)
+        of_repeats = self.repeat**2 * middle_variance(self.repeats)
         return Source.REPEAT if of_repeats > self.process**2 else Source.PROCESS
 
     def spread(self, repeats: int) -> float:
         """Return the standard deviation of a block's log difference with so many repeats a sample."""
         if self.process is None or self.repeat is None:
             return self.floor
-        return math.sqrt(2 * (self.process**2 + self.repeat**2 * median_variance(repeats)))
+        return math.sqrt(2 * (self.process**2 + self.repeat**2 * middle_variance(repeats)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,31 +106,18 @@ class Split:
     detectable: float | None
 
 
-def median_variance(repeats: int) -> float:
-    """Return the variance of the median of `repeats` standard normal values, pi / (2 n + pi - 2).
-
-    The asymptotic pi / (2 n) (Cramer (1946), "Mathematical methods of statistics", section 28.5) with a constant added
-    so that one value is exact. Held against simulation in tests/test_calibration.py: at most 2 % low for other odd
-    numbers; for even numbers, whose median is an average of two, up to a fifth high, which plans on the safe side.
-    """
-    return math.pi / (2 * repeats + math.pi - 2)
-
-
-def noise_of(row: Repeats) -> Noise | None:
-    """Estimate one row's noise; None with under two blocks that hold both sides, or where a value is not positive."""
-    found: dict[int, tuple[list[float], list[float]]] = {}
-    for side, block, value in row.values:
-        if value <= 0:
-            return None
-        found.setdefault(block, ([], []))[side].append(math.log(value))
-    blocks = [sides for sides in found.values() if all(sides)]
-    if len(blocks) < 2:
+def noise_of(row: Rounds) -> Noise | None:
+    """Estimate one row's noise; None with under two blocks that have a pair, or where a value is not positive."""
+    if any(min(old, new) <= 0 for _, old, new in row.pairs):
         return None
-    samples = np.array([[np.median(side) for side in sides] for sides in blocks])
-    differences = samples[:, 1] - samples[:, 0]
+    found: dict[int, list[tuple[float, float]]] = {}
+    for block, old, new in row.pairs:
+        found.setdefault(block, []).append((math.log(old), math.log(new)))
+    if len(found) < 2:
+        return None
+    blocks = [np.array(logs) for logs in found.values()]
+    differences = np.array(list(block_differences(row.pairs).values()))
     floor = float(differences.std(ddof=1))
-    p = float(stats.ttest_1samp(differences, 0.0).pvalue) if floor > 0 else None
-    counts = [len(side) for sides in blocks for side in sides]
     machine, process, repeat = _components(blocks)
     return Noise(
         row.metric,
@@ -137,26 +126,28 @@ def noise_of(row: Repeats) -> Noise | None:
         row.variant,
         row.margin,
         blocks=len(blocks),
-        repeats=int(np.median(counts)),
+        repeats=int(np.median([len(logs) for logs in blocks])),
         floor=floor,
         machine=machine,
         process=process,
         repeat=repeat,
-        p=p,
+        p=float(stats.ttest_1samp(differences, 0.0).pvalue) if floor > 0 else None,
     )
 
 
-def _components(blocks: Sequence[tuple[list[float], list[float]]]) -> tuple[float | None, float | None, float | None]:
-    """Return (machine, process, repeat) standard deviations; None each where repeats cannot be told from processes."""
-    groups = [side for sides in blocks for side in sides]
-    freedom = sum(len(group) - 1 for group in groups)
+def _components(blocks: Sequence[NDArray[np.float64]]) -> tuple[float | None, float | None, float | None]:
+    """Return (machine, process, repeat) standard deviations; None each where repeats cannot be told from processes.
+
+    Each block has the shape (pairs, 2). What moves both sides for a round counts neither as repeat nor as process.
+    """
+    freedom = sum(len(logs) - 1 for logs in blocks)
     if freedom == 0:
         return None, None, None
-    repeat = sum(float(np.var(group)) * len(group) for group in groups) / freedom
-    inverse = float(np.mean([1 / len(group) for group in groups]))
-    means = np.array([[np.mean(side) for side in sides] for sides in blocks])
-    process = max(0.0, float(np.var(means[:, 1] - means[:, 0], ddof=1)) / 2 - repeat * inverse)
-    machine = max(0.0, float(np.var(means.mean(axis=1), ddof=1)) - (process + repeat * inverse) / 2)
+    differences = [logs[:, 1] - logs[:, 0] for logs in blocks]
+    repeat = sum(float(np.var(each)) * len(each) for each in differences) / freedom / 2
+    inverse = float(np.mean([1 / len(each) for each in differences]))
+    process = max(0.0, float(np.var([each.mean() for each in differences], ddof=1)) / 2 - repeat * inverse)
+    machine = max(0.0, float(np.var([logs.mean() for logs in blocks], ddof=1)) - (process + repeat * inverse) / 2)
     return math.sqrt(machine), math.sqrt(process), math.sqrt(repeat)
 
 

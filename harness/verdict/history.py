@@ -1,4 +1,4 @@
-"""When a course of values changed: steps and slow trends, single outliers ignored.
+"""When a course of values changed: steps and slow trends; single outliers and modes of the noise are no change.
 
 Everything happens on the log scale, where noise adds. In this order:
 
@@ -17,7 +17,9 @@ Everything happens on the log scale, where noise adds. In this order:
 4. Values of neighbouring nights resemble each other, which makes both tests too sure: their errors grow by what the
    correlation of neighbours costs, (1 + r) / (1 - r) (Bayley and Hammersley (1946), J. R. Stat. Soc. Suppl. 8), and as
    many degrees of freedom go. A trend that begins after a step pays for all places where it could have begun.
-5. All courses together: Benjamini-Hochberg.
+5. Noise that has modes makes levels of its own, which both tests take for true: each change is held against a course
+   that comes and goes, and against what the other courses show (`modes.py`, and `streaks.py` of short courses).
+6. All courses together: Benjamini-Hochberg.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.verdict.chains import Accounts, Chain
 from harness.verdict.course import Change, Course, Shape
 from harness.verdict.hypotheses import false_discovery_q
 from harness.verdict.jumps import jumps
 from harness.verdict.levels import FEWEST_FOR_STEPS, Floats, levels, may_have_steps, without_outliers
-from harness.verdict.modes import ODDS, Accounts, Chain, accounts, crossing, odds_of_changes, two_modes
+from harness.verdict.modes import MODES_LEVEL, accounts, odds_of_changes, two_modes
+from harness.verdict.streaks import Crossings, may_be_streaks
 from harness.verdict.trend import CANDIDATE_LEVEL, FEWEST_FOR_TREND, Line, steady_trend
 
 Each = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
@@ -45,7 +49,15 @@ MARGIN = 0.05
 """The change that matters where nothing else is said: asv's own threshold of regressions."""
 
 
-def find_changes(
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a search found: the changes, and those that are not told from noise of two modes, which have no q."""
+
+    changes: tuple[Change, ...]
+    untold: tuple[Change, ...]
+
+
+def search_changes(
     courses: Sequence[Course],
     *,
     margin: float = MARGIN,
@@ -53,7 +65,7 @@ def find_changes(
     trends: bool = True,
     splits: bool = True,
     each: Each = map,
-) -> tuple[Change, ...]:
+) -> Search:
     """Return the changes of all courses that hold when all are looked at together.
 
     Args:
@@ -68,27 +80,30 @@ def find_changes(
     looked = list(each(look, [course for course in courses if is_long_enough(course)]))
     candidates: list[Change] = []
     p_values: list[float] = []
-    for kept in _without_modes(looked):
+    told, untold = _without_modes(looked)
+    for kept in told:
         candidates += kept
         # A course without a candidate was looked at as well.
         p_values += [change.p for change in kept] or [1.0]
     adjusted = iter(q for p, q in zip(p_values, false_discovery_q(p_values), strict=True) if p < 1.0)
     judged = [replace(change, q=next(adjusted)) for change in candidates]
-    return tuple(change for change in judged if change.q <= q_level)
+    return Search(tuple(change for change in judged if change.q <= q_level), untold)
+
+
+def find_changes(courses: Sequence[Course], **how: Any) -> tuple[Change, ...]:
+    """Return the changes that `search_changes` finds, which takes the same arguments."""
+    return search_changes(courses, **how).changes
 
 
 def course_changes(course: Course, *, margin: float = MARGIN, trends: bool = True, splits: bool = True) -> list[Change]:
     """Return the changes that one course shows by itself (p <= 0.05), oldest first; see the module."""
-    return _without_modes([_look(course, margin, trends, splits)])[0] if is_long_enough(course) else []
+    return _without_modes([_look(course, margin, trends, splits)])[0][0] if is_long_enough(course) else []
 
 
 def is_long_enough(course: Course) -> bool:
     """Return whether a course has as many usable values (finite and above zero) as it takes to show a change."""
-    return sum(map(_usable, course.values)) >= FEWEST_FOR_STEPS
-
-
-def _usable(value: float) -> bool:
-    return math.isfinite(value) and value > 0
+    values = np.array(course.values, dtype=np.float64)
+    return int((np.isfinite(values) & (values > 0)).sum()) >= FEWEST_FOR_STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,39 +115,67 @@ class _Looked:
     modes: Chain | None = None
 
 
-def _without_modes(looked: Sequence[_Looked]) -> list[list[Change]]:
-    """Return the changes of each course that are no modes, by what the other courses on its axis show."""
+def _without_modes(looked: Sequence[_Looked]) -> tuple[list[list[Change]], tuple[Change, ...]]:
+    """Return the changes of each course that are no modes, by what the other courses on its axis show.
+
+    Beside them one change of each course that left its level once, which may be a change or a mode.
+    """
     kept: list[list[Change]] = [[] for _ in looked]
+    untold: list[Change] = []
     axes: dict[tuple[str, ...], list[int]] = {}
     for place, one in enumerate(looked):
         axes.setdefault(one.axis, []).append(place)
     for places in axes.values():
         of_axis = [looked[place] for place in places]
         odds = odds_of_changes([[found for _, found in one.changes] for one in of_axis], [one.modes for one in of_axis])
-        for place, one, likely in zip(places, of_axis, odds, strict=True):
-            kept[place] = [
-                change
-                for (change, _), against in zip(one.changes, likely, strict=True)
-                if against >= ODDS and not (change.shape is Shape.TREND and one.modes)
+        once: dict[int, Accounts] = {}
+        back: list[Chain] = []
+        for place, one, held in zip(places, of_axis, _believed(odds), strict=True):
+            believed = [
+                (change, found)
+                for (change, found), holds in zip(one.changes, held, strict=True)
+                if holds and not (change.shape is Shape.TREND and one.modes)
             ]
-    return kept
+            kept[place] = [change for change, _ in believed]
+            likeliest = max((found for _, found in believed or one.changes), key=lambda one: one.change, default=None)
+            if likeliest is not None and (believed or likeliest.chain.crossings < 2):
+                once[place] = likeliest
+            elif not believed and (chain := one.modes or (likeliest and likeliest.chain)):
+                back.append(chain)
+        seen = Crossings(list(once.values()), back, len(places) - len(once) - len(back))
+        for (place, likeliest), doubtful in zip(once.items(), may_be_streaks(seen), strict=True):
+            if doubtful or not kept[place]:
+                untold += [change for change, found in looked[place].changes if found is likeliest]
+                kept[place] = []
+    return kept, tuple(untold)
+
+
+def _believed(odds: Sequence[Sequence[float]]) -> list[list[bool]]:
+    """Return which changes hold so that of all that do one in twenty is a mode, in the mean of their chances."""
+    chances = np.array([1 / (1 + one) for found in odds for one in found])
+    order = np.argsort(chances, kind="stable")
+    means = np.cumsum(chances[order]) / np.arange(1, len(order) + 1)
+    holds = np.zeros(len(chances), dtype=bool)
+    holds[order[means <= MODES_LEVEL]] = True
+    told = iter(holds.tolist())
+    return [[next(told) for _ in found] for found in odds]
 
 
 def _look(course: Course, margin: float, trends: bool, splits: bool) -> _Looked:
-    usable = [(place, value) for place, value in zip(course.places, course.values, strict=True) if _usable(value)]
-    places = np.array([place for place, _ in usable])
-    logs = np.log(np.array([value for _, value in usable], dtype=np.float64))
+    values = np.array(course.values, dtype=np.float64)
+    usable = np.isfinite(values) & (values > 0)
+    places, logs = np.array(course.places)[usable], np.log(values[usable])
     axis, reach = course.group[:-1], math.log1p(margin)
     if float(np.ptp(logs)) <= reach:
         return _Looked(axis)
-    found = _changes(course, places, logs, reach, trends, splits)
     told = []
-    for change in found:
-        middle = (math.log(change.before) + math.log(change.after)) / 2
-        sides = logs > middle
-        at = int(np.searchsorted(places, change.since))
-        told.append((change, accounts(sides, at if change.shape is Shape.STEP else crossing(sides))))
-    return _Looked(axis, tuple(told), two_modes(logs, reach))
+    for change in _changes(course, places, logs, reach, trends, splits):
+        low, high = sorted([math.log(change.before), math.log(change.after)])
+        since = change.since if change.shape is Shape.STEP else None
+        told.append((change, accounts((logs - low) / (high - low), places, since)))
+    modes = two_modes(logs, reach)
+    # What left its level once and came back may have been mended.
+    return _Looked(axis, tuple(told), None if told and modes and modes.crossings == 2 else modes)
 
 
 def _changes(

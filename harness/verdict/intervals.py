@@ -21,8 +21,9 @@ class Estimate:
     """An estimated log ratio and how sure it is.
 
     `mean` is the log ratio; `spread` the standard deviation of one block's log difference; `error` the standard error
-    of `mean`; `freedom` its degrees of freedom, `freedom_per_block` how many each block beyond the first adds;
-    `blocks` the blocks (the smaller side's, where unpaired).
+    of `mean`; `freedom` its degrees of freedom, `freedom_per_block` how many each block beyond the first adds; `blocks`
+    the blocks (the smaller side's, where unpaired). `borrowed` of the degrees of freedom, and with them part of
+    `error`, come from like rows (`harness.verdict.moderation`).
     """
 
     mean: float
@@ -31,6 +32,12 @@ class Estimate:
     freedom: float
     freedom_per_block: float
     blocks: int
+    borrowed: float = 0.0
+
+    @property
+    def expected_spread(self) -> float:
+        """The standard deviation to expect of a further block's difference: with what like rows say, where they do."""
+        return self.error * math.sqrt(self.blocks) if self.borrowed else self.spread
 
     def interval(self, confidence: float = CONFIDENCE) -> tuple[float, float]:
         """Return the two-sided t interval of the log ratio."""
@@ -38,13 +45,12 @@ class Estimate:
         return self.mean - reach, self.mean + reach
 
 
-def paired(old: NDArray[np.float64], new: NDArray[np.float64]) -> Estimate:
-    """Estimate from blocks that hold both sides: `old` and `new` have shape (blocks,), positive, blocks >= 2.
+def paired(differences: NDArray[np.float64]) -> Estimate:
+    """Estimate from the log ratios of blocks that hold both sides: shape (blocks,), at least two.
 
     Differences within a block cancel what moves both sides (a machine that drifts). Paired t: Student (1908), "The
     probable error of a mean", Biometrika 6.
     """
-    differences = np.log(new) - np.log(old)
     blocks = differences.size
     spread = _standard_deviation(differences)
     return Estimate(

@@ -3,6 +3,7 @@
 The order of the questions, each with its own reason code, so that a verdict can be followed by hand:
 
 1. Is there anything to compare?                        not-measured, all-tainted, no-common-blocks, failed
+   (What is held against each other, block by block: `harness.verdict.differences`.)
 2. Does neither side vary (times excepted)?             equal, changed-within-margin, changed
 3. Can a ratio be formed, and does it vary?             non-positive (appeared, vanished), zero-variance
 4. Are there blocks enough to judge by statistics?      too-few-blocks
@@ -22,11 +23,17 @@ import numpy as np
 
 from harness.metrics import Kind
 from harness.verdict import exact, hypotheses, power
+from harness.verdict.compared import Compared, compared_of, finite, has_log_ratios, in_common
+from harness.verdict.differences import ESTIMATOR
 from harness.verdict.looks import SHARES, Evidence, separation, weigh
+from harness.verdict.moderation import Prior, prior_of
 from harness.verdict.rows import Method, Reason, Row, RowInput, Verdict
 from harness.verdict.undecided import undecided
 
 EQUIVALENCE_LEVEL = 0.05
+
+_Priors = dict[int | None, Prior]
+"""What like rows say of a row's noise, by look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,8 @@ def judge(
     are then paid for (`harness.verdict.looks`); empty for a run whose number of blocks was fixed.
     Never raises for the sake of a sample's value: what cannot be judged says why.
     """
-    cases = [_open(row, min_timed_blocks, min_exact_blocks, looks) for row in rows]
+    priors = _priors(rows, min_timed_blocks, looks)
+    cases = [_open(row, min_timed_blocks, min_exact_blocks, looks, priors.get(row.like, {})) for row in rows]
     family = [index for index, case in enumerate(cases) if case.in_family]
     adjusted = hypotheses.false_discovery_q([cases[index].row.p or 0.0 for index in family])
     q_values = dict(zip(family, adjusted, strict=True))
@@ -77,9 +85,27 @@ def judge(
     )
 
 
-def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Sequence[int]) -> _Case:
+def _priors(rows: Sequence[RowInput], min_blocks: int, looks: Sequence[int]) -> dict[str | None, _Priors]:
+    """Return what rows with the same `like` say of one another's noise, by look (None where there are no looks)."""
+    groups: dict[str, list[Compared]] = {}
+    for row in rows:
+        if row.like is not None and row.paired:
+            old, new = in_common(row, finite(row.old), finite(row.new))
+            if old and min(*old.values(), *new.values()) > 0:
+                groups.setdefault(row.like, []).append(compared_of(row, old, new))
+    found: dict[str | None, _Priors] = {}
+    for like, members in groups.items():
+        for look in looks or (None,):
+            seen = members if look is None else [one.until(look) for one in members]
+            prior = prior_of([one.estimate() for one in seen if one.blocks >= min_blocks])
+            if prior is not None:
+                found.setdefault(like, {})[look] = prior
+    return found
+
+
+def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Sequence[int], priors: _Priors) -> _Case:
     """Answer questions 1 to 4 and prepare the test of the rest."""
-    old, new = _finite(row.old), _finite(row.new)
+    old, new = finite(row.old), finite(row.new)
     if not old or not new:
         reason = Reason.ALL_TAINTED if row.disturbed else Reason.NOT_MEASURED
         none = _row(row, list(old.values()), list(new.values()), reason)
@@ -96,18 +122,24 @@ def _open(row: RowInput, min_timed_blocks: int, min_exact_blocks: int, looks: Se
         if all(exact.is_deterministic(side, min_exact_blocks) for side in sides):
             return _Case(_exact_row(row, sides[0], sides[1]), settled=True)
     if row.paired:
-        common = sorted(old.keys() & new.keys())
-        if not common:
-            return _Case(_row(row, list(old.values()), list(new.values()), Reason.NO_COMMON_BLOCKS), settled=True)
-        old, new = {block: old[block] for block in common}, {block: new[block] for block in common}
+        common = in_common(row, old, new)
+        if not common[0]:
+            reason = Reason.ALL_TAINTED if old.keys() & new.keys() and row.tainted else Reason.NO_COMMON_BLOCKS
+            return _Case(_row(row, list(old.values()), list(new.values()), reason), settled=True)
+        old, new = common
     if min(len(old), len(new)) < min_exact_blocks and row.kind is Kind.EXACT:
         few = _row(row, list(old.values()), list(new.values()), Reason.TOO_FEW_BLOCKS)
         return _Case(replace(few, blocks_needed=min_exact_blocks), settled=True)
-    return _by_statistics(row, old, new, min_timed_blocks, looks)
+    return _by_statistics(row, old, new, min_timed_blocks, looks, priors)
 
 
 def _by_statistics(
-    row: RowInput, old_by_block: dict[int, float], new_by_block: dict[int, float], min_blocks: int, looks: Sequence[int]
+    row: RowInput,
+    old_by_block: dict[int, float],
+    new_by_block: dict[int, float],
+    min_blocks: int,
+    looks: Sequence[int],
+    priors: _Priors,
 ) -> _Case:
     old, new = list(old_by_block.values()), list(new_by_block.values())
     if min(*old, *new) <= 0:
@@ -116,8 +148,13 @@ def _by_statistics(
         few = _row(row, old, new, Reason.TOO_FEW_BLOCKS)
         return _Case(replace(few, blocks_needed=min_blocks), settled=True)
     margin = _statistical_margin(row, math.exp(float(np.log(old).mean())))
-    evidence = weigh(old_by_block, new_by_block, margin=margin, paired=row.paired, looks=looks, min_blocks=min_blocks)
+    by_pairs = has_log_ratios(row)
+    compared = compared_of(row, old_by_block, new_by_block)
+    evidence = weigh(compared, margin=margin, looks=looks, min_blocks=min_blocks, priors=priors)
     estimate = evidence.estimate
+    if estimate.error == 0 and by_pairs and row.kind is not Kind.TIME:
+        # Pairs that agree in their middle half only: what never varies is held against each other as a whole.
+        return _by_statistics(replace(row, pairs=None), old_by_block, new_by_block, min_blocks, looks, priors)
     if estimate.error == 0:
         # A clock whose readings never vary is broken or too coarse; other quantities may well agree block by block,
         # or differ by one and the same factor in every block.
@@ -134,6 +171,10 @@ def _by_statistics(
         margin=margin,
         method=Method.PAIRED_T if row.paired else Method.WELCH_T,
         spread=estimate.spread,
+        estimator=ESTIMATOR if by_pairs else None,
+        pairs=len(row.pairs or ()) if by_pairs else None,
+        pairs_dropped=row.pairs_dropped if by_pairs else None,
+        borrowed_freedom=estimate.borrowed or None,
     )
     if estimate.blocks < min_blocks:
         return _Case(replace(judged, reason=Reason.TOO_FEW_BLOCKS), settled=True, evidence=evidence)
@@ -184,7 +225,7 @@ def _close(case: _Case, q: float | None, q_level: float, level: float, min_timed
     needed = power.blocks_to_settle(
         # What may be no change at all is planned for as none: an estimate made of noise would plan by its noise.
         0.0 if low <= 0 <= high else estimate.mean,
-        estimate.spread,
+        estimate.expected_spread,
         row.margin,
         level=level * last_share,
         same_level=EQUIVALENCE_LEVEL * last_share,
@@ -246,10 +287,6 @@ def _exact_row(row: RowInput, old: list[float], new: list[float]) -> Row:
 def _row(row: RowInput, old: list[float], new: list[float], reason: Reason) -> Row:
     """Return an inconclusive row with the centres of both sides; `old` and `new` are the samples that count."""
     return undecided(row, _centre(old), _centre(new), reason, blocks=min(len(old), len(new)))
-
-
-def _finite(samples: tuple[tuple[int, float], ...]) -> dict[int, float]:
-    return {block: float(value) for block, value in samples if math.isfinite(value)}
 
 
 def _centre(samples: list[float]) -> float | None:

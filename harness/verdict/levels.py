@@ -87,9 +87,10 @@ def without_outliers(places: NDArray[np.int64], logs: Floats) -> tuple[NDArray[n
 
 
 def _running_median(logs: Floats) -> Floats:
-    """Return the median of the five values around each place; at the ends, of as many of the nearest five."""
-    around = np.median(np.lib.stride_tricks.sliding_window_view(logs, 5), axis=1)
-    return np.concatenate([np.repeat(around[0], 2), around, np.repeat(around[-1], 2)])
+    """Return the median of the values around each place, so many that a level as short as one may be is the most."""
+    beside = fewest(logs) - 1
+    around = np.median(np.lib.stride_tricks.sliding_window_view(logs, 2 * beside + 1), axis=1)
+    return np.concatenate([np.repeat(around[0], beside), around, np.repeat(around[-1], beside)])
 
 
 def _outliers(logs: Floats, bounds: Sequence[int]) -> list[int]:

@@ -29,10 +29,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from harness.verdict import hypotheses, intervals
+from harness.verdict.compared import Apart, Compared
 from harness.verdict.intervals import Estimate
+from harness.verdict.moderation import Prior, moderated
 
 PLANNED = (5, 8, 12, 20)
 """Blocks after which a budgeted run is judged."""
@@ -73,79 +73,79 @@ class Evidence:
 
 
 def weigh(
-    old: Mapping[int, float],
-    new: Mapping[int, float],
+    compared: Compared,
     *,
     margin: float,
-    paired: bool = True,
     looks: Sequence[int] = (),
     min_blocks: int = 4,
+    priors: Mapping[int | None, Prior] = {},
 ) -> Evidence:
     """Weigh one row.
 
     Args:
-        old, new: positive samples by block number (from 0); the same blocks where `paired`, at least two a side.
+        compared: its blocks, at least two a side, numbered from 0.
         margin: a fraction.
-        paired: whether blocks pair the sides.
         looks: blocks after which the run was judged, ascending, at most four; the last look is the one now taken.
             Empty for a run that is judged once, whose number of blocks did not depend on its values.
         min_blocks: a look at fewer blocks decides nothing, and is not counted.
+        priors: what like rows say of the row's noise, by look; without looks that of None.
 
     Blocks after the last look are left out: they belong to the next one. A row whose cell stopped keeps the p-value of
     its last look; a look without a new block is none.
     """
     if not looks:
-        estimate = _estimate(old, new, paired)
+        estimate = _estimate(compared, priors.get(None), min_blocks)
         return Evidence(estimate, *_tests(estimate, margin), share=1.0, is_larger=estimate.mean > 0)
     if len(looks) > len(SHARES):
         raise ValueError(f"{len(looks)} looks were taken and {len(SHARES)} can be paid for")
     beyond = within = 1.0
     found: tuple[Estimate, float] | None = None
     larger: bool | None = None
-    for share, *sides in _looked_at(old, new, looks):
-        size = min(map(len, sides))
-        estimate = _estimate(sides[0], sides[1], paired)
+    for share, blocks in _looked_at(compared, looks):
+        seen = compared.until(blocks)
+        estimate = _estimate(seen, priors.get(blocks), min_blocks)
         found = (estimate, share)
-        if size >= min_blocks and estimate.error > 0:
+        if seen.blocks >= min_blocks and estimate.error > 0:
             p_beyond, p_within = _tests(estimate, margin)
             if larger is None or p_beyond / share < beyond:
                 larger = estimate.mean > 0
             beyond, within = min(beyond, p_beyond / share), min(within, p_within / share)
-    estimate, share = found or (_estimate(old, new, paired), SHARES[0])
+    estimate, share = found or (compared.estimate(), SHARES[0])
     return Evidence(estimate, beyond, within, share, estimate.mean > 0 if larger is None else larger)
 
 
 def separation(
     old: Mapping[int, float], new: Mapping[int, float], *, paired: bool, looks: Sequence[int], min_blocks: int = 4
 ) -> float:
-    """Return the p-value of complete separation, its looks paid for as `weigh` pays; arguments as there."""
+    """Return the p-value of complete separation, its looks paid for as `weigh` pays.
+
+    `old` and `new` are samples by block number, the same blocks where `paired`; `looks` and `min_blocks` as in `weigh`.
+    """
     if not looks:
         return hypotheses.complete_separation(list(old.values()), list(new.values()), paired)
     p = 1.0
-    for share, before, after in _looked_at(old, new, looks):
-        if min(len(before), len(after)) >= min_blocks:
-            found = hypotheses.complete_separation(list(before.values()), list(after.values()), paired)
-            p = min(p, found / share)
+    apart = Apart(old, new)
+    for share, blocks in _looked_at(apart, looks):
+        seen = apart.until(blocks)
+        if seen.blocks >= min_blocks:
+            sides = list(seen.old.values()), list(seen.new.values())
+            p = min(p, hypotheses.complete_separation(*sides, paired) / share)
     return p
 
 
-def _looked_at(
-    old: Mapping[int, float], new: Mapping[int, float], looks: Sequence[int]
-) -> Iterator[tuple[float, dict[int, float], dict[int, float]]]:
-    """Yield share and sides of each look that had new blocks of the row, two a side at least."""
-    seen = 0
+def _looked_at(compared: Compared, looks: Sequence[int]) -> Iterator[tuple[float, int]]:
+    """Yield share and number of blocks of each look that had new blocks of the row, two a side at least."""
+    before = 0
     for blocks, share in zip(looks, SHARES, strict=False):
-        sides = [{block: value for block, value in side.items() if block < blocks} for side in (old, new)]
-        size = min(map(len, sides))
-        if size >= 2 and size != seen:
-            seen = size
-            yield share, sides[0], sides[1]
+        seen = compared.until(blocks)
+        if seen.blocks >= 2 and seen.blocks != before:
+            before = seen.blocks
+            yield share, blocks
 
 
-def _estimate(old: Mapping[int, float], new: Mapping[int, float], paired: bool) -> Estimate:
-    estimator = intervals.paired if paired else intervals.unpaired
-    sides = [np.asarray([side[block] for block in sorted(side)], dtype=np.float64) for side in (old, new)]
-    return estimator(sides[0], sides[1])
+def _estimate(compared: Compared, prior: Prior | None, min_blocks: int) -> Estimate:
+    estimate = compared.estimate()
+    return moderated(estimate, prior) if compared.blocks >= min_blocks else estimate
 
 
 def _tests(estimate: Estimate, margin: float) -> tuple[float, float]:

@@ -63,10 +63,13 @@ class Method(StrEnum):
 class RowInput:
     """The samples of one row, for both sides.
 
-    `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted
-    in `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a
-    finite number counts as absent. `margin` is a fraction (0.10 is 10 %).
-    `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
+    `old` and `new` hold (block, sample) pairs, at most one a block; tainted samples are left out before and counted in
+    `tainted`. `disturbed`: a side has no sample only because all its repeats are tainted. A sample that is not a finite
+    number counts as absent. `margin` is a fraction (0.10 is 10 %). Rows with the same `like` have noise of one kind, so
+    that each tells of the others' (`moderation`); None: of no other. `pairs` holds (block, old, new) of each whole
+    round behind the samples, `pairs_dropped` counts the rounds that a taint, failure or retry on either side left
+    without their pair; None where the samples are not made of rounds that pair: then a block's two samples are its only
+    pair. `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
     `is_failure`: the samples say whether an attempt failed (1) or not (0), so no sample is a measurement.
     """
 
@@ -85,18 +88,22 @@ class RowInput:
     paired: bool = True
     least_change: float = 0.0
     is_failure: bool = False
+    pairs: tuple[tuple[int, float, float], ...] | None = None
+    pairs_dropped: int = 0
+    like: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One judged (or only shown) row.
 
-    `old` and `new` are geometric means over the blocks that were compared, or the very value where it never varied,
-    or arithmetic means where a sample is not positive. `ratio` is new / old; `low` and `high` bound its 95 % interval.
-    `p` is two-sided against the margin, `q` is `p` after Benjamini-Hochberg. `detectable_ratio` is the smallest true
-    ratio that would have been called with 80 % power; `blocks_needed` are the blocks, in all, that would settle the row
-    if the truth is the estimate (no change, where the interval allows that), and of a settled row those that did. What
-    does not exist is None, never zero.
+    `old` and `new` are geometric means over the blocks that were compared, or the very value where it never varied, or
+    arithmetic means where a sample is not positive. `ratio` is the change that was judged, new / old: of a row judged
+    by pairs that of its blocks' differences (`estimator` says how they are made, `pairs` how many there were), else of
+    `old` and `new` themselves; `low` and `high` bound its 95 % interval. `p` is two-sided against the margin, `q` is
+    `p` after Benjamini-Hochberg. `detectable_ratio` is the smallest true ratio that would have been called with 80 %
+    power; `blocks_needed` are the blocks, in all, that would settle the row if the truth is the estimate (no change,
+    where the interval allows that), and of a settled row those that did. What does not exist is None, never zero.
     """
 
     metric: str
@@ -123,6 +130,20 @@ class Row:
     method: Method
     spread: float | None
     """Standard deviation of one block's log difference (a fraction: 0.02 is about 2 %)."""
+    estimator: str | None = None
+    """How a block's difference was made of its pairs (`differences.ESTIMATOR`); None where pairs were not judged."""
+    pairs: int | None = None
+    pairs_dropped: int | None = None
+    borrowed_freedom: float | None = None
+    """Degrees of freedom that like rows added to those of the row's own blocks; None where they said nothing."""
+
+    @property
+    def medians_disagree(self) -> bool:
+        """Whether new / old of the values shown lies outside the interval of the change that was judged."""
+        if self.estimator is None or not self.old or self.new is None or self.low is None:
+            return False
+        shown = self.new / self.old
+        return shown < self.low or (self.high is not None and shown > self.high)
 
     @property
     def key(self) -> tuple[str, str, str, str]:

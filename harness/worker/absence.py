@@ -17,6 +17,7 @@ _WORDS = {
     "keras-save-tf": ("save_format",),  # Keras 3
     "keras-export": ("has no attribute 'export'",),  # 2.12
     "tfsm-layer": ("TFSMLayer",),  # 2.12 to 2.15, and tf_keras
+    "keras-load": ("File format not supported",),  # Keras 3, of a directory
     "loaded-function": ("'_UserObject' object is not callable",),  # a Keras 3 model by `tf-save`: signatures alone
     "load-model": (
         "File format not supported",  # Keras 3

@@ -13,6 +13,7 @@ from harness.models import families
 from harness.worker import absence, apart, device
 from harness.worker.outputs import RELATIVE_TOLERANCE, require_plausible
 from harness.worker.recorder import Recorder, WrongOutput, shown
+from harness.worker.ways import alone
 
 KINDS = ("layer", "model")
 METRIC = "custom_code_broken_promises"
@@ -21,10 +22,10 @@ METRIC = "custom_code_broken_promises"
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Save a model with classes that only the saving process has, load it in another, compare the outputs.
 
-    request: device, model (what the custom classes are built around), writer, artifact.
+    request: device, model (what the custom classes are built around), writer, scratch.
     """
     for kind in KINDS:
-        path = f"{request['artifact']}.custom-{kind}"
+        path = f"{request['scratch']}.custom-{kind}"
         try:
             apart.run(_saving(tf, request, kind, path), recorder)
             for way, load in _WAYS.items():
@@ -48,7 +49,7 @@ def _try(
         with inner.phase("load without the classes and compare", "check"):
             output = np.asarray(load(tf, path)(tf.constant(families.inputs(request["model"], batch=1))))
             expected = np.load(path + ".npy")
-            require_plausible(output, "the output after load")
+            require_plausible({"output": output}, "the output after load")
             if output.shape != expected.shape:
                 raise WrongOutput(f"wrong-output: shape {output.shape} after load, {expected.shape} before save")
             difference = float(np.max(np.abs(output - expected))) / float(np.max(np.abs(expected)))
@@ -63,7 +64,7 @@ def _try(
             recorder.report_absent(METRIC, f"unsupported: {error}", way=way)
         else:
             recorder.report(METRIC, 1, way=way)
-            recorder.evidence[f"custom {way}"] = {"broken": [shown(str(error), request["artifact"])]}
+            recorder.evidence[f"custom {way}"] = {"broken": [shown(str(error), request["scratch"])]}
 
 
 def _saving(tf: Any, request: Dict[str, Any], kind: str, path: str) -> Callable[[Recorder], None]:
@@ -121,7 +122,7 @@ def _by_signature(tf: Any, path: str) -> Callable[[Any], Any]:
     loaded = tf.saved_model.load(path)
     call = tf_load.callable_of(loaded)
     # The root must outlive its signatures.
-    return lambda tensor: (call(tensor), loaded)[0]
+    return lambda tensor: (alone(call({"inputs": tensor})), loaded)[0]
 
 
 def _by_load_model(tf: Any, path: str) -> Callable[[Any], Any]:

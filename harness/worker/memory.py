@@ -11,10 +11,9 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 from harness.formats import registry
-from harness.models import families
-from harness.worker import device, outputs
+from harness.worker import device, outputs, page_cache
 from harness.worker.recorder import Recorder
-from harness.worker.save import expected_path
+from harness.worker.source import Source
 
 WARM_CYCLES = 8
 """Not counted: caches, thread arenas and Python's tables fill, the last of them late. In clean releases (2.15.1 and
@@ -37,36 +36,39 @@ ENERGY_BATCH = 32
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Load, call and release again and again; report what is retained and how fast it grows.
 
-    request: device, model, reader, artifact, and `hold` on a GPU: the host then samples device memory between
+    request: device, model, reader, artifact, expected, and `hold` on a GPU: the host then samples device memory between
     `cycles-begin` and `cycles-end`, and reads the energy counter at `energy-begin` and `energy-end`.
     """
-    path = request["artifact"]
+    source, path = Source(request), request["artifact"]
     hold: Callable[..., None] = request.get("hold") or (lambda point, **facts: None)
     reader, device_name = registry.READERS[request["reader"]], request["device"]
     device.initialise(tf, device_name, recorder)
-    values = tf.constant(families.inputs(request["model"], batch=1))
-    expected = np.load(expected_path(path))
-    size = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names)
+    values = source.tensors(tf, source.base_batch)
+    size = sum(map(os.path.getsize, page_cache.files(path)))
     hold("cycles-begin")
     with recorder.phase("load, call and release", "check"):
         before = _settled(tf, device_name)
         host, used = Held(before[0], size), Held(before[1] or 0, size)
+        began, called_s, released_s = time.perf_counter(), [], []
         for cycle in range(WARM_CYCLES + WINDOWS * CYCLES):
-            loaded = reader.read(tf, path)
-            output = reader.callable_of(loaded)(values).numpy()
+            loaded = reader.read(tf, path, source.endpoint)
+            output = outputs.host_arrays(reader.callable_of(loaded, source.endpoint)(values))
             if cycle == 0:
-                outputs.require_equal(output, expected, device_name, recorder)
+                outputs.require_equal(output, request, recorder, plausible=source.has_checked_output)
+            called_s.append(round(time.perf_counter() - began, 6))
             del loaded, output
             now = _settled(tf, device_name)
+            released_s.append(round(time.perf_counter() - began, 6))
             host.append(now[0])
             used.append(now[1] or 0)
             if not (host.may_leak() or used.may_leak()):
                 break
     hold("cycles-end")
+    recorder.evidence["cycles"] = {"called_s": called_s, "released_s": released_s}
     host.report(recorder, "host")
     if device_name == "gpu":
         used.report(recorder, "device")
-        _spend_energy(tf, reader, request, hold, recorder)
+        _spend_energy(tf, reader, source, request, hold, recorder)
 
 
 class Held:
@@ -139,10 +141,18 @@ def line(values: List[int]) -> Tuple[float, float]:
     return slope, error
 
 
-def _spend_energy(tf: Any, reader: Any, request: Dict[str, Any], hold: Callable[..., None], recorder: Recorder) -> None:
+def _spend_energy(
+    tf: Any,
+    reader: Any,
+    source: Source,
+    request: Dict[str, Any],
+    hold: Callable[..., None],
+    recorder: Recorder,
+) -> None:
     """Call for long enough that the GPU's energy counter tells something; the host reads it at both ends."""
-    loaded = reader.read(tf, request["artifact"])
-    call, values = reader.callable_of(loaded), tf.constant(families.inputs(request["model"], ENERGY_BATCH))
+    loaded = reader.read(tf, request["artifact"], source.endpoint)
+    batch = ENERGY_BATCH if source.has_free_batch else source.base_batch
+    call, values = reader.callable_of(loaded, source.endpoint), source.tensors(tf, batch)
     with recorder.phase("calls for the energy counter", "check"):
         call(values)
         tf.test.experimental.sync_devices()
@@ -152,4 +162,4 @@ def _spend_energy(tf: Any, reader: Any, request: Dict[str, Any], hold: Callable[
             call(values)
             tf.test.experimental.sync_devices()
             calls += 1
-        hold("energy-end", calls=calls, batch=ENERGY_BATCH)
+        hold("energy-end", calls=calls, batch=batch)

@@ -12,8 +12,14 @@ _libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
 
 
 def files(path: str) -> List[str]:
-    """Return all regular files below `path`, sorted."""
-    return sorted(os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    """Return all regular files below `path`, sorted; where it is one itself, that one.
+
+    A folder of somebody else may hold links that lead nowhere, and pipes, of which an open would never return.
+    """
+    if os.path.isfile(path):
+        return [path]
+    found = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sorted(filter(os.path.isfile, found))
 
 
 def make_durable(path: str) -> None:

@@ -11,13 +11,11 @@ import shutil
 import time
 from typing import Any, Callable, Dict, List, NamedTuple
 
-import numpy as np
-
 from harness.formats import registry
-from harness.models import families
+from harness.formats.endpoint import Values
 from harness.worker import device, outputs, page_cache, steady, trace
 from harness.worker.recorder import Recorder, one_line
-from harness.worker.save import expected_path
+from harness.worker.source import Source
 
 PROFILED_S = 0.2
 """Seconds of calls under the profiler."""
@@ -36,24 +34,33 @@ METRICS = ("profile_wall_s", "profile_kernel_s", "profile_kernels", "profile_bus
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Profile steady calls at each batch size.
 
-    request: device, model, reader, artifact, batches, window_s (bounds the warm-up, as for steady calls).
+    request: device, model, reader, artifact, expected, scratch (where traces are written), batches, window_s (bounds
+    the warm-up, as for steady calls).
     """
+    source = Source(request)
     reader, path = registry.READERS[request["reader"]], request["artifact"]
     with recorder.phase("fill page cache", "evict"):
         page_cache.fill(path)
     device.initialise(tf, request["device"], recorder)
     with recorder.phase("load", "set-up"):
-        loaded = reader.read(tf, path)
-        call = reader.callable_of(loaded)
+        loaded = reader.read(tf, path, source.endpoint)
+        call = reader.callable_of(loaded, source.endpoint)
     with recorder.phase("compare output", "check"):
-        values = np.asarray(call(tf.constant(families.inputs(request["model"], batch=1))))
-        outputs.require_equal(values, np.load(expected_path(path)), request["device"], recorder)
+        output = call(source.tensors(tf, source.base_batch))
+        outputs.require_equal(output, request, recorder, plausible=source.has_checked_output)
     for batch in request["batches"]:
-        _profile(tf, call, batch, request, recorder)
+        _profile(tf, call, source, batch, request, recorder)
 
 
-def _profile(tf: Any, call: Callable[[Any], Any], batch: int, request: Dict[str, Any], recorder: Recorder) -> None:
-    values = tf.constant(families.inputs(request["model"], batch))
+def _profile(
+    tf: Any,
+    call: Callable[[Values], Values],
+    source: Source,
+    batch: int,
+    request: Dict[str, Any],
+    recorder: Recorder,
+) -> None:
+    values = source.tensors(tf, batch)
     barrier, clock = tf.test.experimental.sync_devices, time.perf_counter
 
     def timed_call() -> float:
@@ -117,7 +124,7 @@ class Traced(NamedTuple):
 
 def _traced(tf: Any, call: Callable[[], Any], calls: int, request: Dict[str, Any]) -> Traced:
     """Make calls under the profiler and read what it wrote."""
-    folder, clock = request["artifact"] + ".trace", time.perf_counter
+    folder, clock = request["scratch"] + ".trace", time.perf_counter
     try:
         tf.profiler.experimental.start(folder, tf.profiler.experimental.ProfilerOptions(python_tracer_level=0))
         start = clock()

@@ -77,11 +77,20 @@ class WrongOutput(Exception):
     """The artifact's output is not the model's: no time of this repeat counts."""
 
 
+_WRAPPERS = ("Exception encountered when calling", "Graph execution error", "Error when deserializing class")
+"""How messages begin that only say where something went wrong: the cause stands below."""
+_NO_CAUSE = ("File ", "Detected at node", "<stack traces unavailable>", "Call arguments", "Arguments received", "•")
+
+
 def one_line(error: BaseException) -> str:
-    """Return an exception as one line, class first."""
+    """Return an exception as one line, class first, with the cause where its first line only announces one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
-    # "Graph execution error:" announces what the next line says.
-    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    text = lines[0]
+    if len(lines) > 1 and (text.endswith(":") or text.startswith(_WRAPPERS)):
+        below = [line.replace("\x1b[1m", "").replace("\x1b[0m", "") for line in lines[1:]]
+        causes = [line for line in below if not line.startswith((*_NO_CAUSE, "[[")) and ": error" not in line]
+        told = next((line for line in causes if not line.startswith(_WRAPPERS)), None)
+        text = f"{text[:200]} {told}" if told is not None else text
     return f"{type(error).__name__}: {text}"
 
 

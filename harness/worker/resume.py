@@ -10,15 +10,15 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 
 from harness.formats import registry
-from harness.models import families
 from harness.worker import absence, apart, device, ways
 from harness.worker.outputs import RELATIVE_TOLERANCE
 from harness.worker.recorder import Recorder, shown
+from harness.worker.source import Source
 
 STEPS_BEFORE = 5
 STEPS_AFTER = 3
 BATCH = 8
-Restore = Callable[[Any, str, str], ways.Resumed]
+Restore = Callable[[Any, str, Source], ways.Resumed]
 PROMISES = ("outputs", "iterations", "slots", "losses")
 
 
@@ -28,7 +28,7 @@ def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     The uninterrupted run and each way from the artifact have a process of their own: nothing but the files and the
     numbers to compare with pass from one to the other.
 
-    request: device, model, writer, artifact.
+    request: device, model, writer, scratch.
     """
     trial = _Trial(tf, request)
     try:
@@ -62,9 +62,9 @@ class _Trial:
     """One artifact with training state, and where the numbers of the uninterrupted run lie."""
 
     def __init__(self, tf: Any, request: Dict[str, Any]) -> None:
-        self._tf, self._model, self._writer = tf, request["model"], request["writer"]
+        self._tf, self._source, self._writer = tf, Source(request), request["writer"]
         self._device = request["device"]
-        self.path = request["artifact"] + ".resume"
+        self.path = request["scratch"] + ".resume"
         self.expected = self.path + ".expected.npz"
 
     def uninterrupted(self, recorder: Recorder) -> None:
@@ -72,8 +72,8 @@ class _Trial:
         tf = self._tf
         device.initialise(tf, self._device, recorder)
         with recorder.phase("build", "set-up"):
-            model = families.build(tf, self._model)
-            families.fill(model)
+            model = self._source.build(tf)
+            self._source.fill(model)
             optimizer = ways.new_optimizer(tf, model)
             model.compile(optimizer=optimizer, loss=tf.keras.losses.MeanSquaredError())
         trained, write = ways.training(tf, model, optimizer), registry.WRITERS[self._writer].write
@@ -103,7 +103,7 @@ class _Trial:
         wanted = self._stored()
         slots = [wanted[f"slot{i}"] for i in range(sum(name.startswith("slot") for name in wanted))]
         with recorder.phase("restore and compare", "check"):
-            resumed = restore(self._tf, self.path, self._model)
+            resumed = restore(self._tf, self.path, self._source)
             differences = {
                 "outputs": _difference([self._output(resumed)], [wanted["output"]]),
                 "iterations": float(abs(resumed.iterations() - int(wanted["iterations"]))),
@@ -128,11 +128,11 @@ class _Trial:
         tf = self._tf
         device.initialise(tf, self._device, recorder)
         outputs = self._stored()["output"].shape[-1]
-        inputs, targets = (tf.constant(values) for values in ways.data(self._model, outputs, STEPS_BEFORE, BATCH))
+        inputs, targets = (tf.constant(values) for values in ways.data(self._source, outputs, STEPS_BEFORE, BATCH))
         with recorder.phase("collect garbage", "set-up"):
             gc.collect()
         with recorder.phase("restore and first step") as interval:
-            restore(tf, self.path, self._model).step(inputs, targets)
+            restore(tf, self.path, self._source).step(inputs, targets)
             tf.test.experimental.sync_devices()
         recorder.report("resume_first_step_s", interval.wall_s, way=way)
         recorder.report("resume_first_step_cpu_s", interval.cpu_s, way=way)
@@ -144,12 +144,12 @@ class _Trial:
     def _losses(self, trained: ways.Resumed, first: int, count: int, outputs: int) -> Any:
         losses = []
         for step in range(first, first + count):
-            inputs, targets = map(self._tf.constant, ways.data(self._model, outputs, step, BATCH))
+            inputs, targets = map(self._tf.constant, ways.data(self._source, outputs, step, BATCH))
             losses.append(float(np.asarray(trained.step(inputs, targets))))
         return np.asarray(losses)
 
     def _output(self, trained: ways.Resumed) -> Any:
-        return np.asarray(trained.output(self._tf.constant(families.inputs(self._model, batch=1))))
+        return np.asarray(trained.output(self._tf.constant(ways.alone(self._source.inputs(batch=1)))))
 
 
 def _difference(found: List[Any], wanted: List[Any]) -> float:

@@ -9,37 +9,39 @@ from typing import Any, Callable, Dict
 import numpy as np
 
 from harness.formats import registry
-from harness.models import families
-from harness.worker import absence, artifact, device, host_memory, outputs, page_cache
+from harness.formats.endpoint import Values, as_named
+from harness.worker import absence, arrays, artifact, device, host_memory, outputs, page_cache
 from harness.worker.recorder import Recorder
+from harness.worker.source import Source
 
 
 def run(tf: Any, request: Dict[str, Any], recorder: Recorder) -> None:
     """Measure one save repeat.
 
-    request: device, model, writer, artifact (path to write), keep (leave the artifact and its expected output
+    request: device, model, writer, artifact (path to write), keep (leave the artifact and its `expected` output
     for the load repeats, and report what lies on disk), later_saves, durable_saves.
     """
+    source = Source(request)
     writer, path = registry.WRITERS[request["writer"]], request["artifact"]
     device.initialise(tf, request["device"], recorder)
     with recorder.phase("build") as interval:
-        model = families.build(tf, request["model"])
+        model = source.build(tf)
         tf.test.experimental.sync_devices()
     recorder.report_time("build", interval)
     # In every repeat, also where nobody loads it: what a process did before is part of what its first save costs.
     with recorder.phase("fill weights", "set-up"):
-        families.fill(model)
+        source.fill(model)
     with recorder.phase("collect garbage", "set-up"):
         gc.collect()
     prepared = _save_first(tf, writer, model, request, recorder)
     if request["keep"]:
         with recorder.phase("expected output", "check"):
-            _store_expected(model, request["model"], path)
+            _store_expected(model, source, request["expected"])
         if request["device"] == "cpu":
             # After the save: its clock holds the tracing of this function.
             with recorder.phase("expected bits", "check"):
-                values = tf.constant(families.inputs(request["model"], batch=1))
-                np.save(bits_path(path), np.asarray(writer.output(tf, prepared, values)))
+                output = writer.output(tf, prepared, _alone(source.tensors(tf, source.base_batch)))
+                arrays.save(bits_path(path), outputs.host_arrays(as_named(output)))
         with recorder.phase("inspect artifact", "check"):
             parameter_bytes = sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in model.variables)
             recorder.evidence["parameters"] = int(sum(int(np.prod(v.shape)) for v in model.variables))
@@ -88,17 +90,18 @@ def _save_again(
         recorder.report(f"save_{name}_cpu_s", float(np.median([interval.cpu_s for interval in intervals])))
 
 
-def expected_path(artifact_path: str) -> str:
-    """Return where the model's own output on the fixed input lies, beside its artifact."""
-    return artifact_path + ".expected.npy"
-
-
 def bits_path(artifact_path: str) -> str:
     """Return where the output of the graph that is written, on the fixed input, lies beside its artifact."""
-    return artifact_path + ".bits.npy"
+    return artifact_path + ".bits"
 
 
-def _store_expected(model: Any, name: str, path: str) -> None:
-    expected = np.asarray(model(families.inputs(name, batch=1), training=False))
-    outputs.require_plausible(expected, "the model's output before save")
-    np.save(expected_path(path), expected)
+def _store_expected(model: Any, source: Source, path: str) -> None:
+    expected = outputs.host_arrays(as_named(model(_alone(source.inputs(source.base_batch)), training=False)))
+    if source.has_checked_output:
+        outputs.require_plausible(expected, "the model's output before save")
+    arrays.save(path, expected)
+
+
+def _alone(values: Values) -> Any:
+    """Return a Keras model's argument: the one input itself, several as they are."""
+    return next(iter(values.values())) if len(values) == 1 else values

@@ -1,10 +1,11 @@
-"""Started by path in a release's interpreter: `python start.py CONTROL_FD`.
+"""Started by path in a release's interpreter: `python start.py CONTROL_FD [GUARD]`.
 
 It makes the package `harness` importable without putting any folder on sys.path, so that nothing of the
-harness's own environment can be imported beside TensorFlow.
+harness's own environment can be imported beside TensorFlow. GUARD is JSON: the sandbox that is asked for (guard.py).
 """
 
 import importlib.util
+import json
 import os
 import sys
 
@@ -24,6 +25,12 @@ def _provide_package() -> None:
 if __name__ == "__main__":
     sys.path.pop(0)
     _provide_package()
+    held = None
+    if len(sys.argv) > 2:
+        # Before there is a second thread, and before anything is imported that is not of the standard library.
+        from harness.worker import guard
+
+        held = guard.apply(json.loads(sys.argv[2]))
     from harness.worker import zygote
 
-    sys.exit(zygote.main(int(sys.argv[1])))
+    sys.exit(zygote.main(int(sys.argv[1]), held))

@@ -1,6 +1,6 @@
 """The ways to go on training from what a writer left on disk.
 
-Each is what a user would write: it takes TensorFlow, the path and the model's name, and returns a `Resumed`.
+Each is what a user would write: it takes TensorFlow, the path and the model's source, and returns a `Resumed`.
 `tf.keras` model code is at hand for the ways that say `rebuilt`; the others use nothing but the artifact.
 """
 
@@ -12,7 +12,8 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy as np
 
 from harness.formats import tf_load
-from harness.models import families
+from harness.formats.endpoint import Values
+from harness.worker.source import Source
 
 LEARNING_RATE = 1e-3
 
@@ -103,7 +104,7 @@ def trainable_module(tf: Any, model: Any, optimizer: Any) -> Tuple[Any, Dict[str
     return module, {"serving_default": serve, "train": train}
 
 
-def train_signature(tf: Any, path: str, name: str) -> Resumed:
+def train_signature(tf: Any, path: str, source: Source) -> Resumed:
     """Load the module and call the train signature that it carries."""
     loaded = tf.saved_model.load(path)
     train = loaded.signatures["train"]
@@ -115,20 +116,20 @@ def train_signature(tf: Any, path: str, name: str) -> Resumed:
         return [v for v in loaded.variables_of_optimizer if not _is_slot(v) and v.dtype.is_integer]
 
     return Resumed(
-        tf_load.callable_of(loaded),
+        _output_alone(tf_load.callable_of(loaded)),
         step,
         lambda: int(counters()[0].numpy()),
         lambda: [variable.numpy() for variable in loaded.variables_of_optimizer if _is_slot(variable)],
     )
 
 
-def load_model(tf: Any, path: str, name: str) -> Resumed:
+def load_model(tf: Any, path: str, source: Source) -> Resumed:
     """Load by `keras.models.load_model` and train with the optimizer that it gives."""
     model = tf.keras.models.load_model(path)
     return training(tf, model, model.optimizer)
 
 
-def load_model_and_checkpoint(tf: Any, path: str, name: str) -> Resumed:
+def load_model_and_checkpoint(tf: Any, path: str, source: Source) -> Resumed:
     """The same, after building the optimizer and reading the artifact's own checkpoint into both."""
     model = tf.keras.models.load_model(path)
     model.optimizer.build(model.trainable_variables)
@@ -136,16 +137,16 @@ def load_model_and_checkpoint(tf: Any, path: str, name: str) -> Resumed:
     return training(tf, model, model.optimizer)
 
 
-def rebuilt_and_checkpoint(tf: Any, path: str, name: str) -> Resumed:
+def rebuilt_and_checkpoint(tf: Any, path: str, source: Source) -> Resumed:
     """Build model and optimizer from code and read the artifact's checkpoint into them."""
-    model = families.build(tf, name)
+    model = source.build(tf)
     optimizer = new_optimizer(tf, model)
     model.compile(optimizer=optimizer, loss=tf.keras.losses.MeanSquaredError())
     tf.train.Checkpoint(model).read(_checkpoint(path)).expect_partial()
     return training(tf, model, optimizer)
 
 
-def signature_alone(tf: Any, path: str, name: str) -> Resumed:
+def signature_alone(tf: Any, path: str, source: Source) -> Resumed:
     """Load for inference; raise NoTrainingState at the first step where the checkpoint holds no optimizer."""
     loaded = tf.saved_model.load(path)
     keys = [key for key, _ in tf.train.list_variables(_checkpoint(path))]
@@ -158,14 +159,29 @@ def signature_alone(tf: Any, path: str, name: str) -> Resumed:
     def slots() -> List[Any]:
         return []
 
-    return Resumed(tf_load.callable_of(loaded), step, lambda: 0, slots)
+    return Resumed(_output_alone(tf_load.callable_of(loaded)), step, lambda: 0, slots)
+
+
+def _output_alone(call: Callable[[Values], Values]) -> Callable[[Any], Any]:
+    """Return a function from the one input to the one output."""
+    return lambda tensor: alone(call({"inputs": tensor}))
+
+
+def alone(values: Values) -> Any:
+    """Return the one value that there is.
+
+    Raises:
+        ValueError: there are several; training goes on from models of one input and one output.
+    """
+    (value,) = values.values()
+    return value
 
 
 def _checkpoint(path: str) -> str:
     return os.path.join(path, "variables", "variables")
 
 
-WAYS: Dict[str, Dict[str, Callable[[Any, str, str], Resumed]]] = {
+WAYS: Dict[str, Dict[str, Callable[[Any, str, Source], Resumed]]] = {
     "tf-module": {"train-signature": train_signature},
     "keras-save-tf": {"load-model": load_model, "load-model-and-checkpoint": load_model_and_checkpoint},
     "tf-save": {"rebuilt-and-checkpoint": rebuilt_and_checkpoint},
@@ -174,7 +190,7 @@ WAYS: Dict[str, Dict[str, Callable[[Any, str, str], Resumed]]] = {
 """By writer, then by name."""
 
 
-def data(name: str, outputs: int, step: int, batch: int) -> Tuple[Any, Any]:
+def data(source: Source, outputs: int, step: int, batch: int) -> Tuple[Any, Any]:
     """Return inputs of the model and targets of shape (batch, outputs) for one step, the same in every release."""
     generator = np.random.Generator(np.random.PCG64([step, outputs]))
-    return families.inputs(name, batch), generator.random((batch, outputs), dtype=np.float32)
+    return alone(source.inputs(batch)), generator.random((batch, outputs), dtype=np.float32)

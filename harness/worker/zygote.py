@@ -22,7 +22,7 @@ import traceback
 from importlib import metadata
 from typing import Any, Dict, List, Mapping, Optional, TextIO, Tuple
 
-from harness.worker import WORKER_VERSION, page_cache
+from harness.worker import WORKER_VERSION, page_cache, processes
 from harness.worker.recorder import Recorder, Unsupported, WrongOutput, one_line, shown
 
 SETTINGS = ("TF_", "XLA_", "KERAS_BACKEND", "NVIDIA_TF32", "CUDA_", "OMP_", "ONEDNN_", "LD_")
@@ -36,14 +36,23 @@ MEMORY_POLL_S = 0.25
 """How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
 
 
-def main(control: int) -> int:
-    """Serve the host until it closes the socket. Return the exit status."""
+def main(control: int, guard: Optional[Dict[str, Any]] = None) -> int:
+    """Serve the host until it closes the socket. Return the exit status.
+
+    guard: what holds of the sandbox that the host asked for (guard.apply); None where it asked for none.
+    """
     channel = socket.socket(fileno=control)
     stream = channel.makefile("rw", encoding="utf-8", newline="\n")
+    if guard is not None and guard["reason"] is not None:
+        refusal = dict(_failure("unguarded: " + guard["reason"]), evidence={"guard": guard}, began=time.monotonic())
+        _send(stream, {"hello": refusal})
+        return 1
     tf, hello, imported = _import_tensorflow()
+    if guard is not None:
+        hello["hello"]["evidence"]["guard"] = guard
     _send(stream, hello)
     for line in stream:
-        request = json.loads(line)
+        request = dict(json.loads(line), guarded=guard is not None)
         if request.get("do") == "fork":
             _send(stream, {"done": _in_child(tf, request, stream)})
         elif request.get("do") == "here":
@@ -147,6 +156,8 @@ def _in_child(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any
     with os.fdopen(reading, "rb", buffering=0) as pipe:
         payload, killed_for = _await(child, pipe, request)
     _, wait_status = os.waitpid(child, 0)
+    if request["guarded"]:
+        _end_left()
     if killed_for:
         return _failure(killed_for)
     if os.WIFSIGNALED(wait_status):
@@ -179,7 +190,9 @@ def _await(child: int, pipe: Any, request: Dict[str, Any]) -> Tuple[bytes, Optio
         reason = None
         if time.monotonic() > deadline:
             reason = f"timeout: no result within {request['timeout_s']:g} s"
-        resident = sum(map(_resident_bytes, (child, *_children(child))))
+        # A stranger's repeat may have processes at any depth; what outlived its parent is below this process.
+        below = processes.descendants(os.getpid()) if request["guarded"] else (child, *processes.children(child))
+        resident = processes.resident_bytes(below)
         if resident > request["memory_limit_bytes"]:
             limit = request["memory_limit_bytes"]
             reason = f"memory-limit: {resident / 2**30:.1f} GiB resident, limit {limit / 2**30:.1f} GiB"
@@ -188,40 +201,37 @@ def _await(child: int, pipe: Any, request: Dict[str, Any]) -> Tuple[bytes, Optio
             return b"", reason
 
 
-def _children(pid: int) -> List[int]:
-    """Return the processes that a repeat has for its steps (proc(5), children); none where the kernel hides them."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(text) for text in file.read().split()]
-    except (OSError, ValueError):
-        return []
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError):
-        return 0
+def _end_left() -> None:
+    """End what a stranger's repeat left running, so that nothing of it lasts into the next one."""
+    processes.end_below(os.getpid())
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, 0)[0]:
+            pass
 
 
 def _failure(reason: str) -> Dict[str, Any]:
     return dict(Recorder().as_dict(), status="failed", reason=reason)
 
 
+def _without_paths(reason: str, request: Dict[str, Any]) -> str:
+    return shown(shown(reason, request["artifact"]), request["scratch"])
+
+
 def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one operation and return what its record will hold. Never raises for what the operation does."""
-    from harness.worker.operations import OPERATIONS
+    from harness.worker.operations import HELD, OPERATIONS
 
     recorder = Recorder()
     status: str = "ok"
     reason: Optional[str] = None
 
-    def hold(point: str, **facts: Any) -> None:
+    def hold(point: str, **facts: Any) -> Dict[str, Any]:
         _send(stream, {"hold": point, "pid": os.getpid(), **facts})
-        stream.readline()
+        waiting = time.process_time()
+        line = stream.readline()
+        return dict(json.loads(line or "{}"), idle_cpu_s=time.process_time() - waiting)
 
-    if request["device"] == "gpu":
+    if request["device"] == "gpu" or request["operation"] in HELD:
         request = dict(request, hold=hold)
     try:
         OPERATIONS[request["operation"]](tf, request, recorder)
@@ -241,6 +251,6 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
         sys.stdout.flush()
         sys.stderr.flush()
     for entry in recorder.absent:
-        entry["reason"] = shown(entry["reason"], request["artifact"])
-    reason = None if reason is None else shown(reason, request["artifact"])
+        entry["reason"] = _without_paths(entry["reason"], request)
+    reason = None if reason is None else _without_paths(reason, request)
     return dict(recorder.as_dict(), status=status, reason=reason, pid=os.getpid())

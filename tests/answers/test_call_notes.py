@@ -29,8 +29,8 @@ def test_windows_that_never_became_steady_are_counted() -> None:
         [windows(), windows(late=True), windows("calls", late=True, subject=OLD), block_end()], [NEW, OLD]
     )
     assert note_text(note) == (
-        "Latency was still changing at the end of 2 of 6 measurements (most often mlp-s b32 on cpu, 2 times). These "
-        "measurements are included."
+        "Latency was still changing at the end of 2 of 6 measurements (most often mlp-s batch 32 on the CPU 2 "
+        "times). These measurements are included."
     )
     (note,) = call_notes([windows(late=True), windows(late=True, subject=OLD), block_end()], [OLD])
     assert "at the end of 1 of 2 measurements" in note_text(note)
@@ -45,7 +45,8 @@ def test_a_cheap_barrier_is_not_told(barrier_s: float, calls: int) -> None:
 def test_a_barrier_that_is_a_part_of_a_call_worth_telling_is_told() -> None:
     (note,) = call_notes([windows(more={"barrier_s": 1e-5}), block_end()], [NEW])
     assert note_text(note) == (
-        "Every latency includes the cost of one device synchronization. It is at most 5 % (10.0 us of mlp-s b1 on cpu)."
+        "Every latency includes the cost of one device synchronization: at most 5 % of it (10.0 µs for mlp-s batch 1 "
+        "on the CPU)."
     )
 
 

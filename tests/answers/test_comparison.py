@@ -79,13 +79,13 @@ def test_a_row_whose_every_repeat_was_disturbed_is_open_and_not_gone() -> None:
     assert (only(disturbed).reason, only(disturbed).tainted) == (Reason.ALL_TAINTED, 6)
     assert disturbed.exit_code(require_decision=True) == 2
     shown = as_table(report_comparison(disturbed), 140)
-    assert "Inconclusive (all-tainted): other load disturbed every measurement of one of the two" in shown
+    assert "Inconclusive: other load disturbed one of the two releases in every round" in shown
     assert re.search(r"load, warm page cache .* idle machine$", shown, re.MULTILINE)
     markdown = as_markdown(report_comparison(disturbed))
-    assert "<summary>Inconclusive (all-tainted): " in markdown
+    assert "<summary>Inconclusive: other load " in markdown
     assert re.search(r"^\| load, warm page cache \|.*\| idle machine \|$", markdown, re.MULTILINE)
     narrative = as_table(report_bench(disturbed, settle_command=SETTLE, next_commands=()))
-    assert "1 comparison had no undisturbed measurement of one of the two: repeat this when" in narrative
+    assert "1 comparison had no undisturbed pair of measurements: repeat this when" in narrative
     assert "--blocks" not in narrative
     nothing = compare(samples[:0], tainted=pd.DataFrame([{**left_out, "subject": name, "repeats": 6} for name in "ab"]))
     assert (only(nothing).reason, only(nothing).unit) == (Reason.ALL_TAINTED, "seconds")
@@ -163,9 +163,9 @@ def test_a_heading_leaves_out_the_numbers_in_which_its_rows_differ() -> None:
     ]
     rows = [(*row[:8], row[8] * (1.01 if row[2] == "b" and row[1] == 2 else 1), *row[9:]) for row in rows]
     both = as_table(report_comparison(compare(table(rows))))
-    assert "Inconclusive (too-few-blocks): too few blocks for a verdict\n" in both
+    assert "Inconclusive: too few blocks for a verdict\n" in both
     alone = compare(table(row for row in rows if row[4] == "mlp-s"))
-    assert "Inconclusive (too-few-blocks): too few blocks (2) for a verdict\n" in as_table(report_comparison(alone))
+    assert "Inconclusive: too few blocks (2) for a verdict\n" in as_table(report_comparison(alone))
 
 
 def failed(subject: str, reason: str, model: str = "mlp-s", count: int = 1) -> tuple[object, ...]:
@@ -188,8 +188,8 @@ def test_failures_that_differ_in_their_text_alone_are_one_line() -> None:
         line.strip() for line in as_table(report_comparison(comparison), 140).splitlines() if "load on cpu" in line
     ]
     assert lines == [
-        f"b, load on cpu mlp-s {CELL}: failed: no variable_7 (5 repeats, and 2 other reasons)",
-        f"a, load on cpu mlp-s {CELL}: failed: timeout (1 repeat)",
+        f"b, load on cpu mlp-s {CELL}: no variable_7 (5 measurements, and 2 other reasons)",
+        f"a, load on cpu mlp-s {CELL}: timeout (1 measurement)",
     ]
     markdown = as_markdown(report_comparison(comparison))
     assert "2 operations failed; see Failed below." in markdown

@@ -117,7 +117,8 @@ def test_floors_that_were_never_calm_are_told(tmp_path: Path) -> None:
     (note,) = run_notes(store_run(root, [], floors=disturbed))
     assert note == DisturbedFloors("steal: 9 % of CPU time")
     assert note_text(note).startswith(
-        "The hardware lower bounds were measured while other programs were running (steal: 9 % of CPU time)"
+        "The machine was disturbed while its hardware lower bounds were measured (the hypervisor took the CPU away: "
+        "9 % of CPU time)"
     )
 
 

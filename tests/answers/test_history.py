@@ -68,7 +68,7 @@ def test_a_finding_says_since_when_by_how_much_and_which_rows(
 ) -> None:
     assert main(["history", "--results", str(results), "--format", form]) == 0
     shown = capsys.readouterr().out
-    assert "Over commits: 1 change (4 series, changes over 5 %)." in shown
+    assert "Over commits: 1 change of more than 5 % in 4 series." in shown
     assert f"since {commit(12)[:8]} ({commit(11)[:8]} before) in 2 rows" in shown
     assert re.search(r"\+(39|40|41)\.\d %", shown)
 
@@ -85,15 +85,15 @@ def test_courses_too_short_to_show_a_change_are_counted_apart(
     assert (section["courses"], section["courses_too_short"], section["fewest_values"]) == (1, 1, 5)
     assert main(["history"]) == 0
     shown = capsys.readouterr().out
-    assert "Over releases: no change (0 series, changes over 5 %).\n  1 series has fewer than the 5 values" in shown
-    assert "to show a change; `savedmodel-bench compare` compares two releases." in " ".join(shown.split())
+    assert "Over releases: no change of more than 5 % in 0 series.\n  Not searched: 1 series, which has" in shown
+    assert "fewer than 5 values (`savedmodel-bench compare` compares two releases)." in " ".join(shown.split())
     store_run(root, blocks({name: [2.0] for name in names}, metric="import_s", cell=None), subjects=names)
     section = told(capsys)["releases"]
     assert (section["courses"], section["courses_too_short"]) == (2, 1)
     assert main(["history", "--format", "markdown"]) == 0
     shown = capsys.readouterr().out
-    assert "## Over releases: no change (1 series, changes over 5 %).\n\n1 more series has fewer" in shown
-    assert "9 series have fewer than the 5 values that it takes to show a change; each complete run adds one" in shown
+    assert "## Over releases: no change of more than 5 % in 1 series.\n\nNot searched: 1 series, which" in shown
+    assert "9 series, which have fewer than 5 values (each complete run adds one value)." in shown
 
 
 def test_values_of_an_earlier_version_are_no_step(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,8 +252,8 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
         return [float(level * np.exp(random.normal(0, 0.01)))]
 
     older = [store_run(root, blocks({name: noisy(1.0) for name in releases}), subjects=releases, worker_version=3).run]
-    older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(9)]
-    for _ in range(9):
+    older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(5)]
+    for _ in range(5):
         store_run(root, blocks({NEW: noisy(2.0)}), subjects=(NEW,), worker_version=WORKER_VERSION)
     assert main(["history", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -264,12 +264,11 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
         WORKER_VERSION,
         sorted(older),
     )
-    for form in ("table", "markdown"):
-        assert main(["history", "--format", form]) == 0
-        assert (
-            f"{CALM}: 10 runs with a measurement method before version {WORKER_VERSION} left out, because not all of "
-            "their numbers are comparable; `savedmodel-bench export` has all."
-        ) in " ".join(capsys.readouterr().out.split())
+    assert main(["history"]) == 0
+    assert (
+        f"{CALM}: 6 runs with a measurement method before version {WORKER_VERSION} left out, because not all of their "
+        "numbers are comparable; `savedmodel-bench export` has all."
+    ) in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_paired_run_of_an_older_worker_settles_nothing(

@@ -83,8 +83,8 @@ def test_what_fails_now_and_what_nobody_measures_any_more_is_listed(
     ]
     assert section["stopped"] == [{"group": [*group, dropped["name"]], "row": "", "last": commit(6)[:8], "later": 5}]
     said = shown(capsys)
-    assert f"failing since {commit(9)[:8]} (it worked at {commit(8)[:8]})" in said
-    assert f"last measured at {commit(6)[:8]}, 5 commits ago" in said
+    assert f"failing since {commit(9)[:8]} (last worked at {commit(8)[:8]})" in said
+    assert f"Last measured at {commit(6)[:8]}; 5 later commits have no value: {dropped['name']}" in said
     assert main(["summary", "--results", "results"]) == 0
     assert "(5 commits ago)" in " ".join(capsys.readouterr().out.split())
 
@@ -186,3 +186,24 @@ def test_the_largest_twenty_are_shown_unless_all_are_asked_for(
     assert "and 5 smaller changes: --all lists them" in shown(capsys)
     assert "suite.time_0:" not in shown(capsys)
     assert "suite.time_0:" in shown(capsys, "--all")
+
+
+def test_single_steps_beside_streaks_in_short_series_are_named_but_not_found(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = [benchmark(f"suite.time_{number}") for number in range(12)]
+    shapes = [(1.0, 4, 1.3, 8), (1.3, 7, 1.0, 5), (1.0, 9, 1.3, 3), (1.3, 3, 1.0, 9)]
+    write_series(
+        results,
+        *(
+            (one, levels((a, n), (b, m), seed=at))
+            for at, (one, (a, n, b, m)) in enumerate(zip(suite, shapes, strict=False))
+        ),
+        *((one, levels((1.0, 2 + at), (1.3, 5), (1.0, 5 - at), seed=at)) for at, one in enumerate(suite[4:8])),
+        *((one, levels((1.0, 12), seed=at)) for at, one in enumerate(suite[8:], 20)),
+    )
+    section = told(capsys)
+    assert section["findings"] == []
+    assert {one["benchmark"] for one in section["untold"]} == {one["name"] for one in suite[:4]}
+    assert "Not told from noise" in (text := shown(capsys))
+    assert f"since {commit(4)[:8]} ({commit(3)[:8]} before); desk" in text

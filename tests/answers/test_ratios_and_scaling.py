@@ -67,8 +67,8 @@ def test_ladders_are_fitted_by_bytes_and_by_layers() -> None:
     assert found["deep"].growth is not None
     assert found["deep"].growth.exponent == pytest.approx(0.5)
     text = as_table(report_scaling(Telling(list(found.values()), HERE, ())))
-    assert "a MB" in text
-    assert "a layer" in text
+    assert "per MB" in text
+    assert "per layer" in text
     assert "--preset scale" in as_table(report_scaling(Telling([], HERE, ())))
 
 

@@ -18,8 +18,8 @@ from harness.store.runs import RunDirectory, load_run
 from harness.worker import WORKER_VERSION
 
 ELSEWHERE = "other-box"
-TITLES = ("Ratios within a release", "Growth with the size of a model", "What SavedModel promises")
-NOT_COMPARABLE = "Left out, because they are not comparable with forked ones"
+TITLES = ("Ratios within a release", "Growth with the size of a model", "Guarantees of SavedModel by release")
+NOT_COMPARABLE = "Left out, because they are not comparable with these"
 
 
 @pytest.fixture(name="root")
@@ -100,7 +100,8 @@ def test_machines_are_not_pooled_and_the_others_are_named(root: Path, capsys: py
     }  # fmt: skip
     assert main(["ratios"]) == 0
     text = capsys.readouterr().out
-    assert top_of(text) == f"From 3 blocks of run {run.run} on {MACHINE}. Not read: {ELSEWHERE} (--machine NAME)."
+    others = f"Not used: results of {ELSEWHERE} (--machine NAME chooses one)."
+    assert top_of(text) == f"Source: 3 blocks of run {run.run} on {MACHINE}. {others}"
     _, row, *_ = text.partition("\n\n")[2].splitlines()
     assert row.split()[-4] == "0.50"
     assert told(capsys, "ratios", "--machine", ELSEWHERE)["ratios"][0]["ratio"] == pytest.approx(0.1)
@@ -114,8 +115,8 @@ def test_a_machine_without_results_reads_the_reference_run_and_says_so(
     heading, _, top, *_ = capsys.readouterr().out.splitlines()
     assert (heading, top) == (
         "## Ratios within a release",
-        f"From 3 blocks of run {reference.run} on reference-box, a committed reference run "
-        f"(results/runs/{MACHINE} has nothing of this kind).",
+        f"Source: 3 blocks of run {reference.run} on reference-box, from the reference results in the "
+        f"repository, because results/runs/{MACHINE} has no such results.",
     )
     # What was measured here answers another question, or is of another release.
     store_run(root, ladder({"deep-4": 1.0, "deep-16": 2.0}))
@@ -134,14 +135,17 @@ def test_a_named_run_is_read_wherever_it_lies(root: Path, capsys: pytest.Capture
     assert document["provenance"]["runs"] == [{"run": own.run, "blocks": 3}]
     assert main(["ratios", "--run", str(reference.path)]) == 0
     top = top_of(capsys.readouterr().out)
-    assert top == f"From 3 blocks of run {reference.run} on reference-box, a committed reference run."
+    assert (
+        top
+        == f"Source: 3 blocks of run {reference.run} on reference-box, from the reference results in the repository."
+    )
 
 
 def test_a_named_run_that_tells_nothing_is_not_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store_run(root, both_loads(0.5))
     other = store_run(root, promise(0))
     assert main(["ratios", "--run", str(other.path)]) == 0
-    assert top_of(capsys.readouterr().out).startswith("Nothing of this kind is in this run. No ratio can be formed")
+    assert top_of(capsys.readouterr().out).startswith("This run has no such results. No ratio can be formed")
 
 
 def test_reference_runs_of_two_machines_are_not_pooled(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +166,7 @@ def test_an_exponent_is_of_the_newest_run_with_enough_rungs(root: Path, capsys: 
     assert document["courses"][0]["models"] == ["deep-4", "deep-16", "deep-64"]
     assert document["provenance"]["runs"] == [{"run": whole.run, "blocks": 2}]
     assert main(["scaling"]) == 0
-    assert top_of(capsys.readouterr().out).startswith(f"From 2 blocks of run {whole.run} on {MACHINE}.")
+    assert top_of(capsys.readouterr().out).startswith(f"Source: 2 blocks of run {whole.run} on {MACHINE}.")
 
 
 def test_a_rung_that_is_missing_between_others_is_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,8 +185,10 @@ def test_a_rung_that_is_missing_between_others_is_named(root: Path, capsys: pyte
         assert main(["scaling", "--format", form]) == 0
         title, top, *rows = filter(None, capsys.readouterr().out.splitlines())
         assert title.removeprefix("## ") == "Growth with the size of a model"
-        assert top == f"From 1 block of run {run.run} on {MACHINE}."
-        assert " ".join(rows).startswith(f"Run {run.run}: {note}.")
+        assert top == f"Source: 1 block of run {run.run} on {MACHINE}."
+        assert " ".join(rows).startswith(
+            f"Run {run.run}: in 1 block some rows have no usable measurement, because the hypervisor took the CPU away."
+        )
         assert any("deep-4 .. deep-256 without deep-16 " in row for row in rows)
 
 
@@ -201,7 +207,7 @@ def test_each_subject_has_the_newest_run_of_its_own(root: Path, capsys: pytest.C
     assert exponents(document) == [(of_old.run, 0.5), (of_new.run, 0.5)]
     assert document["provenance"]["blocks"] == 2
     assert main(["scaling"]) == 0
-    assert "Each exponent is of one run" in capsys.readouterr().out
+    assert "Each exponent is from one run" in capsys.readouterr().out
 
 
 def test_rungs_of_two_runs_are_no_ladder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,7 +249,7 @@ def test_spawned_runs_are_left_out_beside_forked_ones(root: Path, capsys: pytest
     for command in ("ratios", "scaling", "promises"):
         assert main([command]) == 0
         top = top_of(capsys.readouterr().out)
-        left = f"{NOT_COMPARABLE}: 3 runs with --isolation spawn (--run DIR reads one)."
+        left = f"{NOT_COMPARABLE}: 3 runs with --isolation spawn (--run DIR uses one)."
         assert top.endswith(f"on {MACHINE}. {left}")
 
 
@@ -258,7 +264,7 @@ def test_spawned_runs_are_read_where_the_forked_ones_tell_nothing(
     assert (document["provenance"]["isolation"], document["provenance"]["left_out"]) == ("spawn", [])
     assert main(["ratios"]) == 0
     top = top_of(capsys.readouterr().out)
-    assert top == f"From 3 blocks of run {spawned.run} on {MACHINE}, measured with --isolation spawn."
+    assert top == f"Source: 3 blocks of run {spawned.run} on {MACHINE}, measured with --isolation spawn."
 
 
 def test_a_named_spawned_run_is_read_and_said_to_be_spawned(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -267,7 +273,7 @@ def test_a_named_spawned_run_is_read_and_said_to_be_spawned(root: Path, capsys: 
     assert told(capsys, "ratios", "--run", str(spawned.path))["ratios"][0]["ratio"] == pytest.approx(0.1)
     assert main(["ratios", "--run", str(spawned.path)]) == 0
     top = top_of(capsys.readouterr().out)
-    assert top == f"From 3 blocks of run {spawned.run} on {MACHINE}, measured with --isolation spawn."
+    assert top == f"Source: 3 blocks of run {spawned.run} on {MACHINE}, measured with --isolation spawn."
 
 
 def test_older_worker_versions_are_left_out_beside_newer_ones(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -290,9 +296,9 @@ def test_older_worker_versions_are_left_out_beside_newer_ones(root: Path, capsys
         top = top_of(capsys.readouterr().out)
         left = (
             "Left out, because not all of their numbers are comparable: 3 runs with a measurement method before "
-            "version 4 (--run DIR reads one)."
+            "version 4 (--run DIR uses one)."
         )
-        assert top.endswith(f"on {MACHINE}. {left} Not read: {ELSEWHERE} (--machine NAME).")
+        assert top.endswith(f"on {MACHINE}. {left} Not used: results of {ELSEWHERE} (--machine NAME chooses one).")
 
 
 def test_an_older_worker_version_is_read_where_newer_ones_tell_nothing(
@@ -306,9 +312,9 @@ def test_an_older_worker_version_is_read_where_newer_ones_tell_nothing(
     assert [one["run"] for one in document["provenance"]["runs"]] == [runs[1].run]
     assert main(["ratios"]) == 0
     assert top_of(capsys.readouterr().out) == (
-        f"From 3 blocks of run {runs[1].run} on {MACHINE}, with version 3 of the measurement method (runs with a newer "
-        "one have nothing of this kind). Left out, because not all of their numbers are comparable: 1 run with a "
-        "measurement method before version 3 (--run DIR reads one)."
+        f"Source: 3 blocks of run {runs[1].run} on {MACHINE}, with version 3 of the measurement method, because "
+        "runs with a newer one have no such results. Left out, because not all of their numbers are comparable: 1 run "
+        "with a measurement method before version 3 (--run DIR uses one)."
     )
 
 
@@ -319,8 +325,8 @@ def test_where_nothing_was_measured_the_place_and_the_next_step_are_told(
     store_run(root, both_loads(0.5) + promise(0), machine=ELSEWHERE)
     assert main([command]) == 0
     text = top_of(capsys.readouterr().out)
-    nothing = f"Nothing of this kind is in results/runs/{MACHINE} or the reference runs."
-    assert text.startswith(f"{nothing} Not read: {ELSEWHERE} (--machine NAME). No ")
+    nothing = f"Neither results/runs/{MACHINE} nor the reference results have such results."
+    assert text.startswith(f"{nothing} Not used: results of {ELSEWHERE} (--machine NAME chooses one).")
     assert re.search(rf"measure .*with `savedmodel-bench run .* --preset {preset}`", text)
     document = told(capsys, command)
     assert document["provenance"]["runs"] == []

@@ -172,6 +172,7 @@ def test_spawned_runs_are_left_out_beside_forked_ones_and_read_alone_elsewhere(
         ) in told
 
 
+@pytest.mark.slow
 def test_older_worker_versions_are_left_out_machine_by_machine(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

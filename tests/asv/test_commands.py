@@ -212,7 +212,7 @@ def test_a_python_is_chosen_and_what_lacks_it_is_said(project):
     assert f"Python {minor}: new" in said
     said = project.asv("run", "--python", "3.9", "old..new", "-b", "just-discover", code=1)
     assert f"new has Python {minor}, not 3.9: leave `--python` out" in said
-    assert "'3' is no minor version of Python" in project.asv("run", "--python", "3", "new", code=1)
+    assert "'3' is not a minor version of Python" in project.asv("run", "--python", "3", "new", code=1)
 
 
 def test_tags_store_results_under_ids(project):

@@ -100,7 +100,7 @@ def test_the_projection_and_asv_run_share_one_file(root: Path, monkeypatch: pyte
     assert ReleaseEnvironment(conf, "3.11", {}, {}).name == ENVIRONMENT
     machine_with(monkeypatch, "3.13", "3.12")
     assert ReleaseEnvironment(conf, conf.pythons[0], {}, {}).name == ENVIRONMENT.replace("py311", "py312")
-    with pytest.raises(UserError, match=r"'3' is no minor version of Python"):
+    with pytest.raises(UserError, match=r"'3' is not a minor version of Python"):
         ReleaseEnvironment(conf, "3", {}, {})
 
 

@@ -137,7 +137,7 @@ def add_release(root: Path, name: str, *, patch: str = "", limit: str = "", pyth
 
 def has_measured(done: subprocess.CompletedProcess[str]) -> bool:
     """Whether a command measured: it ended with 0, or on a busy machine with 3 since no repeat of most was calm."""
-    return done.returncode == 0 or (done.returncode == 3 and "disturbed every measurement" in done.stderr)
+    return done.returncode == 0 or (done.returncode == 3 and "every measurement was disturbed" in done.stderr)
 
 
 def records_of(root: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import fake_nvml
@@ -23,6 +24,16 @@ def _old_library(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return fake_nvml.without(library, tmp_path_factory.mktemp("old-nvml"), *fake_nvml.OLD_DRIVER)
 
 
+FORKS: list[fake_nvml.Forks] = []
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forks() -> Iterator[None]:
+    FORKS.append(fake_nvml.Forks())
+    yield
+    FORKS.pop().close()
+
+
 IMPORTS = """
 from harness.machine.gpu.devices import *
 from harness.machine.gpu.memory import *
@@ -41,7 +52,7 @@ def said(reading):
 
 def ask(expression: str, library: Path | None, **scenario: str) -> str:
     """Return what an expression over the GPU modules gives in a process of its own."""
-    return fake_nvml.ask(f"{IMPORTS}\nprint(({expression}))", library, **scenario)
+    return FORKS[0].ask(f"{IMPORTS}\nprint(({expression}))", library, **scenario)
 
 
 def without_a_driver() -> None:

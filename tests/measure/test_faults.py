@@ -225,7 +225,7 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
     slow = ["run", "clean", "--preset", write_preset(root, blocks=3, timeout_s=60, window_s=20)]
     log = tmp_path / "log"
     process = start(root, log, *slow)
-    wait_for(process, log, "block 1 of 3: mlp-xs")
+    wait_for(process, log, "Block 1 of 3: model mlp-xs")
     second = run(root, *slow)
     assert second.returncode == 3
     assert str(process.pid) in second.stderr
@@ -236,7 +236,7 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
 
     arguments = ["run", "clean", "--preset", write_preset(root, blocks=3, window_s=1)]
     process = start(root, log, *arguments)
-    wait_for(process, log, "block 2 of 3: mlp-xs")
+    wait_for(process, log, "Block 2 of 3: model mlp-xs")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     assert "Traceback" not in log.read_text()
@@ -244,7 +244,7 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
     assert not workers_below(root)
 
     process = start(root, log, *arguments)
-    wait_for(process, log, "block 2 of 3: mlp-xs")
+    wait_for(process, log, "Block 2 of 3: model mlp-xs")
     assert "Resuming run" in log.read_text()
     process.kill()
     process.wait()
@@ -263,7 +263,7 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
     assert result.stdout.strip()
 
     process = start(root, log, *arguments, "--seed", "2")
-    wait_for(process, log, "block 2 of 3")
+    wait_for(process, log, "Block 2 of 3")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 130
     other = run(root, *arguments, "--seed", "3", "--blocks", "1")

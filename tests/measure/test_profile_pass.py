@@ -147,7 +147,7 @@ def test_a_report_says_what_the_wall_clock_measures() -> None:
     lines = [line.strip() for line in as_table(report_comparison(comparison), 120).splitlines() if " -> " in line]
     told = {line.split("  ")[0].strip(): line.split("  ")[-1].strip() for line in lines}
     assert told == {
-        "gpu mlp-s batch 1": "the host",
+        "gpu mlp-s batch 1": "dispatch",
         "gpu mlp-s batch 32": "kernels",
         "cpu mlp-s batch 1": "dispatch",
         "cpu mlp-s batch 8": "dispatch (incomplete trace)",
@@ -165,6 +165,6 @@ def test_a_report_says_what_the_wall_clock_measures() -> None:
         ("gpu", "profile_busy_share"): [], ("gpu", "profile_kernels"): [],
         ("cpu", "profile_busy_share"): ["old", "new"], ("cpu", "profile_kernels"): ["old", "new"],
     }  # fmt: skip
-    assert "| gpu mlp-s batch 1 | 40 -> 40 | n/a | 12 % -> 12 % | the host |" in as_markdown(
+    assert "| gpu mlp-s batch 1 | 40 -> 40 | n/a | 12 % -> 12 % | dispatch |" in as_markdown(
         report_comparison(comparison)
     ).replace("&gt;", ">")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored_runs import block_end, repeat
+from stored_runs import NEW, OLD, block_end, repeat
 
 from harness.machine.identity import describe_machine
 from harness.measure import sitting as sitting_module
@@ -18,6 +18,7 @@ from harness.measure.presets import Cell, Group, Preset
 from harness.measure.retries import Spoilt, disturbance_text, next_retry, spoilt_blocks, stands_for
 from harness.measure.run import measure
 from harness.store.frame import repeats_frame, samples_frame
+from harness.store.records import Record
 from harness.store.runs import RunDirectory, fingerprint
 
 STEAL = ["steal: 12 % of CPU time"]
@@ -33,6 +34,22 @@ def test_a_block_is_spoilt_where_no_repeat_of_an_operation_is_calm() -> None:
         repeat(1.0, block=4, taints=STEAL),  # not complete
     ]
     assert spoilt_blocks(records) == {1: Spoilt(1, STEAL[0], (RECORDED,)), 2: Spoilt(1, STEAL[0], (RECORDED,))}
+
+
+def test_a_block_is_spoilt_where_no_round_is_calm_on_both_sides() -> None:
+    def round_of(block: int, number: int, *disturbed: str) -> list[Record]:
+        sides = {name: STEAL if name in disturbed else [] for name in (OLD, NEW)}
+        return [repeat(1.0, subject=name, block=block, number=number, taints=taints) for name, taints in sides.items()]
+
+    records = [
+        *(*round_of(0, 0, OLD), *round_of(0, 1, NEW), block_end(0)),  # each side has a calm repeat, no pair has two
+        *(*round_of(1, 0, OLD), *round_of(1, 1), block_end(1)),
+        *(round_of(2, 0)[0], round_of(2, 1)[1], block_end(2)),  # what failed leaves rounds of one side
+    ]
+    assert spoilt_blocks(records) == {0: Spoilt(1, STEAL[0], (RECORDED,))}
+    # Of three subjects each pair counts: the third one is never calm.
+    third = [repeat(1.0, subject="v2.15.1", block=1, number=number, taints=STEAL) for number in (0, 1)]
+    assert spoilt_blocks([*third, *records]).keys() == {0, 1}
 
 
 def test_other_operations_of_the_cell_do_not_make_up_for_it() -> None:
@@ -151,8 +168,8 @@ def _sitting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_disturbed_block_is_measured_once_more_and_its_numbers_stay_out(sitting: Any) -> None:
     run, lines = sitting({1})
     assert lines == [
-        "Block 2 was disturbed (steal: 12 % of CPU time): 1 operation has no undisturbed measurement there; "
-        "its cell is measured once more."
+        "Block 2: 1 operation has no usable measurement (the hypervisor took the CPU away: 12 % of CPU time); "
+        "the test case is measured once more."
     ]
     assert stands_for(run.records()[0]) == {4: 1}
     assert list(samples_frame(repeats_frame([run.path]))["block"]) == [0, 2, 3, 4]

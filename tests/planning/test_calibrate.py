@@ -114,8 +114,10 @@ def test_a_run_without_a_calm_repeat_is_refused_and_stores_nothing(
     before = (run.path / "records.jsonl").read_bytes()
     assert calibrated(run, monkeypatch) == 3
     shown = capsys.readouterr()
-    discarded = "64 of 64 measurements were discarded (foreign-load in 64, steal in 8)"
-    assert f"Calibration failed: {discarded}, so too few undisturbed ones are left" in shown.err
+    discarded = (
+        "64 of 64 measurements were discarded (other programs used the CPU: 64, the hypervisor took the CPU away: 8)"
+    )
+    assert f"Calibration failed: {discarded}. Too few undisturbed ones are left." in shown.err
     assert "savedmodel-bench doctor" in shown.err
     assert shown.out == ""
     assert "from now on" not in shown.err
@@ -159,7 +161,7 @@ def test_a_budget_is_spent_on_what_it_shows_most_by(run: RunDirectory) -> None:
     assert 5 <= split.blocks <= 20
     assert split.seconds <= 600
     told = as_table(report_forecast(forecast(request, with_looks=True)))
-    assert f"Within the budget {split.blocks} blocks of" in told
+    assert f"Within the time limit, {split.blocks} blocks of" in told
     assert f"Blocks: {split.blocks}, " in told
     assert split_of_budget(replace(request, repeats=2), found) is None
     assert split_of_budget(replace(request, budget_s=60.0), found) is None
@@ -188,5 +190,7 @@ def test_another_plan_or_a_broken_file_is_no_calibration(tmp_path: Path) -> None
     assert read_calibration(tmp_path, "m", "quick", "other") is None
     found = read_calibration(tmp_path, "m", "quick", "d")
     assert isinstance(found, dict)
+    path = write_calibration(tmp_path, "m", "quick", {"plan": "d", "rows": [], "estimator": "medians"})
+    assert "run `savedmodel-bench calibrate` again" in str(read_calibration(tmp_path, "m", "quick", "d"))
     path.write_text('{"schema": 1')
     assert isinstance(read_calibration(tmp_path, "m", "quick", "d"), Problem)

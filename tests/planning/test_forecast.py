@@ -12,7 +12,7 @@ from machine_pythons import machine_with
 from stored_runs import CELL, MACHINE, NEW, block_end, project_root, repeat, store_run
 
 from harness.cli import main
-from harness.measure.presets import Group, Preset, narrow, read_preset
+from harness.measure.presets import Group, Preset, narrow, read_preset, without_pass
 from harness.planning.durations import assumed_s
 
 CONV = {**CELL, "model": "conv-xs"}
@@ -104,7 +104,7 @@ def test_a_program_reads_the_same_forecast(root: Path, capsys: pytest.CaptureFix
 
 
 def test_a_block_measured_once_more_is_no_block_of_the_plan(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    preset = narrow(read_preset("quick"), devices=["cpu"])
+    preset = without_pass(narrow(read_preset("quick"), devices=["cpu"]), "slices")  # one release has none
     ends = [block_end(number, duration_s=90.0) for number in range(2)] + [block_end(2, duration_s=5.0, stands_for=0)]
     run = store_run(root, ends, subjects=(NEW,), kind="run", parts={"preset": preset.digest()})
     run.updated(preset=preset.as_dict())
@@ -113,13 +113,18 @@ def test_a_block_measured_once_more_is_no_block_of_the_plan(root: Path, capsys: 
 
 def test_one_of_anything_is_said_in_the_singular(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = unbroken(told(capsys, "--preset", "nightly", "--repeats", "1", "--blocks", "1"))
-    assert "1 save, 1 cold load, 1 warm load, 1 with ten loads, 1 with steady calls, 1 new process to its first" in said
-    assert "1 pass over memory, 1 under the profiler, 1 floor of the device, of" in said
+    assert (
+        "1 save, 1 load with a cold page cache, 1 load with a warm page cache, 1 process that loads ten times" in said
+    )
+    assert "1 latency measurement, 1 new process to its first result" in said
+    assert "1 memory measurement, 1 profiler measurement, 1 measurement of the lower bounds" in said
     (root / "own.toml").write_text(
         "[own]\ntime_margin = 0.1\nblocks = 2\ntimeout_s = 9\n[[own.groups]]\ndevices = ['cpu']\nmodels = ['mlp-xs']\n"
         "writer = 'tf-module'\nreader = 'tf-load'\nblocks = 1\nwarm_repeats = 2\n"
     )
-    assert "In the first block: 1 save, 2 warm loads, of\n" in told(capsys, "--preset", "own.toml")
+    assert "In the first block, for this model: 1 save, 2 loads with a warm page cache\n" in told(
+        capsys, "--preset", "own.toml"
+    )
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -153,7 +158,7 @@ def test_what_cannot_be_installed_is_refused_in_the_same_words(
 
 def test_a_lock_that_has_to_be_made_is_said_and_not_made(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "locks").unlink()
-    assert "Makes 1 lock first" in told(capsys, "--wheel", "cpu")
+    assert "First pins the requirements of 1 release" in told(capsys, "--wheel", "cpu")
     assert not (root / "locks").exists()
 
 
@@ -164,9 +169,9 @@ def test_wheel_policy_and_what_has_to_be_installed_are_said(root: Path, capsys: 
     assert main(["run", "2.20", "2.21", "vendor", *options]) == 0
     said = capsys.readouterr().out
     assert "  v2.20.0: cpu wheel, policy at-release\n  v2.21.0: cpu wheel, policy at-release\n" in said
-    assert f"  vendor: the interpreter {sys.executable}, whose dependencies are not locked\n" in said
-    assert "Installs 2 releases first, about a minute each.\n" in said
-    assert "Installs 1 release first" in told(capsys, "--wheel", "cpu")
+    assert f"  vendor: the interpreter {sys.executable}, whose dependencies are not pinned\n" in said
+    assert "First installs 2 releases, about a minute each.\n" in said
+    assert "First installs 1 release" in told(capsys, "--wheel", "cpu")
     assert not (root / ".environments").exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def plan(*arguments: str) -> list[str]:
         ),
         (
             ("--operation", "calls,resume", "--model", "deep-4", "--preset", "scale"),
-            "'scale' does not measure the operations calls, resume; no shipped preset has all that is asked for.",
+            "'scale' does not measure the operations calls, resume; no test plan of this project measures all of that.",
         ),
     ],
 )
@@ -54,7 +55,7 @@ def test_an_operation_that_the_preset_lacks_is_one_sentence(
 ) -> None:
     assert main(plan(*arguments)) == 3
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", f"savedmodel-bench: Preset {told}\n")
+    assert (shown.out, shown.err) == ("", f"savedmodel-bench: Test plan {told}\n")
 
 
 OWN = """
@@ -94,7 +95,7 @@ def test_a_field_out_of_range_is_one_sentence(
     assert main(plan("--preset", "own.toml")) == 3
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err.startswith(f"savedmodel-bench: own.toml: preset 'own': {told}; harness/presets.toml explains")
+    assert shown.err.startswith(f"savedmodel-bench: own.toml: test plan 'own': {told}; harness/presets.toml explains")
     assert len(shown.err.splitlines()) == 1
 
 
@@ -124,7 +125,7 @@ def test_a_preset_of_ones_own_is_told_too(tmp_path: Path, capsys: pytest.Capture
 def test_what_reads_keeps_one_save_and_groups_without_it_go(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(plan("--preset", "calls", "--operation", "calls")) == 0
     shown = capsys.readouterr().out
-    assert "In every block: 1 save, 2 with all ways to call, of\n" in shown
+    assert "In every block, for each of these models: 1 save, 2 measurements of all call methods\n" in shown
     assert "keras-export" not in shown
     assert len(re.findall(r" on cpu, saved with ", shown)) == 3
 
@@ -164,7 +165,7 @@ def test_a_glob_that_matches_nothing_of_the_preset_is_named(
 ) -> None:
     assert main(plan("--model", models)) == 3
     assert capsys.readouterr().err == (
-        f"savedmodel-bench: Preset 'quick' has no model that {named!r} matches: it has mlp-s, mlp-m, conv-s, "
+        f"savedmodel-bench: Test plan 'quick' has no model that matches {named!r}: it has mlp-s, mlp-m, conv-s, "
         "transformer-s.\n"
     )
 
@@ -208,41 +209,60 @@ def test_a_budget_and_a_number_of_blocks_are_refused_together(
     )
 
 
-REFERENCE = next(Path(__file__).parents[2].glob("results/reference/*/20261126T020132-9382"))
+@pytest.fixture(name="reference", scope="module")
+def _reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first blocks of two releases of a reference run."""
+    run = next(Path(__file__).parents[2].glob("results/reference/*/20261126T020132-9382"))
+    sides = ("v2.15.1", "v2.21.0")
+    facts = json.loads((run / "run.json").read_text())
+    facts["subjects"] = [subject for subject in facts["subjects"] if subject["name"] in sides]
+    records = [json.loads(line) for line in (run / "records.jsonl").read_text().splitlines()]
+    kept = [one for one in records if one.get("block", 0) < 4 and one.get("subject", sides[0]) in sides]
+    folder = tmp_path_factory.mktemp("reference")
+    (folder / "run.json").write_text(json.dumps(facts))
+    (folder / "records.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in kept))
+    return folder
 
 
-def judged(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, set[str], str]:
-    """Judge two releases of the reference run; return the exit code, the judged rows' models and what stderr says."""
-    code = main(["compare", "2.15", "2.21", "--run", str(REFERENCE), "--format", "json", *options])
-    shown = capsys.readouterr()
-    rows = json.loads(shown.out)["rows"] if shown.out else []
-    return code, {row["model"] for row in rows if row["judged"]}, shown.err
+Judge = Callable[..., tuple[int, set[str], str]]
+"""Judges two releases of the reference run; returns the exit code, the judged rows' models and what stderr says."""
 
 
-def test_a_run_that_is_judged_again_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert judged(capsys, "--model", "conv-*")[1] == {"-", "conv-s"}
-    code, models, told = judged(capsys, "--operation", "load", "--model", "mlp-s,mlp-m")
+@pytest.fixture
+def judged(reference: Path, capsys: pytest.CaptureFixture[str]) -> Judge:
+    def judge(*options: str) -> tuple[int, set[str], str]:
+        code = main(["compare", "2.15", "2.21", "--run", str(reference), "--format", "json", *options])
+        shown = capsys.readouterr()
+        rows = json.loads(shown.out)["rows"] if shown.out else []
+        return code, {row["model"] for row in rows if row["judged"]}, shown.err
+
+    return judge
+
+
+def test_a_run_that_is_judged_again_can_be_narrowed(judged: Judge) -> None:
+    assert judged("--model", "conv-*")[1] == {"-", "conv-s"}
+    code, models, told = judged("--operation", "load", "--model", "mlp-s,mlp-m")
     assert (code, models, told) == (0, {"mlp-s", "mlp-m"}, "")
 
 
 @pytest.mark.parametrize("narrowing", [("--model", "zzz"), ("--device", "gpu")])
-def test_what_leaves_nothing_of_a_run_is_one_sentence(
-    narrowing: tuple[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, told = judged(capsys, *narrowing)
+def test_what_leaves_nothing_of_a_run_is_one_sentence(judged: Judge, narrowing: tuple[str, str]) -> None:
+    code, _, told = judged(*narrowing)
     assert (code, len(told.splitlines())) == (3, 1)
     assert "has no results that match --operation, --device and --model" in told
 
 
-def test_how_to_measure_cannot_be_asked_of_what_was_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, told = judged(capsys, "--blocks", "3", "--machine", "x")
+def test_how_to_measure_cannot_be_asked_of_what_was_measured(judged: Judge) -> None:
+    code, _, told = judged("--blocks", "3", "--machine", "x")
     assert (code, told) == (
         3, "savedmodel-bench: --run uses results that exist: leave out --blocks, --machine.\n",
     )  # fmt: skip
 
 
-def test_a_run_without_a_complete_block_is_no_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copytree(REFERENCE, tmp_path / "run")
+def test_a_run_without_a_complete_block_is_no_answer(
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(reference, tmp_path / "run")
     (tmp_path / "run" / "records.jsonl").write_text("")
     assert main(["compare", "2.15", "2.21", "--run", str(tmp_path / "run")]) == 3
     shown = capsys.readouterr()
@@ -250,17 +270,17 @@ def test_a_run_without_a_complete_block_is_no_answer(tmp_path: Path, capsys: pyt
 
 
 def test_what_settles_an_open_row_is_a_command_that_can_be_typed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ["compare", "2.15", "2.21", "--model", "mlp-*", "--run"]
-    main([*asked, str(REFERENCE)])
+    main([*asked, str(reference)])
     shown = " ".join(capsys.readouterr().out.split())
     assert re.search(
-        r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks (\d+) \1 blocks in total should", shown
+        r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks (\d+) A run of \1 blocks should", shown
     )
     # A run of a preset of one's own does not say in which file that lay.
-    shutil.copytree(REFERENCE, tmp_path / "run")
-    facts = json.loads((REFERENCE / "run.json").read_text())
+    shutil.copytree(reference, tmp_path / "run")
+    facts = json.loads((reference / "run.json").read_text())
     (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "preset": {**facts["preset"], "name": "mine"}}))
     main([*asked, str(tmp_path / "run")])
     assert "To reach a verdict" not in (shown := capsys.readouterr().out)
@@ -268,15 +288,11 @@ def test_what_settles_an_open_row_is_a_command_that_can_be_typed(
 
 
 def test_what_settles_an_open_row_keeps_to_the_python_that_was_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    reference: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(REFERENCE, tmp_path / "run")
-    facts = json.loads((REFERENCE / "run.json").read_text())
-    sides = [subject for subject in facts["subjects"] if subject["name"] in ("v2.15.1", "v2.21.0")]
-    (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "subjects": sides}))
-    outcome = Outcome(load_run(tmp_path / "run"), 2, 0, 2, interrupted=False, stopped_by=None)
+    outcome = Outcome(load_run(reference), 2, 0, 2, interrupted=False, stopped_by=None)
     monkeypatch.setattr(compare, "measure_request", lambda *_: outcome)
     main(["compare", "2.15", "2.21", "--python", "3.11"])
     shown = " ".join(capsys.readouterr().out.split())
-    wanted = r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks (\d+) \1 blocks in total should"
+    wanted = r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks (\d+) A run of \1 blocks should"
     assert re.search(wanted, shown)

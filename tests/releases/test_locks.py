@@ -67,7 +67,7 @@ def test_the_digest_is_about_pins_and_not_about_comments(tmp_path):
 def test_a_lock_without_pins_or_hashes_is_refused(tmp_path, text):
     path = tmp_path / "lock.txt"
     path.write_text(text)
-    with pytest.raises(UsageError, match="make it anew"):
+    with pytest.raises(UsageError, match="make it again"):
         read_lock(path)
 
 
@@ -131,7 +131,7 @@ def test_check_says_what_is_missing_stale_and_left_over(tmp_path, capsys):
 
 def test_lock_refuses_an_interpreter_release(tmp_path):
     (tmp_path / "releases.toml").write_text('[[release]]\nname = "v"\npython = "/bin/sh"\ndate = 2024-03-08\n')
-    with pytest.raises(UsageError, match="bound to an interpreter and has no lock"):
+    with pytest.raises(UsageError, match="is a TensorFlow that is already installed and has no lock"):
         lock_releases(tmp_path, ["v"])
 
 

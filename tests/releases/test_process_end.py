@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.measure.worker_process import WorkerLost, WorkerProcess
-from harness.releases.process_end import cause, ending
+from harness.releases.process_end import cause, ending, explained
 
 LOADER = "ImportError: libfoo.so.6: cannot open shared object file: No such file or directory"
 NATIVE = f"""\
@@ -162,3 +162,26 @@ def test_a_repeat_that_was_killed_says_what_its_signal_means(tmp_path: Path, rea
         worker.kill()
     assert done["status"] == "failed"
     assert done["reason"].startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (
+            "raised: InvalidArgumentError: indices[0,3] = 50001 is not in [0, 50000)",
+            "raised: InvalidArgumentError: indices[0,3] = 50001 is not in [0, 50000): give the input with these "
+            "indices a range, --range NAME=0,49999",
+        ),
+        (
+            "raised: NotFoundError: Op type not registered 'TFText>RougeL' in binary running on a-host. Make sure …",
+            "raised: NotFoundError: Op type not registered 'TFText>RougeL': this op comes with tensorflow-text",
+        ),
+        (
+            "raised: NotFoundError: Op type not registered 'MyOp' in binary running on a-host.",
+            "raised: NotFoundError: Op type not registered 'MyOp': this release has no such op",
+        ),
+        ("raised: ValueError: 3 is not in [0, 3) here", "raised: ValueError: 3 is not in [0, 3) here"),
+    ],
+)
+def test_what_a_model_lacks_is_told_with_what_to_do(reason: str, told: str) -> None:
+    assert explained(reason) == told

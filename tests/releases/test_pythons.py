@@ -165,7 +165,7 @@ def test_a_release_with_wheels_for_a_new_python_needs_no_change_of_code(
     (root / "releases.toml").unlink()
     (root / "releases.toml").write_text(text)
     told = said(capsys, "compare", "2.20", "2.21", "--dry-run")
-    assert "\nPython 3.14 on both sides.\nMakes 2 locks first" in told
+    assert "\nPython 3.14 on both sides.\nFirst pins the requirements of 2 releases" in told
 
 
 def test_run_takes_all_releases_and_a_run_for_each_python_where_one_does_not_do(

@@ -65,7 +65,8 @@ def test_every_metric_of_every_repeat_is_one_row_with_its_provenance(repeats_of)
     del row["run"]
     assert row == {
         "machine": MACHINE, "block": 0, "subject": NEW, "device": "cpu", "model": "mlp-s",
-        "variant": "tf-module/tf-load", "metric": "load_warm_s", "unit": "seconds", "operation": "load", "repeat": 2,
+        "variant": "tf-module/tf-load", "metric": "load_warm_s", "unit": "seconds",
+        "cell": "cpu mlp-s tf-module tf-load", "operation": "load", "page_cache": "", "repeat": 2,
         "value": 0.5, "tainted": True, "taints": "steal", "status": "ok", "reason": "",
         "complete_block": True, "record": 0,
     }  # fmt: skip

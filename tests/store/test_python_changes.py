@@ -109,7 +109,7 @@ def test_history_has_no_course_over_two_pythons_and_says_where_it_changed(
         ("3.11", releases), ("3.13", releases),
     ]  # fmt: skip
     text = " ".join(told(capsys, "history").split())
-    assert f"under Python 3.13 since run {later.run}, under Python 3.11 before; no course goes over both." in text
+    assert f"with Python 3.13 since run {later.run}, with Python 3.11 before. No series contains both." in text
 
 
 def test_what_the_python_changed_is_no_finding_of_the_releases(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,9 +120,9 @@ def test_what_the_python_changed_is_no_finding_of_the_releases(root: Path, capsy
         series = {name: [float(each) for each in level * np.exp(random.normal(0, 0.01, 3))] for name in names}
         under(python, store_run(root, blocks(series), subjects=names))
     text = " ".join(told(capsys, "history").split())
-    assert "Over releases: no change (2 series" in text
-    assert f"{MACHINE}: the courses of Python 3.11 have {', '.join(releases[:5])}." in text
-    assert f"{MACHINE}: the courses of Python 3.13 have {', '.join(releases[5:])}." in text
+    assert "Over releases: no change of more than 5 % in 2 series" in text
+    assert f"{MACHINE}: measured with Python 3.11: {', '.join(releases[:5])}." in text
+    assert f"{MACHINE}: measured with Python 3.13: {', '.join(releases[5:])}." in text
 
 
 def test_a_finding_is_measured_again_under_its_own_python(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,6 +61,17 @@ def _document(scale: float) -> Iterator[str]:
         _fixed(runs),
     )
     yield ""
+    yield "### Few blocks: each row's own noise alone, and with what like rows say of it"
+    yield ""
+    yield from table(
+        (
+            "noise", "blocks",
+            *(f"{what}, {how}" for what in ("unchanged runs with a call, margin 0", "changed rows found")
+              for how in ("alone", "with like rows")),
+        ),
+        _few(runs),
+    )  # fmt: skip
+    yield ""
     yield "### False findings, `--budget`: four looks, cells dropping out"
     yield ""
     yield from table(
@@ -102,6 +113,22 @@ def _fixed(runs: int) -> Iterator[tuple[str, ...]]:
             unchanged = _averaged(simulation.unchanged_runs, runs, family=family, blocks=blocks)
             mixed = _averaged(simulation.mixed_runs, runs, family=family, blocks=blocks)
             yield name, str(blocks), _percent(unchanged.alarm_rate), _percent(mixed.false_rate), _percent(mixed.found)
+
+
+def _few(runs: int) -> Iterator[tuple[str, ...]]:
+    for name, family in FAMILIES.items():
+        for blocks in (4, 5, 8, 11):
+            how = {"family": family, "blocks": blocks}
+            unchanged = [_averaged(simulation.unchanged_runs, runs, moderate=each, **how) for each in (False, True)]
+            mixed = [_averaged(simulation.mixed_runs, runs, moderate=each, **how) for each in (False, True)]
+            alarms, found = ([_percent(one.alarm_rate) for one in unchanged], [_percent(one.found) for one in mixed])
+            yield name, str(blocks), *alarms, *found
+    for share, noisy in ((0.025, 10.0), (0.25, 4.0), (0.5, 3.0)):
+        for blocks in (4, 5, 8, 11):
+            how = {"blocks": blocks, "noisy": noisy, "share": share}
+            unlike = [_averaged(simulation.unlike_runs, runs, moderate=each, **how) for each in (False, True)]
+            name = f"{simulation.ROWS * share:.0f} of {simulation.ROWS} rows {noisy:.0f} times as noisy"
+            yield name, str(blocks), *(_percent(one.alarm_rate) for one in unlike), "", ""
 
 
 def _budgets(runs: int) -> Iterator[tuple[str, ...]]:

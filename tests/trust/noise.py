@@ -71,6 +71,30 @@ def autocorrelated(random: np.random.Generator, shape: tuple[int, ...], spread: 
     return _in_time(random, spread / np.sqrt(2 * (1 - kept)) * state, zeros, zeros)
 
 
+def mode_a_block(random: np.random.Generator, shape: tuple[int, ...], spread: float) -> Sides:
+    """A mode a block, and hardly any noise within: 30 % of the blocks of a side are in a slower mode.
+
+    Where all of a run's few blocks are in one mode, their own scatter says that nothing varies.
+    """
+    share = 0.3
+
+    def side() -> Floats:
+        mode = ((random.random(shape) < share) - share) / np.sqrt(share * (1 - share))
+        return mode + 0.02 * random.standard_normal(shape)
+
+    return _each_side(side, spread)
+
+
+def changing(random: np.random.Generator, shape: tuple[int, ...], spread: float) -> Sides:
+    """Normal noise that is another one in each run, by a factor of two or so, and in each row of it.
+
+    The first axis of `shape` counts runs; half the rows are within a factor of 1.4 of their run's noise.
+    """
+    runs = np.exp(random.normal(0, 0.7, (shape[0], *(1 for _ in shape[1:]))))
+    level = runs * np.exp(random.normal(0, 0.5, (*shape[:-1], 1)))
+    return _each_side(lambda: level * random.standard_normal(shape), spread)
+
+
 FAMILIES: dict[str, Family] = {
     "log-normal": log_normal,
     "bimodal": bimodal,
@@ -78,6 +102,8 @@ FAMILIES: dict[str, Family] = {
     "heavy tail": heavy_tail,
     "autocorrelated": autocorrelated,
     "outliers": outliers,
+    "a mode a block": mode_a_block,
+    "changing from run to run": changing,
 }
 
 

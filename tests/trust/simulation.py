@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.metrics import Kind
+from harness.verdict.differences import middle
 from harness.verdict.judge import judge
 from harness.verdict.looks import PLANNED
 from harness.verdict.rows import RowInput, Verdict
 
 from . import others
 from .noise import FAMILIES, Family, Floats
-from .vectorised import Flags, Judged, budgeted, judged_once, p_values
+from .vectorised import Flags, Judged, budgeted, estimates, judged_once, moderated, p_values
 
 ROWS, ROWS_PER_CELL = 40, 4
 CHANGED_SHARE = 0.1
@@ -48,16 +49,32 @@ def differences(
     return math.sqrt(shared) * together + math.sqrt(1 - shared) * (new - old)
 
 
-def unchanged_runs(random: np.random.Generator, family: Family, runs: int, blocks: int, margin: float = 0.0) -> Rates:
+def unchanged_runs(
+    random: np.random.Generator, family: Family, runs: int, blocks: int, margin: float = 0.0, *, moderate: bool = True
+) -> Rates:
     """Runs in which no row changed, judged once; at margin 0, the hardest, where nothing protects but the tests."""
     noise = differences(random, family, (runs, ROWS, blocks), 0.02)
-    return rates(judged_once(noise, margin), np.zeros(ROWS, dtype=np.bool_))
+    return rates(judged_once(noise, margin, moderate=moderate), np.zeros(ROWS, dtype=np.bool_))
 
 
-def mixed_runs(random: np.random.Generator, family: Family, runs: int, blocks: int, margin: float = 0.05) -> Rates:
+def mixed_runs(
+    random: np.random.Generator, family: Family, runs: int, blocks: int, margin: float = 0.05, *, moderate: bool = True
+) -> Rates:
     """Runs in which one row in ten changed by three margins and every other lies exactly at the margin."""
     noise, changed = _mixed(random, family, runs, blocks, margin)
-    return rates(judged_once(noise, margin), changed)
+    return rates(judged_once(noise, margin, moderate=moderate), changed)
+
+
+def unlike_runs(
+    random: np.random.Generator, runs: int, blocks: int, noisy: float, share: float, *, moderate: bool = True
+) -> Rates:
+    """Unchanged runs whose rows count as alike and are not: a share of them is so many times as noisy as the rest.
+
+    Judged at margin 0. The noisy ones are those whose noise the others would play down.
+    """
+    level = np.where(np.arange(ROWS) % round(1 / share) == 0, noisy, 1.0)
+    noise = differences(random, FAMILIES["log-normal"], (runs, ROWS, blocks), 0.02) * level[:, None]
+    return rates(judged_once(noise, 0.0, moderate=moderate), np.zeros(ROWS, dtype=np.bool_))
 
 
 def budgeted_runs(
@@ -96,15 +113,14 @@ def power(
 ) -> float:
     """Return how often a true change is called beyond the margin in its direction, before correction."""
     old, new = FAMILIES["log-normal"](random, (trials, blocks), spread)
-    beyond, _, mean, _ = p_values(new - old + math.log1p(change), margin)
-    return float(((beyond <= 0.05) & (np.sign(mean) == np.sign(change))).mean())
+    found = estimates(new - old + math.log1p(change))
+    return float(((p_values(found, margin)[0] <= 0.05) & (np.sign(found.mean) == np.sign(change))).mean())
 
 
 def same_at_margin(random: np.random.Generator, family: Family, trials: int, blocks: int, margin: float) -> float:
-    """Return how often a change exactly at the margin is called the same, where the rows are judged once."""
-    old, new = family(random, (trials, blocks), 0.02)
-    _, within, _, _ = p_values(new - old + math.log1p(margin), margin)
-    return float((within <= 0.05).mean())
+    """Return how often a change exactly at the margin is called the same, where runs of 40 rows are judged once."""
+    noise = differences(random, family, (max(1, trials // ROWS), ROWS, blocks), 0.02) + math.log1p(margin)
+    return float((p_values(moderated(estimates(noise)), margin)[1] <= 0.05).mean())
 
 
 def same_at_margin_budgeted(random: np.random.Generator, family: Family, runs: int, margin: float) -> float:
@@ -138,8 +154,7 @@ def rivals(
     """Judge the same samples by every rule: runs of 40 rows, two changed by +5 % and two by +15 %.
 
     A sample differs between blocks by `machine` (both sides alike), between the sides of a block by 2 %, of the given
-    family, and between repeats in a process by 1 % (log-normal). This project pairs medians of blocks; the others pool
-    repeats.
+    family, and between repeats in a process by 1 % (log-normal). This project pairs rounds; the others pool repeats.
     """
     change = np.zeros(ROWS)
     change[:2], change[2:4] = math.log1p(0.05), math.log1p(0.15)
@@ -147,7 +162,7 @@ def rivals(
     noise = family(random, (runs, ROWS, blocks), 0.02)
     old, new = (block + side[..., None] + random.normal(0, 0.01, (runs, ROWS, blocks, repeats)) for side in noise)
     new = new + change[:, None, None]
-    ours = judged_once(np.median(new, axis=-1) - np.median(old, axis=-1), margin).called
+    ours = judged_once(middle(new - old), margin).called
     pooled = [np.exp(side).reshape(runs, ROWS, blocks * repeats) for side in (old, new)]
     calls = {
         f"this project, margin {100 * margin:.0f} %": ours,

@@ -36,7 +36,7 @@ def row_inputs(run: Floats, blocks: Floats) -> list[RowInput]:
         old = tuple((block, 1.0) for block in range(int(count)))
         new = tuple((block, math.exp(values[block])) for block in range(int(count)))
         model, variant = str(row // simulation.ROWS_PER_CELL), f"tf-module/tf-load b{row}"
-        inputs.append(RowInput("m", "seconds", Kind.TIME, "cpu", model, variant, True, MARGIN, old, new))
+        inputs.append(RowInput("m", "seconds", Kind.TIME, "cpu", model, variant, True, MARGIN, old, new, like="load"))
     return inputs
 
 
@@ -136,3 +136,30 @@ def test_pooling_repeats_raises_alarms_where_pairing_blocks_does_not() -> None:
     assert ours.false < 0.01
     assert ours.found_15 > 0.99
     assert said["pyperf compare_to"].false > 0.05
+
+
+@pytest.mark.parametrize("blocks", [4, 5, 8, 11])
+@pytest.mark.parametrize("family", ["log-normal", "a mode a block", "changing from run to run"])
+def test_few_blocks_hold_the_rate_by_what_like_rows_say(family: str, blocks: int) -> None:
+    runs, noise = 400, FAMILIES[family]
+    unchanged = simulation.unchanged_runs(np.random.default_rng(11), noise, runs, blocks)
+    assert unchanged.alarm_rate <= at_most(0.05, runs)
+    alone, helped = (
+        simulation.mixed_runs(np.random.default_rng(12), noise, runs, blocks, moderate=moderate)
+        for moderate in (False, True)
+    )
+    assert helped.false_rate <= at_most(0.05, runs)
+    assert helped.found >= alone.found
+
+
+def test_a_row_by_itself_is_fooled_by_four_blocks_in_one_mode() -> None:
+    """Else the simulation could not show that like rows are needed."""
+    alone = simulation.unchanged_runs(np.random.default_rng(13), FAMILIES["a mode a block"], 400, 4, moderate=False)
+    assert alone.alarm_rate > 0.15
+
+
+@pytest.mark.parametrize(("share", "noisy"), [(0.025, 10.0), (0.25, 4.0), (0.5, 3.0)])
+def test_rows_noisier_than_those_they_are_said_to_be_like_keep_the_rate(share: float, noisy: float) -> None:
+    for blocks in (4, 8):
+        found = simulation.unlike_runs(np.random.default_rng(14), 400, blocks, noisy, share)
+        assert found.alarm_rate <= at_most(0.05, 400)

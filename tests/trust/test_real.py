@@ -14,6 +14,7 @@ from stored_runs import NEW, OLD, PROJECT, block_end, repeat, store_run
 
 from harness.store.runs import RunDirectory
 from tests.trust.plants import PLANTS
+from tests.trust.real import main
 from tests.trust.scores import RULES, THIS, RunScore, score_run
 
 SPIN = next(plant for plant in PLANTS if plant.name == "load-spins-30")
@@ -83,10 +84,12 @@ def real(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False)
 
 
-def test_results_inside_the_repository_are_refused() -> None:
-    done = real("--results", "results/real")
-    assert done.returncode == 3
-    assert "outside of it" in done.stderr
+def test_results_inside_the_repository_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert main(["--results", "results/real"]) == 3
+    assert "outside of it" in capsys.readouterr().err
 
 
 @pytest.mark.tensorflow

@@ -4,13 +4,14 @@ the judge itself."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
 from harness.verdict.looks import PLANNED, SHARES
+from harness.verdict.moderation import ENOUGH, LOW, MOST
 from harness.verdict.power import POWER
 
 from .noise import Floats
@@ -18,14 +19,56 @@ from .noise import Floats
 Flags = NDArray[np.bool_]
 
 
-def p_values(differences: Floats, margin: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return (beyond, within, mean, spread) for log differences whose last axis counts blocks."""
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Rows' log ratios, as `harness.verdict.intervals.Estimate` has them; arrays of shape (..., rows)."""
+
+    mean: Floats
+    spread: Floats
+    error: Floats
+    freedom: Floats
+    blocks: Floats
+
+    @property
+    def expected_spread(self) -> Floats:
+        """What a further block's difference is expected to have."""
+        return self.error * np.sqrt(self.blocks)
+
+
+def estimates(differences: Floats) -> Estimates:
+    """Return the estimates of rows, each by itself; the last axis of the log differences counts blocks."""
     blocks = differences.shape[-1]
-    mean, spread = differences.mean(axis=-1), differences.std(axis=-1, ddof=1)
-    error, reach = spread / math.sqrt(blocks), math.log1p(margin)
-    above = special.stdtr(blocks - 1, -(mean - reach) / error)  # H0: at most +margin
-    below = special.stdtr(blocks - 1, (mean + reach) / error)  # H0: at least -margin
-    return np.minimum(1.0, 2 * np.minimum(above, below)), np.maximum(1 - above, 1 - below), mean, spread
+    spread = differences.std(axis=-1, ddof=1)
+    each = np.ones_like(spread)
+    return Estimates(differences.mean(axis=-1), spread, spread / math.sqrt(blocks), (blocks - 1) * each, blocks * each)
+
+
+def moderated(own: Estimates) -> Estimates:
+    """Return the same with what the rows of a run, the last axis, say of one another's noise, as the judge does.
+
+    All rows count as alike.
+    """
+    half, rows = own.freedom / 2, own.spread.shape[-1]
+    logs = np.log(own.spread**2) - special.digamma(half) + np.log(half)
+    by_chance = special.polygamma(1, half)
+    logs = np.maximum(logs, np.median(logs, axis=-1, keepdims=True) - LOW * np.sqrt(by_chance))
+    location, scatter = logs.mean(axis=-1, keepdims=True), logs.var(axis=-1, ddof=1, keepdims=True)
+    scatter = scatter - by_chance.mean(axis=-1, keepdims=True)
+    prior = _inverse_trigamma(np.where(scatter > 0, scatter, 1.0))
+    location = location + np.where(scatter > 0, special.digamma(prior) - np.log(prior), 0.0)
+    borrowed = np.minimum(np.where(scatter > 0, 2 * prior, np.inf), MOST) * (rows - 1) / (rows + 5)
+    borrowed = np.where(own.blocks < ENOUGH, borrowed, 0.0)
+    freedom = own.freedom + borrowed
+    variance = (borrowed * np.exp(location) + own.freedom * own.spread**2) / freedom
+    return replace(own, error=np.sqrt(variance / own.blocks), freedom=freedom)
+
+
+def p_values(own: Estimates, margin: float) -> tuple[Floats, Floats]:
+    """Return (beyond, within)."""
+    reach = math.log1p(margin)
+    above = special.stdtr(own.freedom, -(own.mean - reach) / own.error)  # H0: at most +margin
+    below = special.stdtr(own.freedom, (own.mean + reach) / own.error)  # H0: at least -margin
+    return np.minimum(1.0, 2 * np.minimum(above, below)), np.maximum(1 - above, 1 - below)
 
 
 def q_values(beyond: Floats) -> Floats:
@@ -43,12 +86,21 @@ class Judged:
     blocks: NDArray[np.int64]
 
 
-def judged_once(differences: Floats, margin: float) -> Judged:
-    """Judge whole runs whose number of blocks was fixed: log differences of shape (runs, rows, blocks)."""
-    beyond, within, mean, spread = p_values(differences, margin)
+def judged_once(differences: Floats, margin: float, *, moderate: bool = True) -> Judged:
+    """Judge whole runs whose number of blocks was fixed: log differences of shape (runs, rows, blocks).
+
+    `moderate`: whether like rows tell of one another's noise, as in the judge; else by the plain t test.
+    """
+    own = estimates(differences)
+    return judged(moderated(own) if moderate else own, margin)
+
+
+def judged(found: Estimates, margin: float) -> Judged:
+    """Judge whole runs by their rows' estimates, of shape (runs, rows)."""
+    beyond, within = p_values(found, margin)
     called = q_values(beyond) <= 0.05
-    same = ~called & ~_clear(mean, spread, differences.shape[-1], margin, 1.0) & (within <= 0.05)
-    return Judged(called, same, np.full(called.shape, differences.shape[-1]))
+    same = ~called & ~_clear(found, margin, 1.0) & (within <= 0.05)
+    return Judged(called, same, found.blocks.astype(np.int64))
 
 
 def budgeted(differences: Floats, margin: float, rows_per_cell: int, *, pay: bool = True, drop: bool = True) -> Judged:
@@ -66,18 +118,23 @@ def budgeted(differences: Floats, margin: float, rows_per_cell: int, *, pay: boo
     spent, clear = np.zeros((runs, rows), dtype=np.int64), np.zeros((runs, rows), dtype=np.bool_)
     is_open = np.ones((runs, rows), dtype=np.bool_)
     called = same = clear
+    own = estimates(differences[..., : PLANNED[0]])
     for blocks, share in zip(PLANNED, SHARES, strict=True):
         price = share if pay else 1.0
-        p_beyond, p_within, mean, spread = p_values(differences[..., :blocks], margin)
+        # What stopped has the blocks that it stopped with, and still tells of the others' noise.
+        latest = estimates(differences[..., :blocks])
+        own = Estimates(*(np.where(is_open, getattr(latest, f.name), getattr(own, f.name)) for f in fields(Estimates)))
+        found = moderated(own)
+        p_beyond, p_within = p_values(found, margin)
         beyond = np.where(is_open, np.minimum(beyond, p_beyond / price), beyond)
         within = np.where(is_open, np.minimum(within, p_within / price), within)
-        clear = np.where(is_open, _clear(mean, spread, blocks, margin, price), clear)
+        clear = np.where(is_open, _clear(found, margin, price), clear)
         spent = np.where(is_open, blocks, spent)
         called = q_values(beyond) <= 0.05
         same = ~called & ~clear & (within <= 0.05)
         if drop:
             level = 0.05 * np.minimum(1.0, (called.sum(axis=-1, keepdims=True) + 1) / rows)
-            hopeful = settled_by_last_look(mean, _reach(spread, blocks, price), spread, margin, level)
+            hopeful = settled_by_last_look(found.mean, _reach(found, price), found.expected_spread, margin, level)
             wanted = (~called & ~same & hopeful).reshape(runs, rows // rows_per_cell, rows_per_cell).any(axis=-1)
             is_open = is_open & np.repeat(wanted, rows_per_cell, axis=-1)
     return Judged(called, same, spent)
@@ -96,15 +153,27 @@ def settled_by_last_look(mean: Floats, half_width: Floats, spread: Floats, margi
     return found
 
 
-def _reach(spread: Floats, blocks: int, share: float) -> Floats:
+def _reach(found: Estimates, share: float) -> Floats:
     """Return half the width of the interval at a look."""
-    half: Floats = special.stdtrit(blocks - 1, 1 - 0.05 * share / 2) * spread / math.sqrt(blocks)
+    half: Floats = special.stdtrit(found.freedom, 1 - 0.05 * share / 2) * found.error
     return half
 
 
-def _clear(mean: Floats, spread: Floats, blocks: int, margin: float, share: float) -> Flags:
+def _clear(found: Estimates, margin: float, share: float) -> Flags:
     """Return which intervals lie wholly beyond the margin."""
-    found: Flags = np.abs(mean) - _reach(spread, blocks, share) > math.log1p(margin)
+    clear: Flags = np.abs(found.mean) - _reach(found, share) > math.log1p(margin)
+    return clear
+
+
+def _inverse_trigamma(values: Floats) -> Floats:
+    """Return where the trigamma function has these positive values."""
+    found = 0.5 + 1 / values
+    for _ in range(50):
+        trigamma = special.polygamma(1, found)
+        step = trigamma * (1 - trigamma / values) / special.polygamma(2, found)
+        found = found + step
+        if np.all(np.abs(step) < 1e-8 * found):
+            break
     return found
 
 

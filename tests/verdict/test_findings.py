@@ -69,7 +69,7 @@ def test_a_row_that_left_zero_is_the_worst_and_breaks_no_range() -> None:
     rows = [row("mlp-s", None, old=0.0, new=1.0, **counts), row("mlp-m", 3.0, **counts), row("mlp-m", 1.5, **counts)]
     (finding,) = findings(rows)
     assert (finding.worst.model, finding.least_ratio, finding.most_ratio) == ("mlp-s", 1.5, 3.0)
-    assert text(rows[:1]) == "failed (retried once): more from 0 in mlp-s (exact)"
+    assert text(rows[:1]) == "failed (retried once): more in mlp-s, from 0 (deterministic)"
     assert "3 rows of 2 models" in text(rows)
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.verdict.course import Course, Shape
-from harness.verdict.history import course_changes, find_changes
-from tests.trust.modes import APART, SHARES, STREAKS, course, found, noisy, planted
+from harness.verdict.history import course_changes, find_changes, search_changes
+from tests.trust.modes import APART, SHARES, STREAKS, course, found, mixed, noisy, planted
 
 
 @pytest.mark.parametrize("streak", [None, 4])
@@ -24,6 +24,34 @@ def test_releases_that_fall_into_a_mode_by_chance_have_no_finding() -> None:
 def test_real_steps_are_found_beside_courses_with_modes(modes: int) -> None:
     random = np.random.default_rng(3)
     assert [found(*planted(random, 60, 2, modes, None)) for _ in range(2)] == [2, 2]
+
+
+def quiet(random: np.random.Generator, places: list[int | None], length: int = 12) -> list[Course]:
+    """Return a directory of quiet series; those with a place are 30 % slower from there on."""
+    steps = [0.262 * (np.arange(length) >= (length if place is None else place)) for place in places]
+    return [course(random.normal(0, 0.01, length) + step, number) for number, step in enumerate(steps)]
+
+
+def test_streaks_that_fill_short_series_are_named_and_not_found() -> None:
+    """Of 24 series of twelve values, ten per cent are in the slow mode, for ten values in the mean."""
+    random = np.random.default_rng(7)
+    searches = [search_changes(noisy(random, 12, apart, 0.1, 10)) for apart in APART for _ in range(5)]
+    assert sum(bool(search.changes) for search in searches) <= 10  # without asking for streaks: 17
+    assert sum(bool(search.untold) for search in searches) >= 5
+
+
+@pytest.mark.parametrize("places", [[8], [3, 6, 4, 9, 7], [5] * 6])
+def test_steps_in_short_quiet_series_are_found(places: list[int | None]) -> None:
+    search = search_changes(quiet(np.random.default_rng(8), [*places, *[None] * (24 - len(places))]))
+    assert [change.since for change in search.changes] == places
+    assert search.untold == ()
+
+
+def test_steps_are_found_in_a_directory_of_all_kinds_of_noise() -> None:
+    courses, places = mixed(np.random.default_rng(10), 150, 80)
+    changes = find_changes(courses)
+    assert found(courses, places) >= len(places) - 1
+    assert {change.course.group[-1] for change in changes} <= places.keys()
 
 
 def test_a_course_that_was_better_for_a_week_has_both_steps() -> None:

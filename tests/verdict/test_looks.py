@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from harness.metrics import Kind
-from harness.verdict import hypotheses, intervals
+from harness.verdict import hypotheses
 from harness.verdict.allocation import affordable, allocate
+from harness.verdict.compared import Paired
 from harness.verdict.judge import judge
 from harness.verdict.looks import PLANNED, SHARES, weigh
 from harness.verdict.rows import Reason, Row, RowInput, Verdict
@@ -23,6 +26,11 @@ def noisy(ratio: float, blocks: int, spread: float = 0.02, seed: int = 3) -> tup
     random = np.random.default_rng(seed)
     old = np.exp(random.normal(0, 0.1, blocks))
     return side(*old), side(*(old * ratio * np.exp(random.normal(0, spread, blocks))))
+
+
+def compared(old: Mapping[int, float], new: Mapping[int, float]) -> Paired:
+    """Blocks of one pair each."""
+    return Paired({block: math.log(new[block]) - math.log(old[block]) for block in old})
 
 
 def row_input(
@@ -42,8 +50,8 @@ def test_the_shares_are_what_the_spending_function_gives_and_spend_everything() 
 
 def test_a_single_look_costs_nothing() -> None:
     old, new = noisy(1.2, 8)
-    evidence = weigh(old, new, margin=0.1)
-    estimate = intervals.paired(np.array(list(old.values())), np.array(list(new.values())))
+    evidence = weigh(compared(old, new), margin=0.1)
+    estimate = compared(old, new).estimate()
     assert evidence.beyond == hypotheses.beyond_margin(estimate, 0.1)
     assert evidence.within == hypotheses.within_margin(estimate, 0.1)
     assert evidence.interval == estimate.interval()
@@ -54,8 +62,8 @@ def test_each_look_pays_by_its_share_and_the_best_one_counts() -> None:
     p = []
     for blocks in (5, 8):
         first = [{block: value for block, value in one.items() if block < blocks} for one in (old, new)]
-        p.append(weigh(first[0], first[1], margin=0.1).beyond)
-    paid = weigh(old, new, margin=0.1, looks=(5, 8))
+        p.append(weigh(compared(first[0], first[1]), margin=0.1).beyond)
+    paid = weigh(compared(old, new), margin=0.1, looks=(5, 8))
     assert paid.beyond == pytest.approx(min(p[0] / SHARES[0], p[1] / SHARES[1]))
     assert paid.share == SHARES[1]
     low, high = paid.interval
@@ -66,25 +74,25 @@ def test_each_look_pays_by_its_share_and_the_best_one_counts() -> None:
 def test_another_look_never_takes_back_what_was_shown() -> None:
     for seed in range(20):
         old, new = noisy(1.15, 20, seed=seed)
-        paid = [weigh(old, new, margin=0.1, looks=PLANNED[: count + 1]).beyond for count in range(4)]
+        paid = [weigh(compared(old, new), margin=0.1, looks=PLANNED[: count + 1]).beyond for count in range(4)]
         assert paid == sorted(paid, reverse=True)
 
 
 def test_blocks_after_the_last_look_wait_for_the_next_one() -> None:
     old, new = noisy(1.0, 8)
     new[5] = new[6] = new[7] = 1e9
-    few = weigh(side(*list(old.values())[:5]), side(*list(new.values())[:5]), margin=0.1, looks=(5,))
-    assert weigh(old, new, margin=0.1, looks=(5,)) == few
+    few = weigh(compared(side(*list(old.values())[:5]), side(*list(new.values())[:5])), margin=0.1, looks=(5,))
+    assert weigh(compared(old, new), margin=0.1, looks=(5,)) == few
 
 
 def test_a_cell_that_stopped_is_not_looked_at_again() -> None:
     old, new = noisy(1.13, 5)
-    assert weigh(old, new, margin=0.1, looks=(5, 8, 12)) == weigh(old, new, margin=0.1, looks=(5,))
+    assert weigh(compared(old, new), margin=0.1, looks=(5, 8, 12)) == weigh(compared(old, new), margin=0.1, looks=(5,))
 
 
 def test_a_fifth_look_cannot_be_paid() -> None:
     with pytest.raises(ValueError, match="5 looks"):
-        weigh(*noisy(1.0, 30), margin=0.1, looks=(5, 8, 12, 20, 25))
+        weigh(compared(*noisy(1.0, 30)), margin=0.1, looks=(5, 8, 12, 20, 25))
 
 
 def test_judging_by_looks_is_stricter_and_says_so_in_the_row() -> None:

@@ -31,6 +31,11 @@ def samples(
     return old, new
 
 
+def differences(old: Samples, new: Samples) -> Samples:
+    """Blocks' log ratios."""
+    return np.log(new) - np.log(old)
+
+
 def share(hits: list[bool]) -> float:
     return sum(hits) / len(hits)
 
@@ -77,7 +82,7 @@ def test_power_at_five_percent_with_two_percent_spread_ten_blocks_and_margin_two
     random, trials = np.random.default_rng(14), 1500
     called = []
     for _ in range(trials):
-        estimate = intervals.paired(*samples(random, 10, 0.05, 0.02))
+        estimate = intervals.paired(differences(*samples(random, 10, 0.05, 0.02)))
         called.append(hypotheses.beyond_margin(estimate, 0.02) <= 0.05 and estimate.mean > 0)
     assert share(called) >= 0.95
     assert abs(share(called) - 0.98) < 0.015  # what the noncentral t says
@@ -87,7 +92,7 @@ def test_a_change_at_the_margin_is_rarely_called_the_same_or_a_regression() -> N
     random, trials = np.random.default_rng(15), 1500
     same, regression = [], []
     for _ in range(trials):
-        estimate = intervals.paired(*samples(random, 8, 0.05, 0.02))
+        estimate = intervals.paired(differences(*samples(random, 8, 0.05, 0.02)))
         same.append(hypotheses.within_margin(estimate, 0.05) <= 0.05)
         regression.append(hypotheses.beyond_margin(estimate, 0.05) <= 0.05)
     assert share(same) <= at_most(0.05, trials)
@@ -108,7 +113,8 @@ def test_slow_drift_cancels_where_blocks_are_paired() -> None:
         noise = np.exp(random.normal(0, 0.02, 20))
         walk = drift * noise
         paired.append(
-            hypotheses.beyond_margin(intervals.paired(walk[0::2], walk[1::2] / np.exp(0.15 / 19)), 0.0) <= 0.05
+            hypotheses.beyond_margin(intervals.paired(differences(walk[0::2], walk[1::2] / np.exp(0.15 / 19))), 0.0)
+            <= 0.05
         )
         apart.append(hypotheses.beyond_margin(intervals.unpaired(walk[:10], walk[10:]), 0.0) <= 0.05)
     assert share(paired) <= at_most(0.05, trials)
@@ -119,7 +125,7 @@ def test_intervals_cover_the_truth() -> None:
     random, trials = np.random.default_rng(18), 1500
     covered = []
     for _ in range(trials):
-        low, high = intervals.paired(*samples(random, 5, 0.08, 0.05)).interval()
+        low, high = intervals.paired(differences(*samples(random, 5, 0.08, 0.05))).interval()
         covered.append(low <= math.log(1.08) <= high)
     assert abs(share(covered) - 0.95) < 3 * math.sqrt(0.95 * 0.05 / trials)
 
@@ -131,6 +137,6 @@ def test_the_promised_detectable_change_is_called_as_often_as_promised() -> None
     assert promised is not None
     called = []
     for _ in range(runs):
-        moved = intervals.paired(*samples(random, blocks, math.expm1(promised), spread))
+        moved = intervals.paired(differences(*samples(random, blocks, math.expm1(promised), spread)))
         called.append(hypotheses.false_discovery_q([hypotheses.beyond_margin(moved, 0.05), *[1.0] * 19])[0] <= 0.05)
     assert abs(share(called) - 0.80) < 3 * math.sqrt(0.8 * 0.2 / runs)

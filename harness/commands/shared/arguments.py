@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,6 +57,27 @@ def margin(text: str) -> tuple[str | None, float]:
     if equals and not pattern.strip():
         raise argparse.ArgumentTypeError(f"{text!r} has no pattern: write it like 'load_*=0.02'")
     return pattern.strip() if equals else None, fraction(margin)
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the name and the shape of "image=1,224,224,3"."""
+    name, equals, sizes = text.rpartition("=")
+    words = [word.strip() for word in sizes.split(",") if word.strip()]
+    if not equals or not name or not all(word.isascii() and word.isdigit() for word in words):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an input and its shape: write it like image=1,224,224,3")
+    return name, tuple(map(int, words))
+
+
+def value_range(text: str) -> tuple[str, tuple[float, float]]:
+    """Return the name and the range of "tokens=0,29999"."""
+    name, equals, ends = text.rpartition("=")
+    try:
+        low, high = (float(word) for word in ends.split(","))
+    except ValueError:
+        low, high = math.nan, math.nan
+    if not equals or not name or not (math.isfinite(low) and math.isfinite(high)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an input and its range: write it like tokens=0,29999")
+    return name, (low, high)
 
 
 def positive(text: str) -> int:

@@ -8,6 +8,7 @@ from harness.answers.comparison import Comparison
 from harness.asv.commits import hash_of_name
 from harness.asv.comparison import compare_commits, find_commit
 from harness.asv.directory import AsvHistory, read_asv_directory
+from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import say_all
 from harness.errors import UsageError
 from harness.report.names import one_line
@@ -25,7 +26,7 @@ def read_results(path: Path) -> AsvHistory:
     Raises:
         UsageError: it holds no asv result.
     """
-    history = read_asv_directory(path)
+    history = read_asv_directory(path, each=on_all_cores("Reading results"))
     say_all(one_line(str(problem)) for problem in history.problems[:_MOST_PROBLEMS])
     if len(history.problems) > _MOST_PROBLEMS:
         say_all([f"… and {len(history.problems) - _MOST_PROBLEMS} more like these."])

@@ -9,6 +9,7 @@ from harness.answers.judging import compare_in_run
 from harness.commands.shared.session import measure_request
 from harness.errors import UsageError
 from harness.measure.limits import Limits
+from harness.planning.own_models import Called, split_models
 from harness.planning.request import Request
 from harness.verdict.looks import PLANNED
 
@@ -39,12 +40,14 @@ def measure_again(confirmations: Confirmations) -> tuple[Check, ...]:
 def _request(confirmations: Confirmations, recheck: Recheck) -> Request:
     """Return what `Recheck.words` asks for."""
     sides = recheck.sides
+    models, own = split_models(confirmations.root, ",".join(recheck.models), Called())
     return Request(
         root=confirmations.root,
         subjects=(sides.old, sides.new),
         preset=recheck.preset,
         devices=recheck.devices,
-        models=",".join(recheck.models),
+        models=models,
+        own=own,
         operations=recheck.operations,
         budget_s=confirmations.budget_s,
         wheel="auto" if sides.wheel == "-" else sides.wheel,

@@ -5,12 +5,23 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from harness.answers.comparison import Comparison
-from harness.commands.shared.arguments import Joined, duration_s, list_of, positive, python_minor
+from harness.commands.shared.arguments import (
+    Joined,
+    duration_s,
+    fraction,
+    list_of,
+    positive,
+    python_minor,
+    shape,
+    value_range,
+)
 from harness.commands.shared.output import command_name
 from harness.measure.passes import OPERATIONS
 from harness.measure.presets import DEVICES, shipped_names
+from harness.planning.own_models import Called, split_models
 from harness.planning.request import Request
 from harness.releases.locks import WHEELS
 from harness.releases.manifest import POLICIES
@@ -42,15 +53,17 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         action=Joined,
-        metavar="GLOB",
-        help="measure only the models of the test plan that match, for example 'mlp-*,conv-s'; can be repeated",
+        metavar="MODEL",
+        help="measure only the models of the test plan that match, for example 'mlp-*,conv-s'; or models of your own: "
+        "a SavedModel directory, a .keras or .h5 file, a Python file, or a name in models.toml; can be repeated",
     )
+    add_own_models(parser)
     parser.add_argument(
         "--operation",
         type=list_of(OPERATIONS),
         action="extend",
         metavar="OPS",
-        help=f"measure only some of {','.join(OPERATIONS)} (default: all of the test plan)",
+        help=f"measure only these of {','.join(OPERATIONS)} (default: all of the test plan)",
     )
     parser.add_argument(
         "--blocks", type=positive, metavar="N", help="number of blocks to measure (default: the test plan's)"
@@ -65,15 +78,16 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=duration_s,
         metavar="TIME",
-        help="time limit, for example 15m or 1h30m (not with --blocks); `compare` tests the results after 5, 8, "
-        "12 and 20 "
-        "blocks and stops measuring comparisons that have a verdict; other commands measure as many blocks as fit",
+        help="time limit, for example 15m or 1h30m (not with --blocks); `compare` tests the results after 5, 8, 12 and "
+        "20 blocks and measures only those further that have no verdict yet; other commands measure as many blocks as "
+        "fit",
     )
     parser.add_argument(
         "--isolation",
         choices=("fork", "spawn"),
         default="fork",
-        help="run each measurement in a fork, or in a new process, which takes many times longer (default: fork)",
+        help="run each measurement in a fork of a process that has imported TensorFlow, or spawn a new process, which "
+        "takes many times longer (default: fork)",
     )
     parser.add_argument(
         "--wheel",
@@ -84,13 +98,14 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         choices=POLICIES,
-        help="date of the dependencies: of today or of the release (default: what releases.toml says)",
+        help="install dependencies as of today, or as of the release's date (default: what releases.toml says)",
     )
     parser.add_argument(
         "--python",
         type=python_minor,
         metavar="3.N",
-        help="Python of all releases (default: the newest here that has wheels for all, else one that uv fetches)",
+        help="Python that all releases are measured with (default: the newest on this machine for which all have "
+        "wheels, else one that uv fetches)",
     )
     parser.add_argument(
         "--machine", metavar="NAME", help="name of this machine in the results (default: made from its hardware)"
@@ -109,14 +124,66 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_own_models(parser: argparse.ArgumentParser) -> None:
+    """Add what says how models of a user's own are called."""
+    group = parser.add_argument_group("models of your own, given by a path")
+    group.add_argument(
+        "--signature", metavar="NAME", help="signature to call (default: serving_default, else the only one)"
+    )
+    group.add_argument(
+        "--shape",
+        type=shape,
+        action="append",
+        metavar="NAME=D1,D2,…",
+        help="shape of an input whose signature leaves dimensions open, the batch first (default: 1 for each)",
+    )
+    group.add_argument(
+        "--range",
+        type=value_range,
+        action="append",
+        metavar="NAME=LOW,HIGH",
+        help="range of the random values of an input (default: 0 to 1)",
+    )
+    group.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="FILE",
+        help="values of the inputs: .npz, or .json as TensorFlow Serving's REST interface takes it (default: random)",
+    )
+    group.add_argument(
+        "--tolerance",
+        type=fraction,
+        metavar="F",
+        help="allowed difference of an output, as a fraction of its largest value (default: 1e-5 on a CPU)",
+    )
+    group.add_argument(
+        "--trust", action="store_true", help="run the code that a .keras, .h5 or Python file can hold, as your own"
+    )
+
+
+def called_of(options: argparse.Namespace) -> Called:
+    """Return what the options say of how a user's own models are called."""
+    return Called(
+        signature=options.signature,
+        shapes=dict(options.shape or ()),
+        ranges=dict(options.range or ()),
+        inputs=options.inputs,
+        tolerance=options.tolerance,
+        trust=options.trust,
+    )
+
+
 def request_of(options: argparse.Namespace, subjects: Sequence[str]) -> Request:
     """Return what the options ask to have measured of some subjects."""
+    root = find_root()
+    globs, own = split_models(root, options.model, called_of(options))
     return Request(
-        root=find_root(),
+        root=root,
         subjects=tuple(subjects),
         preset=options.preset,
         devices=None if options.device is None else tuple(options.device),
-        models=options.model,
+        models=globs,
+        own=own,
         operations=None if options.operation is None else tuple(options.operation),
         blocks=options.blocks,
         repeats=options.repeats,
@@ -140,7 +207,7 @@ def plan_words(request: Request) -> list[str]:
         "python": request.python,
         "machine": request.machine,
     }
-    return ["--preset", request.preset, *_selection_words(request), *_words(asked)]
+    return ["--preset", request.preset, *_selection_words(request), *_own_words(request), *_words(asked)]
 
 
 def everything_judged(comparison: Comparison, request: Request) -> str | None:
@@ -158,10 +225,34 @@ def _selection_words(request: Request) -> list[str]:
     return _words(
         {
             "device": None if request.devices is None else ",".join(request.devices),
-            "model": request.models,
+            "model": _models_words(request),
             "operation": None if request.operations is None else ",".join(request.operations),
         }
     )
+
+
+def _models_words(request: Request) -> str | None:
+    """Return what `--model` would have to be given for the same models."""
+    own = [
+        one.name if one.is_registered else str(one.path) + (f":{one.size}" if one.size else "") for one in request.own
+    ]
+    return ",".join([*([request.models] if request.models else []), *own]) or None
+
+
+def _own_words(request: Request) -> list[str]:
+    """Return the options that would have the same models called in the same way."""
+    called = next((one.called for one in request.own if not one.is_registered), Called())
+    words = []
+    for name, sizes in called.shapes.items():
+        words += ["--shape", f"{name}={','.join(map(str, sizes))}"]
+    for name, (low, high) in called.ranges.items():
+        words += ["--range", f"{name}={low:g},{high:g}"]
+    asked = {
+        "signature": called.signature,
+        "inputs": None if called.inputs is None else str(called.inputs),
+        "tolerance": None if called.tolerance is None else f"{called.tolerance:g}",
+    }
+    return [*words, *_words(asked), *(["--trust"] if called.trust else [])]
 
 
 def _words(asked: Mapping[str, str | None]) -> list[str]:

@@ -36,6 +36,4 @@ def source_of(options: argparse.Namespace) -> Source:
 def require_machine(table: pd.DataFrame, machine: str | None) -> None:
     """Raise UsageError if a machine was asked for by name of which nothing was found."""
     if machine is not None and table.empty:
-        raise UsageError(
-            f"The results hold nothing of a machine {machine!r}; `savedmodel-bench summary` names those known."
-        )
+        raise UsageError(f"There are no results of machine {machine!r}: `savedmodel-bench summary` lists the machines.")

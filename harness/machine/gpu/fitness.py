@@ -73,7 +73,7 @@ _MODES = {
     "persistence": (
         "nvmlDeviceGetPersistenceMode",
         "persistence mode is off",
-        "The driver may be loaded anew for every process; its operator can enable it: nvidia-smi -pm 1",
+        "The driver may be loaded again for every process; the machine's operator can enable it: nvidia-smi -pm 1",
     ),
     "accounting": ("nvmlDeviceGetAccountingMode", "accounting mode is off: no peaks by the driver itself", None),
 }
@@ -102,7 +102,7 @@ def _state(nvml: Nvml, handle: Any) -> Iterator[Finding]:
         yield ok("gpu-processes", "no other process holds the GPU")
     bits = state.throttle_bits
     if bits.value is None:
-        yield ok("gpu-throttle", f"the driver does not tell what slows the clocks ({bits.reason})")
+        yield ok("gpu-throttle", f"the driver does not say what slows the clocks ({bits.reason})")
         return
     temperature = "" if state.temperature_c.value is None else f" at {state.temperature_c.value} C"
     causes = throttle_names(bits.value)

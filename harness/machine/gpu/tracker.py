@@ -11,6 +11,7 @@ import os
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,9 @@ from harness.machine.gpu.nvml import Reading
 
 INTERVAL_S = 0.005
 """Time between two samples; what they cost is measured by `make speed` (docs/speed.md)."""
+
+MOST_KEPT = 300
+"""Points of a series that a record keeps: what a picture shows."""
 
 START_TIMEOUT_S = 60.0
 """A new interpreter and the driver's session take under a second; a machine without persistence mode some more."""
@@ -55,7 +59,19 @@ class MemoryTrack:
             "elapsed_s": self.elapsed_s,
             "longest_gap_s": self.longest_gap_s,
             "cpu_share": self.cpu_share,
+            "series": thinned(self.series),
         }
+
+
+def thinned(series: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Return at most MOST_KEPT points of a series: of each stretch its first, least and greatest, in their order."""
+    if len(series) <= MOST_KEPT:
+        return list(series)
+    stretches, kept = MOST_KEPT // 3, []
+    for at in range(stretches):
+        some = series[len(series) * at // stretches : len(series) * (at + 1) // stretches]
+        kept += sorted({some[0], min(some, key=lambda point: point[1]), max(some, key=lambda point: point[1])})
+    return kept
 
 
 class MemoryTracker:

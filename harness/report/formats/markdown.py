@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from harness.report import markdown_writer
-from harness.report.document import Command, Item, Items, Note, Paragraph, Part, Report, Section, Style, Table, Tone
+from harness.report.document import (
+    Answer,
+    Command,
+    Item,
+    Items,
+    Note,
+    Paragraph,
+    Part,
+    Report,
+    Section,
+    Style,
+    Table,
+    Tally,
+    Tone,
+)
 from harness.report.markdown_writer import Code, MarkdownWriter
 
 
@@ -21,6 +35,8 @@ def _write(writer: MarkdownWriter, part: Part, level: int) -> None:
     match part:
         case Paragraph():
             writer.paragraph(part.text, strong=part.tone is Tone.STRONG)
+        case Answer() | Tally():
+            writer.paragraph(str(part), strong=True)
         case Note():
             writer.note(part.text)
         case Command():

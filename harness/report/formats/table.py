@@ -14,6 +14,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from harness.report.document import (
+    Answer,
     Cell,
     Command,
     Item,
@@ -26,6 +27,7 @@ from harness.report.document import (
     Section,
     Style,
     Table,
+    Tally,
     Tone,
 )
 from harness.report.names import one_line, printable
@@ -74,6 +76,8 @@ def _pieces(part: Part, indent: int) -> Iterator[RenderableType]:
             yield _indented(Text(printable(part.text), style=_STYLES[part.tone]), indent)
         case Note():
             yield _indented(Text(f"Note: {one_line(part.text)}", style="yellow"), indent)
+        case Answer() | Tally():
+            yield _indented(Text(printable(str(part)), style=_STYLES[Tone.STRONG]), indent)
         case Command():
             yield from _command(part, indent)
         case Items():

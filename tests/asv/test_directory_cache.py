@@ -1,0 +1,120 @@
+"""What was read of an asv project's result directory is kept, and read again only where it changed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from asv_directories import (
+    ENVIRONMENT,
+    MACHINE,
+    benchmark,
+    commit,
+    write_benchmarks,
+    write_results,
+)
+
+from harness.asv.columns import cache_path
+from harness.asv.directory import AsvHistory, read_asv_directory
+
+TIME = benchmark("suite.time_solve")
+GRID = benchmark("suite.Grid.time_fill", [[10, 20], ["csr", "csc"]])
+MEMORY = benchmark("suite.peakmem_solve")
+TRACK = benchmark("suite.track_score", unit="points")
+ALL = (TIME, GRID, MEMORY, TRACK)
+
+
+@pytest.fixture(name="results")
+def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_benchmarks(tmp_path / "results", *ALL)
+    return tmp_path / "results"
+
+
+def rows(history: AsvHistory, *columns: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in history.values[list(columns)].astype(object).itertuples(index=False)]
+
+
+def samples(history: AsvHistory, name: str, parameters: str = "") -> list[list[float]]:
+    values = history.values
+    chosen = values[(values["benchmark"] == name) & (values["parameters"] == parameters)]
+    return [list(history.samples[a : a + n]) for a, n in chosen[["first", "count"]].itertuples(index=False)]
+
+
+def settle(results: Path) -> None:
+    """Age all files, so that the cache takes them as settled."""
+    for place, file in enumerate(results.glob("*/*.json")):
+        os.utime(file, ns=(10**18 + place, 10**18 + place))
+
+
+def test_a_second_reading_reads_only_what_is_new(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        write_results(results, number, {GRID["name"]: [[1.0 + number, 2.0]] * 4}, ALL)
+    settle(results)
+    before = read_asv_directory(results)
+    write_results(results, 7, {GRID["name"]: [[9.0], None, None, [8.0, 8.0, 8.0]]}, ALL)
+    (results / MACHINE / f"{commit(1)[:8]}-{ENVIRONMENT}.json").unlink()
+    opened = []
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path.name) or read_bytes(path))
+    again = read_asv_directory(results)
+    assert opened == [f"{commit(7)[:8]}-{ENVIRONMENT}.json", "benchmarks.json"]
+    monkeypatch.undo()
+    plain = read_asv_directory(results, cached=False)
+    assert len(again.values) == len(before.values) == 20
+    keys = ("commit", "benchmark", "parameters", "status", "value", "count")
+    assert str(rows(again, *keys)) == str(rows(plain, *keys))
+    for parameters in ("10, 'csr'", "20, 'csc'"):
+        assert samples(again, GRID["name"], parameters) == samples(plain, GRID["name"], parameters)
+
+
+def test_a_changed_file_is_read_again_even_where_its_size_is_the_same(results: Path) -> None:
+    file = write_results(results, 1, {TRACK["name"]: 5.0}, ALL)
+    settle(results)
+    read_asv_directory(results)
+    file.write_text(file.read_text().replace("[[5.0]", "[[6.0]"))
+    assert rows(read_asv_directory(results), "value") == [(6.0,)]
+
+
+def test_a_file_changed_within_a_clock_tick_of_the_cache_is_read_again(results: Path) -> None:
+    file = write_results(results, 1, {TRACK["name"]: 5.0}, ALL)
+    read_asv_directory(results)
+    facts = file.stat()
+    file.write_text(file.read_text().replace("[[5.0]", "[[6.0]"))
+    os.utime(file, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    assert rows(read_asv_directory(results), "value") == [(6.0,)]
+
+
+@pytest.mark.parametrize("damage", ["delete", "cut", "foreign", "format"])
+def test_the_cache_can_be_lost_or_damaged_at_any_time(
+    results: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_results(results, 1, {GRID["name"]: [[1.0, 2.0]] * 4}, ALL)
+    settle(results)
+    before = read_asv_directory(results)
+    cache = cache_path(results)
+    assert cache.exists()
+    match damage:
+        case "delete":
+            cache.unlink()
+        case "cut":
+            cache.write_bytes(cache.read_bytes()[:-100])
+        case "foreign":
+            cache.write_text("hello")
+        case "format":
+            monkeypatch.setattr("harness.asv.columns.FORMAT", 99)
+    assert str(rows(read_asv_directory(results), "value")) == str(rows(before, "value"))
+
+
+def test_where_no_cache_can_be_written_the_files_are_read(results: Path, tmp_path: Path) -> None:
+    write_results(results, 1, {TRACK["name"]: 5.0}, ALL)
+    (tmp_path / "cache").write_text("in the way")
+    assert rows(read_asv_directory(results), "value") == [(5.0,)]
+
+
+def test_reading_adds_nothing_to_the_directory(results: Path) -> None:
+    write_results(results, 1, {TRACK["name"]: 5.0}, ALL)
+    before = sorted(results.rglob("*"))
+    read_asv_directory(results)
+    assert sorted(results.rglob("*")) == before
