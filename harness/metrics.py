@@ -18,6 +18,7 @@ class Kind(StrEnum):
     HOST_MEMORY = "host-memory"
     ALLOCATOR = "allocator"
     EXACT = "exact"
+    WORK = "work"  # Python calls, counted beside what a metric times (harness/verdict/work.py)
 
 
 class Scope(StrEnum):

@@ -15,9 +15,12 @@ from harness.answers.memory_timeline import MemoryTimeline
 from harness.answers.notes import Note, Unpaired
 from harness.answers.shortfall import EXIT_CODE, shortfall_of_rows
 from harness.answers.sides import SubjectFacts, differences
+from harness.answers.work import Key as WorkKey
+from harness.answers.work import Work, works_of
 from harness.metrics import CELL_FAILED, FAILURES, METRICS, Kind, Metric, variant_order
 from harness.models.families import order
 from harness.store.records import Problem
+from harness.store.work import CountedSubject
 from harness.verdict.judge import judge
 from harness.verdict.margins import MarginTable, least_change
 from harness.verdict.rows import Row, RowInput, Verdict
@@ -68,6 +71,7 @@ class Comparison:
     shortfall: str | None = None
     pairs: Mapping[tuple[str, str, str, str], tuple[BlockPair, ...]] = field(default_factory=dict)
     timelines: tuple[MemoryTimeline, ...] = ()  # of the memory pass on a GPU
+    work: Mapping[WorkKey, Work] = field(default_factory=dict)  # of the rows that have counts
 
     @property
     def measured(self) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:
@@ -84,10 +88,10 @@ class Comparison:
     def exit_code(self, require_decision: bool = False) -> int:
         """Return 1 if any judged row regressed, else 2 if a decision was demanded and one is open, else 3 or 0.
 
-        It is 3 where too little was measured for an answer.
+        It is 3 where too little was measured for an answer. Work counts like a regression where time is not judged.
         """
         judged = [row.verdict for row in self.rows if row.judged]
-        if Verdict.REGRESSION in judged:
+        if Verdict.REGRESSION in judged or any(work.fails for work in self.work.values()):
             return 1
         if require_decision and (Verdict.INCONCLUSIVE in judged or not judged):
             return 2
@@ -114,6 +118,7 @@ def compare_subjects(
     notes: Sequence[Note] = (),
     problems: Sequence[Problem] = (),
     shortfall: str | None = None,
+    counts: Mapping[str, CountedSubject] | None = None,
     paired: bool | None = None,
     q_level: float = 0.05,
     looks: Sequence[int] = (),
@@ -138,6 +143,7 @@ def compare_subjects(
         notes: more facts that qualify the answer.
         problems: what could not be read.
         shortfall: why too much of the plan could not be compared, where that is known; else the rows tell.
+        counts: the work counted of the subjects, by name.
         paired: whether blocks pair the sides; by default they do if any block holds both.
         q_level: accepted false discovery rate.
         looks: blocks after which one run was judged while it was measured, this time included; empty where the number
@@ -151,12 +157,12 @@ def compare_subjects(
     both = held[0] & held[1]
     is_paired = bool(both) if paired is None else paired
     tables = [_by_row(sides[side.name], blocks) for side in (old, new)]
-    counts = [_tainted_by_row(samples if tainted is None else tainted, side.name) for side in (old, new)]
-    everything = set().union(*tables, *counts)
+    taints = [_tainted_by_row(samples if tainted is None else tainted, side.name) for side in (old, new)]
+    everything = set().union(*tables, *taints)
     rounds = {} if pairs is None else _pairs_by_row(pairs, blocks)
     inputs = [
         replace(
-            _row_input(key, tables, [count.get(key, 0) for count in counts], margins, exact_only, is_paired),
+            _row_input(key, tables, [count.get(key, 0) for count in taints], margins, exact_only, is_paired),
             **rounds.get(key, {}),
         )
         for key in sorted(everything, key=_sort_key)
@@ -182,15 +188,25 @@ def compare_subjects(
         problems=tuple(problems),
         shortfall=shortfall or shortfall_of_rows(rows, old.name, new.name, told),
         pairs={row.key: _pairs(*(side.get(row.key, ("", ()))[1] for side in tables)) for row in rows},
+        work=works_of(
+            rows,
+            (counts or {}).get(old.name),
+            (counts or {}).get(new.name),
+            margins.by_kind[Kind.WORK],
+            {row.key for row in rows if _is_exact_only(row.model, row.variant, exact_only)},
+        ),
     )
 
 
 def exact_only_cells(preset: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Return the (model, writer) pairs judged by exact metrics only, from the preset as run.json holds it."""
+    """Return the (model, writer) pairs judged by exact metrics only, from the preset as run.json holds it.
+
+    Of a preset that judges no time at all the pair ("-", "-") is one: that of rows that belong to no model.
+    """
     groups = preset.get("groups", ())
     marked = {(c["model"], c["writer"]) for group in groups if group.get("exact_only") for c in group["cells"]}
     whole = {(c["model"], c["writer"]) for group in groups if not group.get("exact_only") for c in group["cells"]}
-    return frozenset(marked - whole)
+    return frozenset(marked - whole | ({("-", "-")} if marked and not whole else set()))
 
 
 _Key = tuple[str, str, str, str]
@@ -268,7 +284,7 @@ def _row_input(
         device=device,
         model=model,
         variant=variant,
-        judged=_is_judged(metric, (model, variant.partition("/")[0]) in exact_only),
+        judged=_is_judged(metric, _is_exact_only(model, variant, exact_only)),
         margin=margins.margin(kind, name, device, model, variant),
         old=old,
         new=new,
@@ -285,6 +301,10 @@ def like_of(metric: Metric | None) -> str | None:
     """Return which rows have noise like this metric's: judged times of one operation and scope; None: of no other."""
     timed = metric is not None and metric.judged and metric.unit == "seconds"
     return f"{metric.operation} {metric.scope}" if metric is not None and timed else None
+
+
+def _is_exact_only(model: str, variant: str, exact_only: Collection[tuple[str, str]]) -> bool:
+    return (model, variant.partition("/")[0]) in exact_only
 
 
 def _is_judged(metric: Metric | None, exact_only: bool) -> bool:

@@ -31,6 +31,7 @@ from harness.store.frame import (
 from harness.store.pairs import pairs_frame
 from harness.store.records import Problem, Record, complete_blocks, records_of_complete_blocks, versions_said
 from harness.store.runs import RunDirectory
+from harness.store.work import read_work
 from harness.verdict.margins import MARGINS, Asked, margin_table
 
 
@@ -136,6 +137,7 @@ def compare_in_run(
     if all(wanted.lacks(table) for table in (samples, tainted, failures)):
         raise UsageError(f"Run {run.run} has no results that match --operation, --device and --model: select more.")
     versions = versions_said(records)
+    counts, unread = read_work(run)
     preset, looks = run.facts["preset"], _looks(run)
     exact_only = exact_only_cells(preset)
     places = places_of(records_of_complete_blocks(records), (old, new), preset.get("groups", ()), exact_only)
@@ -162,7 +164,8 @@ def compare_in_run(
             *((Looked(looks),) if looks else ()),
             *call_notes(records, (old, new)),
         ],
-        problems=read.problems,
+        problems=[*read.problems, *unread],
+        counts=counts,
         looks=looks,
         q_level=q_level,
     )

@@ -17,15 +17,14 @@ from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
 from harness.measure.footprint import Footprint
 from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.host_phases import host_phase
-from harness.measure.inputs import write_inputs
 from harness.measure.memory_watch import MemoryWatch
 from harness.measure.order import Orders
-from harness.measure.own_models import OwnModel
 from harness.measure.passes import ORIGINS, PASSES
 from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
 from harness.measure.repeat_record import after_import, failed, repeat_record
+from harness.measure.requests import Place, artifact_path, repeat_request
 from harness.measure.room import why_too_large
 from harness.measure.watch import Watch
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
@@ -33,9 +32,6 @@ from harness.store.records import RecordWriter
 
 IMPORT_TIMEOUT_S = 300.0
 """A first import from a cold disk has been seen to take 27 s; this is ten times that."""
-
-FURTHER_BATCHES = (3, 32)
-"""Batch sizes that the worker chooses by itself: of a new shape, and of the calls whose energy is counted."""
 
 _HAZARDS = ("timeout", "crashed")
 """Failures that forking itself could have caused: they are retried once in a process of their own."""
@@ -280,51 +276,12 @@ class Block:
     def _request(
         self, group: Group, cell: Cell, operation: Operation, subject: Subject, expected: list[str | None]
     ) -> Message:
-        own = self._conditions.preset.own_model(cell)
-        artifact = self._artifact(subject, cell)
-        scratch = str(artifact)
-        keep = operation.repeat == 0
-        if own is not None and not own.is_built:
-            of_source: Message = {
-                "artifact": own.path,
-                "expected": expected[0] if expected else None,
-                "answer": f"{scratch}.answer",
-            }
-        else:
-            kept = operation.name != "save" or keep
-            of_source = {
-                "artifact": scratch if kept else str(artifact.with_name("repeated")),
-                "expected": f"{scratch}.expected",
-            }
-        return {
-            "operation": operation.name,
-            **dataclasses.asdict(cell),
-            **of_source,
-            "source": None if own is None else self._source(own, group),
-            "tolerance": None if own is None else own.tolerance,
-            "scratch": scratch,
-            "keep": keep,
-            "later_saves": group.later_saves,
-            "durable_saves": group.durable_saves,
-            "page_cache": operation.page_cache,
-            "again": operation.name == "load" and operation.page_cache == "warm",
-            "batches": list(group.batches) if operation.name in ("infer", "calls", "profile", "slices") else [],
-            "window_s": group.window_s,
-            "timeout_s": (own and own.timeout_s) or self._conditions.preset.timeout_s,
-            "memory_limit_bytes": self._conditions.memory_limit_bytes,
-        }
-
-    def _source(self, own: OwnModel, group: Group) -> Message:
-        """Return what a worker needs to know of a model that is not of the zoo; its inputs are written."""
-        if own.is_built:
-            return own.source({})
-        free = () if own.fixed_batch is not None else FURTHER_BATCHES
-        batches = {own.base_batch, *own.batches(group.batches), *free}
-        folder = self._artifacts / "inputs"
-        return own.source({str(batch): str(write_inputs(own, batch, folder)) for batch in sorted(batches)})
+        place = Place(self._artifacts, self._artifact(subject, cell), expected[0] if expected else None)
+        conditions = self._conditions
+        return repeat_request(conditions.preset, group, cell, operation, place, conditions.memory_limit_bytes)
 
     def _artifact(self, subject: Subject, cell: Cell) -> Path:
-        return self._artifacts / subject.name.replace(os.sep, "_") / f"{cell.device}-{cell.model}-{cell.writer}"
+        return artifact_path(self._artifacts, subject.name, cell)
 
     def _ask(self, subject: Subject, request: Message, key: tuple[str, ...], spawned: bool) -> tuple[str, Message]:
         """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""

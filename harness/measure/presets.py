@@ -81,6 +81,8 @@ class Preset:
     """Other margins, by pattern (harness/verdict/margins.py)."""
     models: tuple[OwnModel, ...] = ()
     """Those of its cells that are not of the zoo."""
+    work: bool = False
+    """Whether work is counted beside the blocks (harness/measure/work.py)."""
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -96,17 +98,20 @@ class Preset:
         return replace(self, groups=tuple(groups))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the whole plan as plain data for run.json; models only where it has some of its own."""
+        """Return the whole plan as plain data for run.json; models and counted work only where it has some."""
         plan = asdict(self)
-        return plan if self.models else {name: value for name, value in plan.items() if name != "models"}
+        return {name: value for name, value in plan.items() if value or name not in ("models", "work")}
 
     def own_model(self, cell: Cell) -> OwnModel | None:
         """Return the model of a cell where it is not one of the zoo."""
         return next((model for model in self.models if model.name == cell.model), None)
 
     def digest(self) -> str:
-        """Return a hash of everything that must be equal for two runs' blocks to be pooled (not their number)."""
-        plan = dict(self.as_dict(), blocks=None)
+        """Return a hash of everything that must be equal for two runs' blocks to be pooled (not their number).
+
+        Work is counted beside the blocks, which are the same without it.
+        """
+        plan = dict(replace(self, work=False).as_dict(), blocks=None)
         for model in plan.get("models", ()):
             del model["path"]  # the same content elsewhere is the same model
         return hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()[:16]
@@ -183,7 +188,8 @@ def narrow(
             is_elsewhere = set(lacking) <= _operations(preset.groups)
             raise UsageError(_lacks(preset.name, lacking, is_elsewhere, _presets_with(operations, devices, models)))
         groups = [_limit_operations(group, operations) for group in groups if _operations([group]) & set(operations)]
-    return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks)
+    counts = preset.work and (operations is None or bool({"save", "load"} & set(operations)))
+    return replace(preset, groups=tuple(groups), blocks=blocks or preset.blocks, work=counts)
 
 
 def without_pass(preset: Preset, name: str) -> Preset:
@@ -337,6 +343,7 @@ class _PresetTable(msgspec.Struct, forbid_unknown_fields=True):
     groups: list[_GroupTable]  # type: ignore[valid-type]
     title: str | None = None
     memory_limit_gib: _Seconds | None = None
+    work: bool = False
     margins: dict[str, float] = {}  # `margin_table` refuses one that is no fraction
 
 
@@ -396,6 +403,7 @@ def _preset(name: str, table: dict[str, Any], file: Path, registered: Collection
         memory_limit_gib=read.memory_limit_gib,
         groups=tuple(_group(group, where, registered) for group in read.groups),
         margins=read.margins,
+        work=read.work,
     )
 
 

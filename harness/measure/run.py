@@ -46,7 +46,7 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outco
         run, records = _open(root, plan, limits, progress, plan.fingerprint_parts(gpu.value))
         if "floors" not in run.facts:
             run = with_floors(run, plan.kind)
-        outcome = Sitting(plan, limits, progress, run, records, gpu).measure()
+        outcome = Sitting(root, plan, limits, progress, run, records, gpu).measure()
         if outcome.interrupted:
             return outcome
         # A neighbour can only make a floor look higher than it is, so a second look makes it truer.

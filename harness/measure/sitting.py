@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from harness.machine.gpu.memory import baseline
 from harness.machine.gpu.nvml import Reading
@@ -17,6 +18,7 @@ from harness.measure.plan import Plan
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
 from harness.measure.retries import disturbance_text, next_retry, spoilt_blocks, stands_for
+from harness.measure.work import count_work
 from harness.store.records import Record, RecordWriter, complete_blocks, next_attempt, records_of_complete_blocks
 from harness.store.runs import RunDirectory
 from harness.store.taints import described
@@ -63,6 +65,7 @@ class Sitting:
 
     def __init__(
         self,
+        root: Path,
         plan: Plan,
         limits: Limits,
         progress: Progress,
@@ -71,6 +74,7 @@ class Sitting:
         gpu: Reading[str],
     ) -> None:
         """Prepare a stretch of `run`, whose `records` are those so far; `gpu` is the UUID of the GPU it uses."""
+        self._root = root
         self._plan = plan
         self._limits = limits
         self._progress = progress
@@ -101,6 +105,7 @@ class Sitting:
         stopped_by = None
         interrupted = False
         try:
+            count_work(self._root, self._run, self._plan, self._progress, self._left_s())
             with self._run.writer() as writer:
                 while len(self._done) - len(self._further) < self._planned:
                     number = self._free_number()
@@ -127,6 +132,12 @@ class Sitting:
             gpu={"uuid": self._gpu.value, "reason": self._gpu.reason},
         )
         return Outcome(self._run, len(self._done), self._before, self._planned, interrupted, stopped_by)
+
+    def _left_s(self) -> float | None:
+        """Return the seconds that a time limit leaves this sitting; None where there is none."""
+        until = [] if self._deadline is None else [self._deadline - time.monotonic()]
+        budget = [] if self._limits.budget_s is None else [self._limits.budget_s - self._spent_s()]
+        return min([*until, *budget], default=None)
 
     def _look_back(self) -> None:
         """Read from the records which blocks were disturbed and which took another's place."""

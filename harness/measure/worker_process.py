@@ -46,12 +46,18 @@ class WorkerProcess:
     """One process in a release's interpreter, in a session of its own so that Ctrl-C reaches only the host."""
 
     def __init__(
-        self, python: Path, environment: Mapping[str, str], log: Path, folder: Path, guard: Guard | None = None
+        self,
+        python: Path,
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path,
+        guard: Guard | None = None,
+        counting: bool = False,
     ) -> None:
         """Start `python`; its output goes to the end of `log`, its working directory is `folder`.
 
         With a guard it puts itself into that sandbox first, and what it starts and writes is watched; `environment` is
-        then one of `guarded_environment`.
+        then one of `guarded_environment`. With `counting` its work is counted and nothing in it is timed.
         """
         self._log = log
         self._guard = guard
@@ -60,6 +66,7 @@ class WorkerProcess:
         self.started = time.monotonic()
         try:
             told = [] if guard is None else [guard.prepare()]
+            told = [*(told or ["null"]), "count"] if counting else told
             self._disk = None if guard is None else _Disk(guard, log)
         except OSError as error:
             # What ran there before can have put anything into the scratch folder.

@@ -58,6 +58,7 @@ from harness.report.wording import (
     shared_reason_text,
     would_have_shown,
 )
+from harness.report.work import work_sections
 from harness.verdict.rows import Reason, Verdict
 from harness.verdict.rows import Row as Judged
 
@@ -155,6 +156,7 @@ def _body(comparison: Comparison) -> Iterator[Part]:
     ):
         if rows:
             yield Section(heading, (_changes(rows, places, blocks),))
+    yield from work_sections(comparison, places)
     if parts.same:
         heading = f"Unchanged, within {same_within(parts.same, comparison.margin)}"
         yield Section(heading, (_same(parts.same, places, comparison.margin),), True)

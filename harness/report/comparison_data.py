@@ -8,8 +8,10 @@ from typing import Any
 from harness.answers.comparison import Comparison
 from harness.answers.floors import Multiple, multiples
 from harness.answers.profiled import lower_bounds
+from harness.answers.work import Work
 from harness.report.paths import shown_path
 from harness.report.wording import Placed, detail_text, direction
+from harness.report.work import work_data
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Row
 
@@ -22,8 +24,9 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     have each kind of taint; `lower_bounds` names the sides of a row ("old", "new") of which no more is known than that
     they are at least so large; `estimator` says how a block's difference is made of its pairs, of which there were
     `pairs`, and `pairs_dropped` rounds that a taint, failure or retry kept from being one (null where a row is not
-    judged by pairs), `borrowed_freedom` the degrees of freedom that like rows add to a row's own; `shortfall` says why
-    too little was measured for an answer.
+    judged by pairs), `borrowed_freedom` the degrees of freedom that like rows add to a row's own; `work` holds the
+    row's Python calls, counted apart, by the modules that changed most, and says which of clock and counter settled the
+    row; `shortfall` says why too little was measured for an answer.
     """
     bounds = lower_bounds(*comparison.measured)
     return {
@@ -35,7 +38,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         "further": comparison.further,
         "paired": comparison.paired,
         "findings": [_finding(finding) for finding in findings(comparison.rows)],
-        "rows": [_row(row, bounds.get(row.key, [])) for row in comparison.rows],
+        "rows": [_row(row, bounds.get(row.key, []), comparison.work.get(row.key)) for row in comparison.rows],
         "failures": [asdict(failure) for failure in comparison.failures],
         "shortfall": comparison.shortfall,
         "tainted": comparison.tainted,
@@ -64,7 +67,7 @@ def _place(row: Placed) -> dict[str, str]:
     return {"device": row.device, "model": row.model, "variant": row.variant}
 
 
-def _row(row: Row, bounds: list[str]) -> dict[str, Any]:
+def _row(row: Row, bounds: list[str], work: Work | None) -> dict[str, Any]:
     """Return a row; `bounds` names its sides, "old" or "new", whose values are lower bounds."""
     return {
         "metric": row.metric,
@@ -95,9 +98,9 @@ def _row(row: Row, bounds: list[str]) -> dict[str, Any]:
         "pairs": row.pairs,
         "pairs_dropped": row.pairs_dropped,
         "borrowed_freedom": row.borrowed_freedom,
-        # Calls that alternate between two living processes, and counted work: not measured yet.
+        # Calls that alternate between two living processes: not measured yet.
         "process_pairs": None,
-        "work": None,
+        "work": work_data(work),
     }
 
 

@@ -11,6 +11,7 @@ from harness.answers.measured import Failure
 from harness.metrics import METRICS
 from harness.report.numbers import count, percent
 from harness.report.wording import Places, left_out_text
+from harness.report.work import more_work_text
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Reason, Row, Verdict
 
@@ -112,6 +113,7 @@ def headline(comparison: Comparison) -> str:
     counted = (
         f"of {count(len(verdicts), 'comparison')}, {', '.join(changed)}, {same} {'is' if same == 1 else 'are'} "
         f"unchanged and {inconclusive} {'is' if inconclusive == 1 else 'are'} inconclusive.{failures}"
+        f"{more_work_text(comparison)}"
     )
     if comparison.shortfall is None:
         return counted

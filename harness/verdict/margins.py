@@ -16,6 +16,7 @@ MARGINS: Mapping[Kind, float] = MappingProxyType(
         Kind.HOST_MEMORY: 0.01,
         Kind.ALLOCATOR: 0.001,
         Kind.EXACT: 0.0,
+        Kind.WORK: 0.02,
     }
 )
 """Margins as fractions, where nothing says otherwise."""

@@ -1,7 +1,8 @@
-"""Started by path in a release's interpreter: `python start.py CONTROL_FD [GUARD]`.
+"""Started by path in a release's interpreter: `python start.py CONTROL_FD [GUARD [count]]`.
 
 It makes the package `harness` importable without putting any folder on sys.path, so that nothing of the
-harness's own environment can be imported beside TensorFlow. GUARD is JSON: the sandbox that is asked for (guard.py).
+harness's own environment can be imported beside TensorFlow. GUARD is JSON: the sandbox that is asked for (guard.py),
+or null. With `count` its work is counted and not timed (counting.py).
 """
 
 import importlib.util
@@ -26,11 +27,12 @@ if __name__ == "__main__":
     sys.path.pop(0)
     _provide_package()
     held = None
-    if len(sys.argv) > 2:
+    asked = json.loads(sys.argv[2]) if len(sys.argv) > 2 else None
+    if asked is not None:
         # Before there is a second thread, and before anything is imported that is not of the standard library.
         from harness.worker import guard
 
-        held = guard.apply(json.loads(sys.argv[2]))
+        held = guard.apply(asked)
     from harness.worker import zygote
 
-    sys.exit(zygote.main(int(sys.argv[1]), held))
+    sys.exit(zygote.main(int(sys.argv[1]), held, counting=sys.argv[3:] == ["count"]))

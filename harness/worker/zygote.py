@@ -36,10 +36,11 @@ MEMORY_POLL_S = 0.25
 """How often a child's resident memory is compared with its limit: one read of /proc, about 20 us."""
 
 
-def main(control: int, guard: Optional[Dict[str, Any]] = None) -> int:
+def main(control: int, guard: Optional[Dict[str, Any]] = None, counting: bool = False) -> int:
     """Serve the host until it closes the socket. Return the exit status.
 
     guard: what holds of the sandbox that the host asked for (guard.apply); None where it asked for none.
+    counting: whether work is counted in place of being timed, in this process and in all that it forks.
     """
     channel = socket.socket(fileno=control)
     stream = channel.makefile("rw", encoding="utf-8", newline="\n")
@@ -47,12 +48,12 @@ def main(control: int, guard: Optional[Dict[str, Any]] = None) -> int:
         refusal = dict(_failure("unguarded: " + guard["reason"]), evidence={"guard": guard}, began=time.monotonic())
         _send(stream, {"hello": refusal})
         return 1
-    tf, hello, imported = _import_tensorflow()
+    tf, hello, imported = _import_tensorflow(_recorder(counting))
     if guard is not None:
         hello["hello"]["evidence"]["guard"] = guard
     _send(stream, hello)
     for line in stream:
-        request = dict(json.loads(line), guarded=guard is not None)
+        request = dict(json.loads(line), guarded=guard is not None, counting=counting)
         if request.get("do") == "fork":
             _send(stream, {"done": _in_child(tf, request, stream)})
         elif request.get("do") == "here":
@@ -61,18 +62,26 @@ def main(control: int, guard: Optional[Dict[str, Any]] = None) -> int:
     return 0
 
 
+def _recorder(counting: bool) -> Recorder:
+    if not counting:
+        return Recorder()
+    # Loaded where it is needed alone: a measuring process stays as it is.
+    from harness.worker.counting import CountingRecorder
+
+    return CountingRecorder()
+
+
 def _send(stream: TextIO, message: Dict[str, Any]) -> None:
     stream.write(json.dumps(message) + "\n")
     stream.flush()
 
 
-def _import_tensorflow() -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
+def _import_tensorflow(recorder: Recorder) -> Tuple[Any, Dict[str, Any], Dict[str, float]]:
     """Import what every repeat needs without touching a device: a fork after that would inherit a dead context.
 
     Returns TensorFlow, the message to the host, and the clocks of this process when TensorFlow was imported.
     """
     began = time.monotonic()
-    recorder = Recorder()
     read_before = page_cache.bytes_read()
     with recorder.phase("import") as interval:
         import tensorflow as tf
@@ -221,7 +230,7 @@ def _repeat(tf: Any, request: Dict[str, Any], stream: TextIO) -> Dict[str, Any]:
     """Run one operation and return what its record will hold. Never raises for what the operation does."""
     from harness.worker.operations import HELD, OPERATIONS
 
-    recorder = Recorder()
+    recorder = _recorder(request["counting"])
     status: str = "ok"
     reason: Optional[str] = None
 

@@ -95,7 +95,7 @@ def plan(looks: tuple[int, ...] = PLANNED) -> Plan:
 
 
 def preset() -> Preset:
-    whole = narrow(read_preset("quick"), devices=["cpu"])
+    whole = dataclasses.replace(narrow(read_preset("quick"), devices=["cpu"]), work=False)
     return whole.with_cells([dataclasses.asdict(cell) for cell in whole.cells if cell.model in RATIOS][:3])
 
 

@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.releases.project import find_root
 
 ROOT = Path(__file__).resolve().parents[2]
-LAID_OUT = {"releases.toml", "asv.conf.json", "benchmarks", "locks", "results", ".gitignore"}
+LAID_OUT = {"releases.toml", "models.toml", "asv.conf.json", "benchmarks", "locks", "results", ".gitignore"}
 
 
 def test_init_lays_out_a_project_and_changes_nothing_that_is_there(tmp_path, capsys):
@@ -26,7 +26,9 @@ def test_init_lays_out_a_project_and_changes_nothing_that_is_there(tmp_path, cap
     assert (folder / "releases.toml").read_bytes() == (ROOT / "releases.toml").read_bytes()
     (folder / "releases.toml").write_text("mine")
     assert main(["init", str(folder)]) == 3
-    assert "has releases.toml, models.toml, asv.conf.json, benchmarks, locks, results already" in capsys.readouterr().err
+    assert (
+        "has releases.toml, models.toml, asv.conf.json, benchmarks, locks, results already" in capsys.readouterr().err
+    )
     assert (folder / "releases.toml").read_text() == "mine"
 
 
