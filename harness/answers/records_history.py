@@ -12,8 +12,8 @@ from harness.answers.confirmation import KIND
 from harness.answers.history import History, find_history, machine_names, points_of_nights, points_of_releases
 from harness.errors import UsageError
 from harness.metrics import CELL_FAILED, METRICS, Kind
-from harness.releases.manifest import read_manifest
 from harness.store.export import record_samples
+from harness.store.known_releases import known_releases
 from harness.store.model_changes import ModelChange, model_changes
 from harness.store.python_changes import PythonChange, ReleasesOfPython, python_changes, releases_by_python
 from harness.store.records import Problem
@@ -63,7 +63,7 @@ def judged_samples(root: Path, machine: str | None = None) -> Judged:
     samples, older = of_newest_worker(samples, machine_names(samples))
     if samples.empty:
         raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
-    order = tuple(release.name for release in read_manifest(root / "releases.toml").releases)
+    order = tuple(release.name for release in known_releases(root).releases)
     names = [*(name for name, metric in METRICS.items() if metric.judged), CELL_FAILED.name]
     judged = samples[samples["metric"].isin(names)]
     judged = judged[~_only_exact(root, judged)]

@@ -10,7 +10,7 @@ from harness.asv.export import asv_samples
 from harness.commands.shared.asv_directory import read_results
 from harness.commands.shared.output import say_all
 from harness.commands.shared.source import add_machine, add_results, require_machine
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.numbers import count
 from harness.store.export import FORMATS, record_samples, write_samples
 from harness.store.records import Problem

@@ -18,7 +18,7 @@ from harness.commands.shared.asv_directory import read_results
 from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.source import add_machine, add_results, require_machine
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.asv_summary import asv_summary_csv, report_asv_summary
 from harness.report.document import Report
 from harness.report.formats import FORMATS

@@ -9,7 +9,7 @@ import pandas as pd
 
 from harness.answers.sources import Source
 from harness.errors import UsageError
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 
 
 def add_machine(parser: argparse.ArgumentParser, default: str = "all") -> None:
