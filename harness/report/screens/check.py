@@ -24,14 +24,16 @@ from harness.report.document import (
 )
 from harness.report.names import shortened
 from harness.report.numbers import count
+from harness.report.screens.failed import beginning
 
 _MOST_COLUMNS = 3
-_MOST_MODELS = 16
-_MOST_BROKEN = 3
+_MOST_MODELS = 10
+_MOST_BROKEN = 2
 _MOST_ERRORS = 2
 _MOST_REMEDIES = 3
 _MOST_UNREAD = 3
 _LONGEST_TEXT = 150
+_LONGEST_ERROR = 120
 _LONGEST_COMMAND = 120
 _LEGEND = "equal: to the last bit; close: within 1e-6 of the largest value. No time was measured."
 _MORE = "Whole errors, every try and every remedy: add --verbose."
@@ -53,7 +55,7 @@ def with_check_screen(report: Report, check: Check) -> Report:
 def _parts(check: Check) -> Iterator[Part]:
     yield Paragraph(shortened(headline_of(check), 2 * _LONGEST_TEXT), Tone.WORSE if check.broken else Tone.STRONG)
     if check.unread:
-        texts = [shortened(f"{one.path}: {one.reason}", _LONGEST_TEXT) for one in check.unread[:_MOST_UNREAD]]
+        texts = [beginning(f"{one.path}: {one.reason}", _LONGEST_TEXT) for one in check.unread[:_MOST_UNREAD]]
         texts += [f"and {len(check.unread) - _MOST_UNREAD} more"] if len(check.unread) > _MOST_UNREAD else []
         yield Section("Not tried", (items(texts, "model"),))
     if len(check.models) == 1:
@@ -144,7 +146,7 @@ def _errors(checked: CheckedModel, most: int) -> list[str]:
     """Return the first errors, each once and cut, those of the newest release first, and how many more there are."""
     cells = [cell for cell in checked.cells if cell.error is not None and cell.state is not State.UNSUPPORTED]
     seen = {error_text(cell): cell for cell in cells}  # which keeps the newest release that has it
-    texts = [shortened(f"{cell.release}: {text}", _LONGEST_TEXT) for text, cell in reversed(seen.items())]
+    texts = [beginning(f"{cell.release}: {text}", _LONGEST_ERROR) for text, cell in reversed(seen.items())]
     more = len(texts) - most
     return [*texts[:most], *([f"and {count(more, 'more error')}"] if more > 0 else [])]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness.answers.comparison import Comparison
 from harness.answers.notes import BlocksAdded, OwnInterpreters, Said, SidesDiffer, Unpaired
@@ -28,6 +28,7 @@ from harness.report.notes import note_text
 from harness.report.numbers import brief_change, brief_interval, count
 from harness.report.screens.failed import failed_section
 from harness.report.screens.headline import headline
+from harness.report.screens.size import fits
 from harness.report.screens.warnings import machine_warnings
 from harness.report.sections import blocks_to_ask_for
 from harness.report.stored_sentences import is_about_gpu, is_disturbance, retold
@@ -36,10 +37,24 @@ from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Reason, Verdict
 from harness.verdict.rows import Row as Judged
 
-_MOST_FINDINGS = 8
-_LEAST_OF_A_KIND = 3
-"""Findings of the rarer direction that are shown where not all fit."""
-_MOST_REASONS = 4
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How many findings, sentences and reasons a screen has room for."""
+
+    findings: int
+    sentences: int
+    reasons: int
+
+
+_ROOMS = (
+    *(_Room(findings, 6, 4) for findings in range(10, 5, -1)),
+    _Room(5, 5, 4),
+    _Room(4, 4, 3),
+    _Room(3, 3, 2),
+    _Room(2, 2, 2),
+)
+"""What is tried, one after the other, until it fits."""
 _LONGEST_SENTENCE = 230
 _LIST = (Column(""), Column(""))
 _TONES = {Verdict.REGRESSION: Tone.WORSE, Verdict.IMPROVEMENT: Tone.BETTER}
@@ -62,43 +77,59 @@ def with_comparison_screen(
         settle_command: what measures these sides again, to which "--blocks N" is appended; None: nothing does.
         next_commands: what the reader may want to run next.
     """
-    parts = (
-        *_first(comparison),
-        *_answer(comparison, is_here),
-        *_changes(comparison),
-        *_open(comparison, settle_command),
-        *failed_section(comparison.failures),
-        *_last(comparison, report.everything if is_here else None, next_commands),
-    )
-    return replace(report, screen=Document(None, parts))
+
+    def document(room: _Room) -> Document:
+        parts = (
+            *_first(comparison),
+            *_answer(comparison, is_here, room),
+            *_changes(comparison, room),
+            *_open(comparison, settle_command, room),
+            *failed_section(comparison.failures),
+            *_last(comparison, report.everything if is_here else None, next_commands),
+        )
+        return Document(None, parts)
+
+    screens = map(document, _ROOMS)
+    screen = next((one for one in screens if fits(one)), None)
+    return replace(report, screen=screen or document(_ROOMS[-1]))
 
 
 def _first(comparison: Comparison) -> Iterator[Part]:
     """Yield what must be known before the answer is: too little was measured, or the machine is not fit for it."""
     if comparison.shortfall is not None:
         yield Paragraph(comparison.shortfall, Tone.WARNING)
-    for sentence in machine_warnings(comparison):
+    for sentence in _warnings(comparison):
         yield Paragraph(sentence, Tone.WARNING)
 
 
-def _answer(comparison: Comparison, is_here: bool) -> Iterator[Part]:
+def _warnings(comparison: Comparison) -> list[str]:
+    """Return what to say of the machine; where it kept nearly everything from being measured, that is said already."""
+    is_said = comparison.shortfall is not None and "disturbed" in comparison.shortfall
+    return [] if is_said else list(machine_warnings(comparison))
+
+
+def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part]:
     answer, *rest = headline(replace(comparison, shortfall=None), is_here=is_here)
     yield Paragraph(answer, Tone.STRONG)
+    rest = rest[: room.sentences]
     differ = [note for note in comparison.notes if isinstance(note, SidesDiffer)]
     if differ:
         what = ", ".join(f"{note.what} ({note.old or 'not recorded'}, {note.new or 'not recorded'})" for note in differ)
         rest.append(f"The two also differ in {what}, which may be the cause.")
+    has_changes = any(row.judged and row.verdict in _TONES for row in comparison.rows)
+    tested = [note.before for note in comparison.notes if isinstance(note, BlocksAdded)]
+    if tested and has_changes:
+        rest.append(f"Tested before, after {tested[0]} blocks: confirm what is new with `compare --budget`.")
     if rest:
         yield Table(_LIST, tuple(Row(("-", shortened(sentence, _LONGEST_SENTENCE))) for sentence in rest))
-    has_changes = any(row.judged and row.verdict in _TONES for row in comparison.rows)
     for note in comparison.notes:
-        is_told = isinstance(note, Unpaired | OwnInterpreters) or (isinstance(note, BlocksAdded) and has_changes)
+        is_told = isinstance(note, Unpaired | OwnInterpreters)
         is_said = isinstance(note, Said) and not is_about_gpu(note.text) and not is_disturbance(note.text)
         if is_told or is_said:
             yield Note(note_text(note))
 
 
-def _changes(comparison: Comparison) -> Iterator[Part]:
+def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
     """Yield what changed, a line for each metric and direction: the worse ones first, of each the largest."""
     worse, better = (
         sorted((one for one in findings(comparison.rows) if one.verdict is verdict), key=_size, reverse=True)
@@ -106,8 +137,8 @@ def _changes(comparison: Comparison) -> Iterator[Part]:
     )
     if not worse and not better:
         return
-    most_better = min(len(better), max(_LEAST_OF_A_KIND, _MOST_FINDINGS - len(worse)))
-    shown = [*worse[: _MOST_FINDINGS - most_better], *better[:most_better]]
+    most_better = min(len(better), max(room.findings // 3, room.findings - len(worse)))
+    shown = [*worse[: room.findings - most_better], *better[:most_better]]
     places = Places.of(comparison.rows)
     columns = (Column(""), *(Column(name, numeric=True) for name in ("old", "new", "change", "interval")))
     heading = "What got worse" if not better else "What got better" if not worse else "What got worse, then better"
@@ -142,7 +173,7 @@ def _size(finding: Finding) -> float:
     return abs(math.log(ratio)) if ratio else math.inf
 
 
-def _open(comparison: Comparison, settle_command: Sequence[str] | None) -> Iterator[Part]:
+def _open(comparison: Comparison, settle_command: Sequence[str] | None, room: _Room) -> Iterator[Part]:
     """Yield why rows are inconclusive, a line for each reason, and the command that decides most of them."""
     rows = [row for row in comparison.rows if row.judged and row.verdict is Verdict.INCONCLUSIVE]
     if not rows:
@@ -151,13 +182,20 @@ def _open(comparison: Comparison, settle_command: Sequence[str] | None) -> Itera
     for row in rows:
         by_reason.setdefault(row.reason, []).append(row)
     largest = sorted(by_reason.values(), key=len, reverse=True)
-    lines = [Row((str(len(some)), shared_reason_text(some))) for some in largest[:_MOST_REASONS]]
-    if len(largest) > _MOST_REASONS:
-        lines.append(Row((str(sum(map(len, largest[_MOST_REASONS:]))), "for other reasons")))
+    lines = [Row((str(len(some)), _reason(some))) for some in largest[: room.reasons]]
+    if len(largest) > room.reasons:
+        lines.append(Row((str(sum(map(len, largest[room.reasons :]))), "for other reasons")))
     parts: list[Part] = [Table((Column("", numeric=True), Column("")), tuple(lines))]
     if settle_command is not None:
         parts.append(_settling(rows, comparison, settle_command))
     yield Section(f"Inconclusive: {count(len(rows), 'comparison')}", tuple(parts))
+
+
+def _reason(rows: Sequence[Judged]) -> str:
+    """Return why rows are inconclusive; what to do about a disturbed machine stands above and below."""
+    if rows[0].reason is Reason.ALL_TAINTED:
+        return "other load disturbed one of the two releases in every round"
+    return shared_reason_text(rows)
 
 
 def _settling(rows: Sequence[Judged], comparison: Comparison, settle_command: Sequence[str]) -> Part:
@@ -168,6 +206,8 @@ def _settling(rows: Sequence[Judged], comparison: Comparison, settle_command: Se
             f"To decide {settled} of {len(rows)}, if nothing changed in them"
             if settled < len(rows)
             else "To decide them"
+            if len(rows) > 1
+            else "To decide it"
         )
         return Command(" ".join((*settle_command, "--blocks", str(blocks))), purpose)
     reasons = {row.reason for row in rows}
@@ -184,7 +224,7 @@ def _settling(rows: Sequence[Judged], comparison: Comparison, settle_command: Se
 def _last(comparison: Comparison, again: str | None, commands: Sequence[Command]) -> Iterator[Part]:
     """Yield where it is from, what else there is, and what to run next."""
     yield Paragraph("")
-    yield Paragraph(_origin(comparison, has_warnings=any(machine_warnings(comparison))), Tone.QUIET)
+    yield Paragraph(_origin(comparison, has_warnings=any(_warnings(comparison))), Tone.QUIET)
     for command in commands:
         yield Paragraph(f"{command.purpose[:1].upper()}{command.purpose[1:]}: {command.command}")
     if again is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from harness.answers.measured import Failure
 from harness.report.document import Section, items
-from harness.report.names import shortened
+from harness.report.names import CUT, one_line
 from harness.report.sections import failure_groups, failure_text
 
 _MOST = 2
-_LONGEST = 150
+_LONGEST = 110
+"""Characters of a reason, of which the beginning tells most."""
 
 
 def failed_section(failures: Sequence[Failure]) -> Iterator[Section]:
@@ -18,7 +20,17 @@ def failed_section(failures: Sequence[Failure]) -> Iterator[Section]:
     groups = failure_groups(failure for failure in failures if failure.status == "failed")
     if not groups:
         return
-    texts = [shortened(failure_text(group), _LONGEST) for group in groups[:_MOST]]
+    texts = [failure_text(replace(group, example=_cut(group.example))) for group in groups[:_MOST]]
     if len(groups) > _MOST:
         texts.append(f"and {len(groups) - _MOST} more")
     yield Section("Failed", (items(texts, "failure"),))
+
+
+def beginning(text: str, longest: int) -> str:
+    """Return a message on one line of at most `longest` characters: its beginning, and "…" where it goes on."""
+    line = one_line(text)
+    return line if len(line) <= longest else line[: longest - 1] + CUT
+
+
+def _cut(failure: Failure) -> Failure:
+    return replace(failure, reason=beginning(failure.reason, _LONGEST))

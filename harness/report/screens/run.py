@@ -72,7 +72,7 @@ def _first(facts: RunFacts) -> Iterator[Part]:
         yield Paragraph(facts.shortfall, Tone.WARNING)
     said = [retold(note.text.removesuffix(".")) for note in facts.notes if isinstance(note, Said)]
     disturbed = [f"{sentence}. " for sentence in said if is_disturbance(sentence)]
-    missing = list(dict.fromkeys(title(row.metric) for row in facts.without_value if row.judged))
+    missing = list(dict.fromkeys(title(row.metric) for row in facts.without_value if _is_judged(row.metric)))
     if missing:
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         disturbed.append(f"Without an undisturbed value: {'; '.join(missing[:_MOST_NAMED])}{more}. ")
@@ -119,6 +119,10 @@ def _table_rows(rows: Sequence[_Values], subjects: Sequence[str]) -> Iterator[Ro
             yield Row((word, where, *cells))
 
 
+def _is_judged(metric: str) -> bool:
+    return metric in METRICS and METRICS[metric].judged
+
+
 def _is_usual(one: Measured, places: Places) -> bool:
     """Return whether a number is of the writer and reader that most rows have: others are for who asks."""
     return "(" not in places.place(one)
@@ -130,7 +134,7 @@ def _rows(measured: Sequence[Measured], places: Places) -> list[_Values]:
     for one in measured:
         by_metric.setdefault(one.metric, {}).setdefault((one.device, one.model, one.variant), []).append(one)
     order = [name for name in _LOOKED_FOR if name in by_metric]
-    order = order or [name for name in by_metric if name in METRICS and METRICS[name].judged] or list(by_metric)
+    order = order or [name for name in by_metric if _is_judged(name)] or list(by_metric)
     chosen = order[:_MOST_METRICS]
     of_each = next(n for n in range(_MOST_ROWS, 0, -1) if n == 1 or _needed(chosen, by_metric, n) <= _MOST_ROWS)
     for name in order[_MOST_METRICS:]:
