@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import HOSTILE
 from shown import as_markdown, as_table
 
 from harness.answers.check import Advice, Check, CheckedModel, Error, State, Unread
@@ -197,6 +198,22 @@ def test_the_largest_changes_come_first_and_the_rest_are_counted() -> None:
     assert found[-3:] == ["-24", "-23", "-22"]
     assert f"and {17 - len(found)} more, smaller than these" in changed
     assert 8 <= len(found) <= 10
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_others_named_fits_and_moves_no_cursor(name: str) -> None:
+    rows = [
+        replace(row("load_warm_s", name, Reason.BEYOND_MARGIN, 1.3), metric=f"{name}{place}") for place in range(20)
+    ]
+    failures = (Failure(name, "cpu", name, name, "load", "failed", name, 3),)
+    sides = [SubjectFacts(f"{name}{place}") for place in range(2)]
+    strange = compared(*rows, machine={"name": name}, preset=name[:60], failures=failures, notes=(Said(name),))
+    for text in (
+        screen(replace(strange, old=sides[0], new=sides[1]), is_here=False, settle=None),
+        check_screen(checked(State.ANSWERS, State.REFUSED, name=name), releases=2),
+    ):
+        assert text.isprintable() or all(line.isprintable() for line in text.splitlines())
+        assert lines(text) <= 38
 
 
 def test_one_command_decides_most_and_says_how_many() -> None:

@@ -23,7 +23,7 @@ from harness.report.document import (
     Table,
     Tone,
 )
-from harness.report.names import CUT_NOTE, shortened
+from harness.report.names import CUT_NOTE, LONGEST, shortened
 from harness.report.notes import note_text
 from harness.report.numbers import brief_change, brief_interval, count
 from harness.report.screens.failed import failed_section
@@ -126,7 +126,7 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
         is_told = isinstance(note, Unpaired | OwnInterpreters)
         is_said = isinstance(note, Said) and not is_about_gpu(note.text) and not is_disturbance(note.text)
         if is_told or is_said:
-            yield Note(note_text(note))
+            yield Note(shortened(note_text(note), _LONGEST_SENTENCE))
 
 
 def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
@@ -240,7 +240,7 @@ def _origin(comparison: Comparison, *, has_warnings: bool) -> str:
         *([] if comparison.preset == "-" else [f"test plan {comparison.preset}"]),
     ]
     told += [f"Python {python}"] if python and python == comparison.old.python else []
-    told += [str(comparison.machine["name"])] if comparison.machine.get("name") else []
+    told += [shortened(str(comparison.machine["name"]), LONGEST)] if comparison.machine.get("name") else []
     sentences = [", ".join(told)]
     if comparison.tainted and not has_warnings:
         sentences.append(left_out_text(comparison.tainted, comparison.taint_kinds))

@@ -21,6 +21,7 @@ def failed_section(failures: Sequence[Failure]) -> Iterator[Section]:
     if not groups:
         return
     texts = [failure_text(replace(group, example=_cut(group.example))) for group in groups[:_MOST]]
+    texts = [beginning(text, 2 * _LONGEST) for text in texts]
     if len(groups) > _MOST:
         texts.append(f"and {len(groups) - _MOST} more")
     yield Section("Failed", (items(texts, "failure"),))

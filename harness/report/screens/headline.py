@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from harness.answers.comparison import Comparison, SubjectFacts
+from harness.report.names import LONGEST, shortened
 from harness.report.numbers import count, percent
 from harness.report.pages.finding_words import answer_sentences, family
 from harness.report.wording import Places
@@ -41,7 +42,7 @@ def headline(comparison: Comparison, *, is_here: bool) -> tuple[str, ...]:
         is_here: whether this machine measured it just now.
     """
     judged = [row for row in comparison.rows if row.judged]
-    where = "this machine" if is_here else comparison.machine.get("name", "another machine")
+    where = "this machine" if is_here else shortened(str(comparison.machine.get("name", "another machine")), LONGEST)
     about = f"{side_name(comparison.new)} against {side_name(comparison.old)} on {where}"
     is_worse = any(row.verdict is Verdict.REGRESSION for row in judged)
     answer, rest = answer_of(comparison), list(answer_sentences(comparison))
@@ -52,7 +53,7 @@ def headline(comparison: Comparison, *, is_here: bool) -> tuple[str, ...]:
 
 def side_name(side: SubjectFacts) -> str:
     """Return what a side is called in a sentence: "2.21.0" of the release v2.21.0."""
-    return side.name.removeprefix("v") if side.tensorflow else side.name
+    return shortened(side.name.removeprefix("v") if side.tensorflow else side.name, LONGEST)
 
 
 def answer_of(comparison: Comparison) -> str:
