@@ -84,7 +84,9 @@ def test_where_the_clock_is_open_the_counter_speaks_of_work_alone() -> None:
 def test_work_that_fails_a_comparison_without_times_is_in_its_result() -> None:
     failed = report(1.0, IMPORT_OLD, IMPORT_NEW, untimed=True)
     assert failed.exit_code == 1
-    assert "1 row whose time is not judged does more work; see Work." in " ".join(as_table(failed, 140).split())
+    told = " ".join(as_table(failed, 140).split())
+    assert "b against a on desk: only work was compared, no times or sizes." in told
+    assert "1 row whose time is not judged does more work; see Work." in told
 
 
 def test_sides_of_different_pythons_are_not_compared() -> None:

@@ -22,17 +22,19 @@ from harness.report.document import (
     Section,
     Table,
     Tone,
+    items,
 )
+from harness.report.headline import headline
 from harness.report.names import CUT_NOTE, LONGEST, shortened
 from harness.report.notes import note_text
 from harness.report.numbers import brief_change, brief_interval, count
 from harness.report.screens.failed import failed_section
-from harness.report.screens.headline import headline
 from harness.report.screens.size import fits
 from harness.report.screens.warnings import machine_warnings
 from harness.report.sections import blocks_to_ask_for
 from harness.report.stored_sentences import is_about_gpu, is_disturbance, retold
 from harness.report.wording import Places, left_out_text, shared_reason_text, without_asides
+from harness.report.work import failing_work
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Reason, Verdict
 from harness.verdict.rows import Row as Judged
@@ -55,6 +57,7 @@ _ROOMS = (
     _Room(2, 2, 2),
 )
 """What is tried, one after the other, until it fits."""
+_MOST_WORK = 3
 _LONGEST_SENTENCE = 230
 _LIST = (Column(""), Column(""))
 _TONES = {Verdict.REGRESSION: Tone.WORSE, Verdict.IMPROVEMENT: Tone.BETTER}
@@ -83,6 +86,7 @@ def with_comparison_screen(
             *_first(comparison),
             *_answer(comparison, is_here, room),
             *_changes(comparison, room),
+            *_work(comparison),
             *_open(comparison, settle_command, room),
             *failed_section(comparison.failures),
             *_last(comparison, report.everything if is_here else None, next_commands),
@@ -149,6 +153,14 @@ def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
     if left_out:
         parts.append(Paragraph(f"and {left_out} more, smaller than these", Tone.QUIET))
     yield Section(f"{heading}, the largest first (with 95 % interval)", tuple(parts))
+
+
+def _work(comparison: Comparison) -> Iterator[Section]:
+    """Yield the work that made the exit code 1, where times are not judged."""
+    told = failing_work(comparison, Places.of(comparison.rows))
+    if told:
+        more = [f"and {len(told) - _MOST_WORK} more"] if len(told) > _MOST_WORK else []
+        yield Section("Work, where no time is judged", (items([*told[:_MOST_WORK], *more], "change in work"),))
 
 
 def _change(finding: Finding, places: Places) -> Row:

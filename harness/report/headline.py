@@ -47,7 +47,7 @@ def headline(comparison: Comparison, *, is_here: bool) -> tuple[str, ...]:
     is_worse = any(row.verdict is Verdict.REGRESSION for row in judged)
     answer, rest = answer_of(comparison), list(answer_sentences(comparison))
     rest = rest if is_worse else rest[1:]  # whose first says that nothing got worse
-    more_work = more_work_text(comparison).strip().replace("; see Work.", ".")
+    more_work = more_work_text(comparison)
     return (f"{about}: {answer}", *rest, *([more_work] if more_work else []))
 
 
@@ -66,7 +66,7 @@ def answer_of(comparison: Comparison) -> str:
         f"got slower by more than {percent(comparison.margin)}, or larger",
     )
     if not judged:
-        return "nothing could be compared."
+        return "only work was compared, no times or sizes." if comparison.work else "nothing could be compared."
     if verdicts[Verdict.REGRESSION]:
         told = [f"{verdicts[verdict]} {words}" for verdict, words in _CHANGES if verdicts[verdict]]
         same = verdicts[Verdict.SAME]
