@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.pop("COLUMNS", None)  # which pytest-xdist sets in its processes: what is printed to no terminal is not folded
+# pytest-xdist sets it in its processes; what is printed to no terminal is not folded.
+os.environ.pop("COLUMNS", None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
