@@ -235,18 +235,29 @@ def _by_row(side: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_
 
 
 def _pairs_by_row(pairs: pd.DataFrame, blocks: Mapping[tuple[str, int], int]) -> dict[_Key, dict[str, Any]]:
-    """Return the fields `pairs` and `pairs_dropped` of a row's input, by row key."""
+    """Return the fields `pairs`, `pairs_dropped` and `process_pairs` of a row's input, by row key."""
     whole, dropped = dict[_Key, list[tuple[int, float, float]]](), Counter[_Key]()
-    columns = [*_KEY, *_BLOCK, "old", "new", "whole"]
-    for *names, run, block, old, new, is_whole in pairs[columns].itertuples(index=False):
+    in_turn: dict[_Key, set[tuple[int, str]]] = {}
+    columns = [*_KEY, *_BLOCK, "old", "new", "whole", "processes"]
+    for *names, run, block, old, new, is_whole, processes in pairs[columns].itertuples(index=False):
         metric, device, model, variant = (str(part) for part in names)
         key = (metric, device, model, variant)
         found = whole.setdefault(key, [])
         if is_whole:
-            found.append((blocks[str(run), int(block)], float(old), float(new)))
+            number = blocks[str(run), int(block)]
+            found.append((number, float(old), float(new)))
+            if not pd.isna(processes):
+                in_turn.setdefault(key, set()).add((number, str(processes)))
         else:
             dropped[key] += 1
-    return {key: {"pairs": tuple(found), "pairs_dropped": dropped[key]} for key, found in whole.items()}
+    return {
+        key: {
+            "pairs": tuple(found),
+            "pairs_dropped": dropped[key],
+            "process_pairs": len(in_turn[key]) if key in in_turn else None,
+        }
+        for key, found in whole.items()
+    }
 
 
 def _pairs(old: _Samples, new: _Samples) -> tuple[BlockPair, ...]:

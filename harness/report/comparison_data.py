@@ -24,9 +24,10 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
     have each kind of taint; `lower_bounds` names the sides of a row ("old", "new") of which no more is known than that
     they are at least so large; `estimator` says how a block's difference is made of its pairs, of which there were
     `pairs`, and `pairs_dropped` rounds that a taint, failure or retry kept from being one (null where a row is not
-    judged by pairs), `borrowed_freedom` the degrees of freedom that like rows add to a row's own; `work` holds the
-    row's Python calls, counted apart, by the modules that changed most, and says which of clock and counter settled the
-    row; `shortfall` says why too little was measured for an answer.
+    judged by pairs), `process_pairs` how many pairs of processes took turns in slices (null where none did),
+    `borrowed_freedom` the degrees of freedom that like rows add to a row's own; `work` holds the row's Python calls,
+    counted apart, by the modules that changed most, and says which of clock and counter settled the row; `shortfall`
+    says why too little was measured for an answer.
     """
     bounds = lower_bounds(*comparison.measured)
     return {
@@ -98,8 +99,7 @@ def _row(row: Row, bounds: list[str], work: Work | None) -> dict[str, Any]:
         "pairs": row.pairs,
         "pairs_dropped": row.pairs_dropped,
         "borrowed_freedom": row.borrowed_freedom,
-        # Calls that alternate between two living processes: not measured yet.
-        "process_pairs": None,
+        "process_pairs": row.process_pairs,
         "work": work_data(work),
     }
 

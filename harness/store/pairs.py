@@ -8,10 +8,11 @@ from harness.store.frame import ROW_KEY, SLICES
 
 PAIRS_DTYPES = {
     "run": "string", "block": "int64", "metric": "string", "device": "string", "model": "string", "variant": "string",
-    "old": "float64", "new": "float64", "whole": "bool",
+    "old": "float64", "new": "float64", "whole": "bool", "processes": "string",
 }  # fmt: skip
 """Columns of `pairs_frame`. `whole`: both sides have a value in this round and no taint concerns either; of a round
-that is not whole, `old` or `new` is NaN where that side has no value."""
+that is not whole, `old` or `new` is NaN where that side has no value. `processes`: of a slice, which two processes
+of the block took turns; else missing."""
 
 _ROUND = ["run", "block", *ROW_KEY, "cell", "operation", "page_cache", "repeat", "turn"]
 
@@ -33,7 +34,12 @@ def pairs_frame(repeats: pd.DataFrame, old: str, new: str) -> pd.DataFrame:
     rounds = sides[0].merge(sides[1], on=_ROUND, how="outer", suffixes=("_old", "_new"))
     rounds = rounds[_is_judged(rounds)].reset_index(drop=True)
     calm = [rounds[f"tainted_{side}"].eq(False) & rounds[f"value_{side}"].notna() for side in ("old", "new")]
-    found = rounds.rename(columns={"value_old": "old", "value_new": "new"}).assign(whole=calm[0] & calm[1])
+    found = rounds.rename(columns={"value_old": "old", "value_new": "new"}).assign(
+        whole=calm[0] & calm[1],
+        processes=(rounds["cell"].astype("string") + " " + rounds["repeat"].astype("string")).where(
+            rounds["operation"] == SLICES
+        ),
+    )
     return found[list(PAIRS_DTYPES)].astype(dict(PAIRS_DTYPES)).reset_index(drop=True)
 
 

@@ -174,6 +174,7 @@ def _by_statistics(
         estimator=ESTIMATOR if by_pairs else None,
         pairs=len(row.pairs or ()) if by_pairs else None,
         pairs_dropped=row.pairs_dropped if by_pairs else None,
+        process_pairs=row.process_pairs if by_pairs else None,
         borrowed_freedom=estimate.borrowed or None,
     )
     if estimate.blocks < min_blocks:

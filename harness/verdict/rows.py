@@ -69,7 +69,8 @@ class RowInput:
     that each tells of the others' (`moderation`); None: of no other. `pairs` holds (block, old, new) of each whole
     round behind the samples, `pairs_dropped` counts the rounds that a taint, failure or retry on either side left
     without their pair; None where the samples are not made of rounds that pair: then a block's two samples are its only
-    pair. `least_change` is what a change must reach to be of interest, in the row's unit (`margins.least_change`).
+    pair; of them `process_pairs` pairs of processes took turns in slices, None where none did. `least_change` is what a
+    change must reach to be of interest, in the row's unit (`margins.least_change`).
     `is_failure`: the samples say whether an attempt failed (1) or not (0), so no sample is a measurement.
     """
 
@@ -90,6 +91,7 @@ class RowInput:
     is_failure: bool = False
     pairs: tuple[tuple[int, float, float], ...] | None = None
     pairs_dropped: int = 0
+    process_pairs: int | None = None
     like: str | None = None
 
 
@@ -134,6 +136,8 @@ class Row:
     """How a block's difference was made of its pairs (`differences.ESTIMATOR`); None where pairs were not judged."""
     pairs: int | None = None
     pairs_dropped: int | None = None
+    process_pairs: int | None = None
+    """Pairs of processes that took turns in slices, over all blocks; None where the row was not measured so."""
     borrowed_freedom: float | None = None
     """Degrees of freedom that like rows added to those of the row's own blocks; None where they said nothing."""
 
