@@ -171,9 +171,9 @@ def test_the_answer_is_a_sentence(comparison: Comparison, answer: str) -> None:
 def test_a_disturbed_or_noisy_machine_is_named_first_with_what_to_do() -> None:
     text = one_line(screen(noisy(59, ["save_later_s"] * 20 + ["load_warm_s"] * 11)))
     assert text.startswith(
-        "This machine is too noisy for a margin of 10 % with 10 blocks: 31 of 31 comparisons of times"
+        "The machine is too noisy for a margin of 10 % with 10 blocks: 31 of 31 comparisons of times"
     )
-    assert "Half of them could only show a change of 38 % or more. Measure more blocks (the command is below)" in text
+    assert "Half of them could only show a change of 38 % or more. Measure more blocks, or stop other programs." in text
     hopeless = compared(row("load_warm_s", reason=Reason.TOO_NOISY, blocks_needed=None))
     assert "More blocks would not help: stop other programs" in one_line(screen(hopeless))
     lost = compared(row("load_warm_s", reason=Reason.ALL_TAINTED), tainted=4, taint_kinds={"steal": 4})
@@ -184,6 +184,10 @@ def test_a_disturbed_or_noisy_machine_is_named_first_with_what_to_do() -> None:
     dropped = row("load_warm_s", pairs=10, pairs_dropped=2)
     assert screen(compared(dropped, taint_kinds={"steal": 2})).startswith("The machine was disturbed.")
     assert not screen(compared(dropped, taint_kinds={"cold-import": 2})).startswith("The machine was disturbed.")
+    told = "In 1 block some rows have no usable measurement, because the hypervisor took the CPU away"
+    for more, is_first in (("", True), (". 1 replacement block was measured", False)):
+        text = one_line(screen(compared(row("load_warm_s"), notes=(Said(f"{told}{more}."),))))
+        assert text.startswith("The machine was disturbed. In 1 block some rows") == is_first
     short = compared(row("load_warm_s", reason=Reason.ALL_TAINTED), shortfall="Every measurement was disturbed.")
     assert screen(short).startswith("Every measurement was disturbed.\n2.21.0 against 2.20.0")
 
