@@ -87,7 +87,7 @@ def _open_text(rows: Sequence[Row]) -> str:
     most = _most_of_them(rows) if words == _NOISY else ""
     if number == len(rows) or words == _OTHERS:
         return f"{len(rows)} {words[len(rows) > 1]}{most}"
-    return f"{len(rows)} {_OTHERS[len(rows) > 1]} ({number} of them {words[number > 1]})"
+    return f"{len(rows)} {_OTHERS[len(rows) > 1]} ({number} of them {words[number > 1]}{most})"
 
 
 def _most_of_them(rows: Sequence[Row]) -> str:

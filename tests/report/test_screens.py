@@ -338,4 +338,4 @@ def test_a_check_of_many_models_shows_those_that_fail_first() -> None:
     assert lines(text) <= 38
     assert text.index("broken2 ") < text.index("fine0 ")
     assert "more models" in text
-    assert "What works: install tf_keras." in text
+    assert "What works: install tf_keras\n    pip install tf_keras\n" in text
