@@ -145,14 +145,14 @@ def test_screens_are_the_approved_ones_and_fit_80_columns_and_40_lines(name: str
     [
         (
             noisy(59, ["save_later_s"] * 20 + ["load_warm_s"] * 11),
-            "nothing got slower by more than 10 %, or larger, in 59 of 90 comparisons; 31 are too noisy to tell here, "
+            "nothing got slower by more than 10 %, or grew, in 59 of 90 comparisons; 31 are too noisy to tell here, "
             "most of them save times.",
         ),
-        (noisy(2, []), "nothing got slower by more than 10 %, or larger, in 2 of 2 comparisons."),
+        (noisy(2, []), "nothing got slower by more than 10 %, or grew, in 2 of 2 comparisons."),
         (
             noisy(1, ["save_later_s", "save_later_s", "load_warm_s"]),
             "mostly not known. Of 4 comparisons 3 are too noisy to tell here, most of them save times; in the other 1 "
-            "nothing got slower by more than 10 %, or larger.",
+            "nothing got slower by more than 10 %, or grew.",
         ),
         (compared(row("load_warm_s", reason=Reason.TOO_FEW_BLOCKS)),
          "no verdict yet. Of 1 comparison 1 has too few blocks to tell."),
