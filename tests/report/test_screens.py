@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from harness.answers.comparison import Comparison, SubjectFacts
 from harness.answers.measured import Failure, Measured
 from harness.answers.notes import BlocksAdded, Said, SidesDiffer, Unpaired
 from harness.answers.run_facts import RunFacts
+from harness.cli import main
 from harness.commands.shared.output import Output
 from harness.measure.own_models import SAVED_MODEL, OwnModel
 from harness.metrics import METRICS, Kind
@@ -34,6 +37,7 @@ from harness.report.screens.run import with_run_screen
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
+PROJECT = Path(__file__).parents[2]
 OLD, NEW = "v2.20.0", "v2.21.0"
 SETTLE = ("savedmodel-bench", "compare", OLD, NEW, "--preset", "quick")
 GPU = "GPU tests are skipped: no NVIDIA GPU was found on this machine."
@@ -339,3 +343,18 @@ def test_a_check_of_many_models_shows_those_that_fail_first() -> None:
     assert text.index("broken2 ") < text.index("fine0 ")
     assert "more models" in text
     assert "What works: install tf_keras\n    pip install tf_keras\n" in text
+
+
+@pytest.mark.slow
+def test_the_screen_in_readme_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "argv", [".venv/bin/savedmodel-bench"])
+    run = "results/reference/amd-epyc-2cpu-24gib/20261126T020132-9382"
+    assert main(["compare", "2.15", "2.21", "--run", run]) == 1
+    printed = capsys.readouterr().out
+    assert lines(printed) <= 38
+    assert textwrap.indent(printed, "    ") in (PROJECT / "README.md").read_text(encoding="utf-8")
