@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,9 @@ import pandas as pd
 
 from harness.answers.measured import Failure, Measured, failures_of
 from harness.answers.memory_timeline import MemoryTimeline
-from harness.answers.notes import Note, OwnInterpreters, SidesDiffer, Unpaired
+from harness.answers.notes import Note, Unpaired
 from harness.answers.shortfall import EXIT_CODE, shortfall_of_rows
+from harness.answers.sides import SubjectFacts, differences
 from harness.answers.work import Key as WorkKey
 from harness.answers.work import Work, works_of
 from harness.metrics import CELL_FAILED, FAILURES, METRICS, Kind, Metric, variant_order
@@ -29,32 +29,6 @@ _KEY = ["metric", "device", "model", "variant"]
 _BLOCK = ["run", "block"]
 _KNOWN = {**METRICS, CELL_FAILED.name: CELL_FAILED}
 _ORDER = {name: place for place, name in enumerate(_KNOWN)}
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectFacts:
-    """What identifies one side. Fields are None where the run did not record them."""
-
-    name: str
-    release: str | None = None
-    tensorflow: str | None = None
-    keras: str | None = None
-    policy: str | None = None
-    wheel: str | None = None
-    python: str | None = None
-    lock_digest: str | None = None
-    profile: str | None = None
-    is_bound: bool = False  # to an interpreter of its own, which has neither lock nor kind of wheel
-
-    @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> SubjectFacts:
-        """Return the facts of one entry of run.json's `subjects`; `python` becomes the minor version ("3.11")."""
-        minor = re.match(r"\d+\.\d+", str(facts.get("python_minor") or facts.get("python") or ""))
-        names = ("release", "tensorflow", "keras", "policy", "wheel", "lock_digest", "profile")
-        text = {name: facts.get(name) for name in names}
-        known = {name: str(value) for name, value in text.items() if value is not None}
-        bound = facts.get("installation") is not None
-        return cls(name=str(facts["name"]), python=minor.group() if minor else None, is_bound=bound, **known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +179,7 @@ def compare_subjects(
         further=sum(block in further for _, block in both),
         paired=is_paired,
         rows=rows,
-        notes=(*_differences(old, new), *(() if is_paired else (Unpaired(),)), *notes),
+        notes=(*differences(old, new), *(() if is_paired else (Unpaired(),)), *notes),
         failures=told,
         run_path=run_path,
         floors=tuple(floors),
@@ -346,16 +320,3 @@ def _sort_key(key: _Key) -> tuple[int, str, str, int, str, tuple[str, int]]:
     metric, device, model, variant = key
     family, rung = order(model)
     return _ORDER.get(metric, len(_ORDER)), metric, f"{device}/{family}", rung, model, variant_order(variant)
-
-
-def _differences(old: SubjectFacts, new: SubjectFacts) -> tuple[Note, ...]:
-    """Return in what else than TensorFlow the sides differ; an interpreter of its own has neither lock nor wheel."""
-    bound = tuple(side.name for side in (old, new) if side.is_bound)
-    compared = (
-        ("Keras", old.keras, new.keras),
-        *(() if bound else (("lock policy", old.policy, new.policy), ("wheel", old.wheel, new.wheel))),
-        ("Python", old.python, new.python),
-        ("profile", old.profile or "none", new.profile or "none"),
-    )
-    differ = (SidesDiffer(what, before, after) for what, before, after in compared if before != after)
-    return (*((OwnInterpreters(bound),) if bound else ()), *differ)

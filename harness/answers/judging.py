@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from harness.answers.call_notes import call_notes
-from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
+from harness.answers.comparison import Comparison, compare_subjects, exact_only_cells
 from harness.answers.installation_notes import installation_notes
 from harness.answers.memory_timeline import memory_timelines
 from harness.answers.notes import Looked
 from harness.answers.run_facts import floors_of, run_notes
 from harness.answers.shortfall import Places, places_of, shortfall_of_places
+from harness.answers.sides import SubjectFacts
 from harness.errors import UsageError
 from harness.measure.presets import matches
 from harness.measure.retries import stands_for

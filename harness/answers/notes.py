@@ -26,11 +26,32 @@ class OwnInterpreters:
 
 @dataclass(frozen=True, slots=True)
 class SidesDiffer:
-    """The sides differ in more than TensorFlow: `what` is Keras, lock policy, wheel, Python or profile."""
+    """The sides differ in more than TensorFlow: `what` is Keras, lock policy, wheel, Python, compiler, … or profile."""
 
     what: str
     old: str | None
     new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LocksDiffer:
+    """The dependencies of the sides differ: names and versions that only one has, and names with both versions."""
+
+    old: str
+    new: str
+    added: tuple[tuple[str, str], ...]
+    removed: tuple[tuple[str, str], ...]
+    changed: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnWheel:
+    """A side is a wheel of somebody's own: the file's name, the package and the SHA-256."""
+
+    name: str
+    label: str
+    package: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +98,8 @@ Note = (
     | Unpaired
     | OwnInterpreters
     | SidesDiffer
+    | LocksDiffer
+    | OwnWheel
     | Looked
     | BlocksAdded
     | UnsettledCalls

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from harness.answers.sources import Reading, Runs, Source, Telling, first_telling
-from harness.releases.manifest import read_manifest
+from harness.store.known_releases import known_releases
 from harness.store.python_changes import subject_labels
 from harness.store.records import Problem, Record, records_of_complete_blocks
 
@@ -74,7 +74,7 @@ def ask_promises(source: Source) -> Promises:
         UsageError: there is no such run.
     """
     telling = first_telling(source, _read)
-    dates = {release.name: str(release.date) for release in read_manifest(source.root / "releases.toml").releases}
+    dates = {release.name: str(release.date) for release in known_releases(source.root).releases}
     names = {one.subject for one in telling.told}
     return Promises(telling, tuple(sorted(names, key=lambda name: (dates.get(re.split("[@ ]", name)[0], ""), name))))
 

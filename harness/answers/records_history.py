@@ -12,8 +12,8 @@ from harness.answers.confirmation import KIND
 from harness.answers.history import History, find_history, machine_names, points_of_nights, points_of_releases
 from harness.errors import UsageError
 from harness.metrics import CELL_FAILED, METRICS, Kind
-from harness.releases.manifest import read_manifest
 from harness.store.export import record_samples
+from harness.store.known_releases import known_releases
 from harness.store.model_changes import ModelChange, model_changes
 from harness.store.python_changes import PythonChange, ReleasesOfPython, python_changes, releases_by_python
 from harness.store.records import Problem
@@ -28,8 +28,10 @@ class Judged:
 
     `points` is their course over releases, whose `order` is by date; `older` are the runs of older worker versions,
     which are not among them: a number that means something else since is no change. `problems` could not be read.
+    `measured` are the same samples with those of all other metrics, which are not tested for change.
     """
 
+    measured: pd.DataFrame
     samples: pd.DataFrame
     points: pd.DataFrame
     order: tuple[str, ...]
@@ -63,19 +65,24 @@ def judged_samples(root: Path, machine: str | None = None) -> Judged:
     samples, older = of_newest_worker(samples, machine_names(samples))
     if samples.empty:
         raise UsageError("There are no results to look at: measure with savedmodel-bench run or compare first.")
-    order = tuple(release.name for release in read_manifest(root / "releases.toml").releases)
+    order = tuple(release.name for release in known_releases(root).releases)
     names = [*(name for name, metric in METRICS.items() if metric.judged), CELL_FAILED.name]
     judged = samples[samples["metric"].isin(names)]
     judged = judged[~_only_exact(root, judged)]
-    return Judged(judged, points_of_releases(judged, order), order, tuple(older), tuple(problems))
+    return Judged(samples, judged, points_of_releases(judged, order), order, tuple(older), tuple(problems))
+
+
+def ask_releases(judged: Judged, margin: float = MARGIN) -> History:
+    """Look for changes of at least the margin over releases."""
+    return find_history(judged.points, axis=("machine", "environment"), measured="metric", margin=margin)
 
 
 def ask_history(judged: Judged, margin: float = MARGIN) -> RecordsHistory:
-    """Look for changes of at least the margin."""
+    """Look for changes of at least the margin over releases and nights."""
     samples, machines = judged.samples, machine_names(judged.samples)
     nights = points_of_nights(samples)
     return RecordsHistory(
-        find_history(judged.points, axis=("machine", "environment"), measured="metric", margin=margin),
+        ask_releases(judged, margin),
         find_history(nights, axis=("machine", "environment", "subject"), measured="metric", margin=margin),
         tuple(releases_by_python(samples, machines, judged.order)),
         tuple(python_changes(samples, machines)),

@@ -173,7 +173,8 @@ def samples_of(source: Source, runs: Runs, subjects: Sequence[str], problems: li
     """
     samples = samples_frame(repeats_frame([run.path for run in runs], problems))
     if subjects:
-        samples = samples[samples["subject"].isin({subject_name(source.root, name) for name in subjects})]
+        measured = [subject for run in runs for subject in run.facts["subjects"]]
+        samples = samples[samples["subject"].isin({subject_name(source.root, name, measured) for name in subjects})]
     labels = subject_labels(runs)
     named = [labels[str(run), str(name)] for run, name in zip(samples["run"], samples["subject"], strict=True)]
     return samples.assign(subject=pd.Series(named, index=samples.index, dtype="string"))

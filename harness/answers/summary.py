@@ -13,9 +13,9 @@ from packaging.version import Version
 from harness.errors import UsageError
 from harness.metrics import METRICS, variant_order
 from harness.models.families import order
-from harness.releases.manifest import read_manifest
 from harness.releases.versions import version_key
 from harness.store.frame import repeats_frame, samples_frame
+from harness.store.known_releases import known_releases
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, runs_of
 from harness.store.worker_versions import OlderRuns, of_newest_worker
@@ -140,7 +140,7 @@ def _dates(root: Path, problems: list[Problem]) -> dict[str, datetime.date]:
     if not path.exists():
         return {}
     try:
-        return {release.ident: release.date for release in read_manifest(path).releases}
+        return {release.ident: release.date for release in known_releases(root).releases}
     except UsageError as error:
         problems.append(Problem(path, None, str(error)))
         return {}

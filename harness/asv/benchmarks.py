@@ -23,6 +23,8 @@ from harness.metrics import METRICS, Metric
 from harness.store.records import Problem
 from harness.store.runs import write_json_atomically
 
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+
 RowKey = tuple[str, str, str, str]
 """Metric, device, model, variant."""
 
@@ -85,7 +87,7 @@ def _discovered(folder: Path, problems: list[Problem]) -> dict[str, Any] | None:
         answer = Path(temporary) / "benchmarks.json"
         try:
             subprocess.run(
-                [sys.executable, BENCHMARK_RUN_SCRIPT, "discover", str(folder.resolve()), str(answer)],
+                [sys.executable, str(_LAUNCHER), BENCHMARK_RUN_SCRIPT, "discover", str(folder.resolve()), str(answer)],
                 cwd=temporary,
                 check=True,
                 capture_output=True,

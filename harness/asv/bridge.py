@@ -12,7 +12,7 @@ from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.planning.own_models import read_model, registered
 from harness.releases.environments import describe, identified
-from harness.releases.manifest import read_manifest
+from harness.store.known_releases import known_releases
 from harness.store.machines import this_machine
 from harness.store.records import Record, records_of_complete_blocks
 
@@ -36,7 +36,7 @@ def measure_cell(
     Raises:
         UsageError: the release or model is unknown, or another run holds the results.
     """
-    release = read_manifest(root / "releases.toml").find(release_name)
+    release = known_releases(root).find(release_name)
     environment = dataclasses.replace(identified(describe(release, root, python=python_minor)), python=python)
     whole = read_preset("asv")
     preset = _narrowed(root, whole, device, model) if model else dataclasses.replace(whole, groups=())

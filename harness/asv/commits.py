@@ -8,7 +8,7 @@ from pathlib import Path
 from asv.util import UserError, load_json
 
 from harness.errors import UsageError
-from harness.releases.manifest import read_manifest
+from harness.store.known_releases import known_releases
 
 _LIMIT_S = 10
 _LOG_LIMIT_S = 60
@@ -74,7 +74,7 @@ def _configured(base: Path) -> Path | None:
 def _ask(repository: Path, name: str) -> str | None:
     if repository.name == "releases.toml":  # the repository of this project's own asv plugin
         try:
-            return read_manifest(repository).find(name).ident
+            return known_releases(repository.parent).find(name).ident
         except UsageError:
             return None
     try:

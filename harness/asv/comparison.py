@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from harness.answers.comparison import Comparison, SubjectFacts
+from harness.answers.comparison import Comparison
 from harness.answers.notes import Said
 from harness.answers.shortfall import tells_of_both
+from harness.answers.sides import SubjectFacts
 from harness.asv.directory import AsvHistory, unit_of
 from harness.errors import UsageError
 from harness.metrics import Kind

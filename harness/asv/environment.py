@@ -24,9 +24,10 @@ from harness.errors import ReleaseError, UsageError
 from harness.machine.gpu.presence import gpu_presence
 from harness.releases.environments import choose_policy, choose_wheel, obstacle, prepare
 from harness.releases.installation import find_python_minor
-from harness.releases.manifest import Release, read_manifest
-from harness.releases.python_choice import group_by_python
+from harness.releases.manifest import read_manifest
+from harness.releases.python_choice import common_python, group_by_python
 from harness.releases.pythons import checked_minor, running_python_minor
+from harness.releases.release import Release
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
@@ -66,6 +67,8 @@ def _python_of(release: Release) -> str:
     """Return the Python of a release where asv is not told one: that of its group among all releases."""
     if release.python is not None:
         return find_python_minor(release.python) or running_python_minor()
+    if release.build is not None:
+        return common_python([release])
     return _groups(Path.cwd()).get(release.ident) or running_python_minor()
 
 

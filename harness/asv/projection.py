@@ -28,9 +28,9 @@ from harness.asv.machine_file import machine_parameters
 from harness.errors import UsageError
 from harness.metrics import METRICS, split_batch
 from harness.releases.environments import choose_policy, choose_wheel
-from harness.releases.manifest import read_manifest
 from harness.releases.pythons import running_python_minor
 from harness.store.frame import ROW_KEY, failures_frame, repeats_frame, samples_frame
+from harness.store.known_releases import known_releases
 from harness.store.records import Problem
 from harness.store.runs import RunDirectory, results_path, runs_of
 from harness.worker import WORKER_VERSION
@@ -299,7 +299,7 @@ def _existing(path: Path, machine: str, commit: str, problems: list[Problem]) ->
 def _release_dates(root: Path, problems: list[Problem]) -> dict[str, datetime.date]:
     path = root / "releases.toml"
     try:
-        return {release.ident: release.date for release in read_manifest(path).releases}
+        return {release.ident: release.date for release in known_releases(root).releases}
     except UsageError as error:
         problems.append(Problem(path, None, str(error)))
         return {}

@@ -23,7 +23,9 @@ from harness.asv import environment
 from harness.asv.environment import ReleaseEnvironment
 from harness.asv.machine_file import settle_machine_name
 from harness.errors import UsageError
-from harness.releases.manifest import Manifest, Release, read_manifest
+from harness.releases.manifest import Manifest, read_manifest
+from harness.releases.release import Release
+from harness.store.known_releases import known_releases
 
 __all__ = ["ReleaseEnvironment", "ReleaseRepo", "setup"]
 
@@ -64,7 +66,8 @@ class ReleaseRepo(Repo):  # type: ignore[misc]
     def __init__(self, url: str, mirror_path: str | None = None) -> None:
         self._path = Path(url)
         try:
-            self._manifest: Manifest = read_manifest(self._path)
+            self._registered = {release.ident for release in read_manifest(self._path).releases}
+            self._manifest: Manifest = known_releases(self._path.parent)
         except UsageError as error:
             raise util.UserError(str(error)) from None
         self._by_ident = {release.ident: release for release in self._manifest.releases}
@@ -214,13 +217,16 @@ class ReleaseRepo(Repo):  # type: ignore[misc]
         return ident
 
     def _newest(self) -> Release:
-        """Return the newest release that can be installed here, or the newest at all where none can."""
-        possible = [one for one in self._manifest.releases if environment.complaint(one) is None]
-        return (possible or self._manifest.releases)[-1]
+        """Return the newest release of `releases.toml` that can be installed here, or its newest where none can."""
+        registered = [one for one in self._manifest.releases if one.ident in self._registered]
+        possible = [one for one in registered if environment.complaint(one) is None]
+        return (possible or registered)[-1]
 
     def _possible(self, idents: list[str]) -> list[str]:
         possible = []
         for ident in idents:
+            if ident not in self._registered and len(idents) > 1:
+                continue  # what has no entry is measured where it is named, and shown everywhere
             complaint = environment.complaint(self._by_ident[ident])
             if complaint is None:
                 possible.append(ident)

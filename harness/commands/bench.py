@@ -18,7 +18,8 @@ from harness.measure.sitting import Outcome
 from harness.planning.forecast import forecast
 from harness.planning.plans import gpu_of_workers
 from harness.releases.environments import installable, obstacle
-from harness.releases.manifest import find_root, read_manifest
+from harness.releases.manifest import read_manifest
+from harness.releases.project import find_root
 from harness.report.comparison import report_bench
 from harness.report.document import Command
 from harness.report.forecast import report_forecast

@@ -15,7 +15,8 @@ from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.planning.forecast import forecast
 from harness.releases.environments import installable, obstacle
-from harness.releases.manifest import find_root, read_manifest
+from harness.releases.manifest import read_manifest
+from harness.releases.project import find_root
 from harness.report.calibration import advise, report_calibration
 from harness.report.forecast import report_forecast
 from harness.store.calibrations import write_calibration

@@ -24,8 +24,9 @@ from harness.planning.pythons import ALL, groups_of_subjects
 from harness.releases.beside import with_packages
 from harness.releases.environments import Environment, prepare
 from harness.releases.locks import WHEELS
-from harness.releases.manifest import find_root, read_manifest
+from harness.releases.manifest import read_manifest
 from harness.releases.profiles import with_profile
+from harness.releases.project import find_root
 from harness.releases.subjects import chosen_subjects
 from harness.releases.versions import version_key
 from harness.report.check import report_check

@@ -108,8 +108,7 @@ def run(options: argparse.Namespace) -> int:
 def _of_run(path: Path, request: Request) -> Comparison:
     """Judge two subjects of a run that exists."""
     stored = open_run(path)
-    known = {subject["name"] for subject in stored.facts["subjects"]}
-    old, new = (name if name in known else subject_name(request.root, name) for name in request.subjects)
+    old, new = (subject_name(request.root, name, stored.facts["subjects"]) for name in request.subjects)
     wanted = Selection(request.operations, request.devices, request.chosen_models)
     return compare_in_run(stored, old, new, wanted, margins=request.margins)
 

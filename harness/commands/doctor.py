@@ -17,7 +17,7 @@ from harness.measure.guard import what_guards
 from harness.measure.pinning import worker_environment
 from harness.releases.environments import BYTES_NEEDED, FOLDER, choose_wheel
 from harness.releases.fitness import release_findings
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.cases import doctor_cases
 from harness.report.doctor import report_doctor
 from harness.report.pages.doctor import with_doctor_page

@@ -17,7 +17,7 @@ from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.source import add_machine, add_results
 from harness.errors import UsageError
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.history import MOST_FINDINGS, report_history
 from harness.report.numbers import count
 from harness.report.pages.history import with_history_page

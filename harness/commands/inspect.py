@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.answers.inspection import difference, inspect
 from harness.commands.shared.output import add_output, output_of
 from harness.releases.environments import prepare
-from harness.releases.manifest import find_root, read_manifest
+from harness.releases.manifest import read_manifest
+from harness.releases.project import find_root
 from harness.releases.registered_ops import registered_ops
 from harness.report.inspection import report_inspection
 

@@ -6,7 +6,7 @@ import argparse
 
 from harness.commands.shared.arguments import positive
 from harness.errors import UsageError
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.numbers import count
 from harness.store.pruning import pack, prunable
 from harness.store.runs import ResultsLock

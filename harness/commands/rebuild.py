@@ -7,7 +7,7 @@ import sys
 
 from harness.asv.projection import project
 from harness.commands.shared.output import say_all
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.store.records import Problem
 from harness.store.runs import ResultsLock
 

@@ -1,4 +1,4 @@
-"""`savedmodel-bench releases list | add | lock | check`."""
+"""`savedmodel-bench releases list | add | sync | install | lock | check`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ import argparse
 import datetime
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from harness.commands.shared.arguments import python_minor
+from harness.commands.shared.plan import SUBJECT
 from harness.errors import UsageError
+from harness.planning.installing import installed
 from harness.releases.beside import LOCKS as BESIDE
-from harness.releases.environments import describe, obstacle
+from harness.releases.entries import add_releases, date_of, new_releases
+from harness.releases.environments import choose_wheel, describe, obstacle
 from harness.releases.interpreters import add_interpreter
+from harness.releases.kept import kept_releases
 from harness.releases.locks import WHEELS, lock_path, lock_title, locked_pythons, make_lock, read_lock
-from harness.releases.manifest import POLICIES, Manifest, Release, find_root, read_manifest
+from harness.releases.manifest import POLICIES, Manifest, read_manifest
+from harness.releases.project import find_root
 from harness.releases.pythons import running_python_minor
+from harness.releases.release import Release
 
-HELP = "list, add, lock or check TensorFlow releases"
+HELP = "list, add, install, lock or check TensorFlow releases"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +61,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--date", type=_date, help="date by which it is ordered among the releases (default: its version's)"
     )
 
+    syncing = action("sync", "add new stable releases and candidates of the package index")
+    syncing.add_argument("--dry-run", action="store_true", help="only say what would be added")
+
+    installing = action("install", "install releases, and keep the wheels of nightlies, without measuring")
+    installing.add_argument("names", nargs="+", metavar="RELEASE", help=SUBJECT)
+    installing.add_argument(
+        "--wheel",
+        choices=("auto", *WHEELS),
+        default="auto",
+        help="build of TensorFlow to install (default: by what this machine has)",
+    )
+    installing.add_argument(
+        "--policy", choices=POLICIES, help="date of the dependencies (default: what releases.toml says)"
+    )
+    installing.add_argument(
+        "--python",
+        type=python_minor,
+        metavar="3.N",
+        help="Python to install for (default: the newest that has wheels for all)",
+    )
+
     locking = action("lock", "pin the dependencies of releases again")
     locking.add_argument("names", nargs="*", metavar="RELEASE", help="releases to lock (default: all)")
     locking.add_argument("--policy", choices=POLICIES, action="append", help="lock only this policy (default: both)")
@@ -69,6 +98,12 @@ def run(options: argparse.Namespace) -> int:
             return list_releases(root, style=options.format, wheel=options.wheel, policy=options.policy)
         case "add":
             return add_release(root, python=options.python, name=options.name, date=options.date)
+        case "sync":
+            return sync_releases(root, dry_run=options.dry_run)
+        case "install":
+            return install_releases(
+                root, options.names, wheel=options.wheel, policy=options.policy, python=options.python
+            )
         case "lock":
             return lock_releases(root, options.names, policies=options.policy, wheels=options.wheel)
         case _:
@@ -78,7 +113,8 @@ def run(options: argparse.Namespace) -> int:
 def list_releases(root: Path, *, style: str = "table", wheel: str = "auto", policy: str | None = None) -> int:
     """Print all releases with their environments, as a table or as JSON; return the exit code."""
     manifest = read_manifest(root / "releases.toml")
-    rows = [_described(release, root, wheel, policy) for release in manifest.releases]
+    whole = manifest.with_releases(kept_releases(root, choose_wheel(wheel, root)))
+    rows = [_described(release, root, wheel, policy) for release in whole.releases]
     if style == "json":
         document = {
             "schema": 1,
@@ -143,6 +179,37 @@ def add_release(root: Path, *, python: Path, name: str, date: datetime.date | No
     for sentence in found.warnings:
         print(f"Warning: {name}: {sentence}", file=sys.stderr)
     return 0
+
+
+def sync_releases(root: Path, *, dry_run: bool = False) -> int:
+    """Add what the package index has of new stable releases and candidates to releases.toml; return the exit code."""
+    manifest = read_manifest(root / "releases.toml")
+    found = new_releases(manifest)
+    if not found:
+        print("releases.toml has all stable releases and candidates of the package index that are newer than its own.")
+        return 0
+    if not dry_run:
+        add_releases(manifest, found)
+    for one in found:
+        pythons = f", Python {one.tags.oldest} to {one.tags.newest}" if one.tags.newest else ""
+        undated = "" if one.date else "; the index does not say when it appeared, so it is dated today"
+        print(f"{'Would add' if dry_run else 'Added'} v{one.version} ({date_of(one)}{pythons}){undated}.")
+    names = " ".join(str(one.version) for one in found)
+    print(f"Pin their dependencies with `savedmodel-bench releases lock {names}`, or have it done when it is needed.")
+    return 0
+
+
+def install_releases(
+    root: Path, names: Sequence[str], *, wheel: str = "auto", policy: str | None = None, python: str | None = None
+) -> int:
+    """Install releases as a run of all of them would, and print where; return the exit code."""
+    for environment in installed(root, names, wheel=wheel, policy=policy, python=python, say=_say):
+        print(f"{environment.subject}: {environment.python}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def lock_releases(

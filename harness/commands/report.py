@@ -14,7 +14,7 @@ from harness.commands.shared.asv_directory import read_results
 from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import Output, command_name, say_all
 from harness.commands.shared.source import add_machine, add_results
-from harness.releases.manifest import find_root
+from harness.releases.project import find_root
 from harness.report.document import Report
 from harness.report.numbers import count
 from harness.report.pages.asv_project import report_asv_project

@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Measure and print the subjects' numbers side by side; one run for each Python where none is here for all."""
     request, output = request_of(options, options.subjects), output_of(options)
-    groups = groups_of_subjects(request.root, request.subjects, request.python)
+    groups = groups_of_subjects(request.root, request.subjects, request.python, request.wheel)
     if len(groups) > 1:
         told = "; ".join(f"Python {python}: {', '.join(names)}" for python, names in groups)
         if output.form == "json" or output.path is not None:

@@ -93,8 +93,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "subjects": [
             {
                 "name": name,
-                "release": environment.release.name,
-                "release_id": environment.release.ident,
+                **environment.release.as_facts(),
                 "environment": environment.name,
                 "python": environment.python_minor,
                 "lock_digest": environment.lock_digest,
@@ -102,6 +101,8 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
                 "wheel": environment.wheel,
                 "keras": environment.keras,
                 "tensorflow": environment.version,
+                "locked": dict(environment.locked),
+                "built": dict(environment.build),
                 "profile": environment.profile,
                 "variables": dict(environment.variables),
                 "packages": dict(environment.packages),

@@ -16,12 +16,11 @@ from harness.measure.plan import Plan, name_subjects
 from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models, without_pass
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
+from harness.planning.installing import installed
 from harness.planning.own_models import read_model, registered
-from harness.planning.pythons import chosen_python, python_sentence
+from harness.planning.pythons import chosen_python
 from harness.planning.request import Request
-from harness.releases.environments import Environment, describe_obtainable, prepare
-from harness.releases.locks import make_usable_lock
-from harness.releases.profiles import with_profile
+from harness.releases.environments import Environment, describe_obtainable
 from harness.releases.python_choice import Choice
 from harness.releases.subjects import chosen_subjects, full_name
 from harness.store.machines import this_machine
@@ -84,23 +83,16 @@ def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, .
     require_room(request, preset)
     if preset.models:
         progress.say(what_guards().sentence)
-    chosen = chosen_subjects(request.root, request.subjects)
-    choice = chosen_python([release for release, _ in chosen], request.python)
-    if choice is not None:
-        progress.say(f"{python_sentence(choice, len(chosen))}.")
     for reason in absent:
         progress.say(f"{reason}.")
-    root, wheel, policy, python = request.root, request.wheel, request.policy, None if choice is None else choice.minor
-    for release, _ in chosen:  # whatever cannot be had of any of them is said before the first is installed
-        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
-        if described.is_unlocked:
-            make_usable_lock(root, release, *described.locked_for, progress.say)
-    environments = []
-    for release, profile in chosen:
-        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=progress.say)
-        if profile is not None:
-            environment = with_profile(environment, profile, request.root, progress.say)
-        environments.append(environment)
+    environments = installed(
+        request.root,
+        request.subjects,
+        wheel=request.wheel,
+        policy=request.policy,
+        python=request.python,
+        say=progress.say,
+    )
     return Plan(
         kind=kind,
         preset=preset,
@@ -133,7 +125,7 @@ def described_subjects(request: Request) -> tuple[Choice | None, list[tuple[str,
         UsageError: an option or a release's name is wrong.
         ReleaseError: a release cannot be had here, as `plan_of` would say.
     """
-    chosen = chosen_subjects(request.root, request.subjects)
+    chosen = chosen_subjects(request.root, request.subjects, request.wheel)
     choice = chosen_python([release for release, _ in chosen], request.python)
     root, wheel, policy, python = request.root, request.wheel, request.policy, None if choice is None else choice.minor
     return choice, [

@@ -8,8 +8,9 @@ from pathlib import Path
 from harness.errors import ReleaseError
 from harness.releases.environments import installable, obstacle
 from harness.releases.installation import find_python_minor
-from harness.releases.manifest import Release, read_manifest
+from harness.releases.manifest import read_manifest
 from harness.releases.python_choice import Choice, choose_python, group_by_python
+from harness.releases.release import Release
 from harness.releases.subjects import chosen_subjects
 
 ALL = "ALL"
@@ -38,7 +39,9 @@ def chosen_python(releases: Sequence[Release], asked: str | None) -> Choice | No
     )
 
 
-def groups_of_subjects(root: Path, names: Sequence[str], asked: str | None) -> list[tuple[str | None, list[str]]]:
+def groups_of_subjects(
+    root: Path, names: Sequence[str], asked: str | None, wheel: str = "auto"
+) -> list[tuple[str | None, list[str]]]:
     """Return the runs that subjects are measured in: the Python of each, None where it is unknown, and their names.
 
     It is one run where a Python can be had for all of them, else one for each of as few Pythons as this machine allows.
@@ -47,6 +50,7 @@ def groups_of_subjects(root: Path, names: Sequence[str], asked: str | None) -> l
         root: the project's root.
         names: of the subjects; "ALL" means every release that can be had here.
         asked: the minor that the user asked for.
+        wheel: the kind that nightlies are looked for in.
 
     Raises:
         UsageError: a subject's name is wrong.
@@ -57,7 +61,7 @@ def groups_of_subjects(root: Path, names: Sequence[str], asked: str | None) -> l
         names = [release.name for release in installable(releases, python=asked)]
         if not names:
             raise ReleaseError(str(obstacle(releases[-1], python=asked)))
-    chosen = chosen_subjects(root, names)
+    chosen = chosen_subjects(root, names, wheel)
     try:
         choice = chosen_python([release for release, _ in chosen], asked)
         return [(None if choice is None else choice.minor, list(names))]

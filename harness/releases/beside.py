@@ -16,7 +16,8 @@ from packaging.utils import canonicalize_name
 
 from harness.errors import ReleaseError, UsageError
 from harness.releases.environments import FOLDER, Environment
-from harness.releases.locks import PLATFORM, lock_path, read_lock
+from harness.releases.locks import lock_path, read_lock
+from harness.releases.resolution import PLATFORM
 from harness.releases.uv_command import UvError, run_uv
 from harness.releases.versions import version_key
 

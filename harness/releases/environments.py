@@ -19,13 +19,17 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import ReleaseError, UsageError
+from harness.releases.build_facts import build_facts
+from harness.releases.build_locks import keep_build, kept_requirements, lock_builds
 from harness.releases.installation import Installation, find_installation, why_not_startable
 from harness.releases.locks import Lock, lock_path, make_usable_lock, read_lock, usable_lock
-from harness.releases.manifest import POLICIES, Release, read_manifest
+from harness.releases.manifest import POLICIES, read_manifest
 from harness.releases.python_choice import choose_python, common_python
 from harness.releases.pythons import Python, fetch_python, found_pythons
+from harness.releases.release import Release
 from harness.releases.uv_command import UvError, run_uv
 
 FOLDER = ".environments"
@@ -55,6 +59,8 @@ class Environment:
     variables: Mapping[str, str] = field(default_factory=dict)  # for the worker, on top of what is pinned
     packages: Mapping[str, str] = field(default_factory=dict)  # versions of what the profile needs beside the lock
     installation: Installation | None = None  # set by `prepare` for an interpreter release, which has no lock
+    locked: Mapping[str, str] = field(default_factory=dict)  # versions of all packages, by the lock
+    build: Mapping[str, Any] = field(default_factory=dict)  # how TensorFlow was built, set by `prepare`
 
     @property
     def version(self) -> str | None:
@@ -154,10 +160,12 @@ def describe(
     path = lock_path(root, release, wheel, policy, minor)
     lock = read_lock(path) if path.exists() else None
     digest = lock.digest if lock is not None and lock.unresolvable is None else None
-    keras = lock.packages.get("keras", lock.packages.get("keras-nightly")) if lock is not None else None
+    locked = {} if lock is None else lock.packages
+    keras = locked.get("keras", locked.get("keras-nightly"))
     folder = root / FOLDER / name
     there = digest is not None and _is_filled(folder, digest)
-    return Environment(name, release, folder / "bin" / "python", wheel, policy, minor, digest, keras, there)
+    python_path = folder / "bin" / "python"
+    return Environment(name, release, python_path, wheel, policy, minor, digest, keras, there, locked=locked)
 
 
 def describe_obtainable(
@@ -235,11 +243,13 @@ def prepare(
         environment = identified(environment)
         for sentence in environment.installation.warnings() if environment.installation else ():
             say(f"{release.name}: {sentence}")
-        return environment
-    if environment.installed:
-        return environment
+        return _with_build(environment, root)
     minor = str(environment.python_minor)
     what = environment.locked_for
+    if environment.installed:
+        keep_build(root, release, what[0])
+        return _with_build(environment, root)
+    lock_builds(root, [release], *what, say)
     lock = usable_lock(root, release, *what) or make_usable_lock(root, release, *what, say)
     base = found_pythons().get(minor) or _fetched(minor, say)
     folder = root / FOLDER / environment.name
@@ -247,7 +257,14 @@ def prepare(
     with _alone(folder):
         if not _is_filled(folder, lock.digest):
             _fill(folder, lock, environment, base, root, say)
-    return describe(release, root, wheel=wheel, policy=policy, python=minor)
+    return _with_build(describe(release, root, wheel=wheel, policy=policy, python=minor), root)
+
+
+def _with_build(environment: Environment, root: Path) -> Environment:
+    """Return the environment with how its TensorFlow was built; asked of it once, and noted beside it."""
+    identity = environment.lock_digest or str(environment.installation and environment.installation.tensorflow)
+    note = root / FOLDER / f".{environment.name}.build.json"
+    return replace(environment, build=build_facts(environment.python, identity, note))
 
 
 def _fetched(minor: str, say: Callable[[str], None]) -> Python:
@@ -263,7 +280,11 @@ def _fill(
         say(f"removing the environment of {environment.release.name}: it is incomplete or its lock has changed")
         shutil.rmtree(folder)
     _check_space(folder.parent, environment)
-    say(f"installing {environment.release.name} ({environment.name}), about a minute")
+    release, minor = environment.release, str(environment.python_minor)
+    wanted = (
+        None if release.build is None else kept_requirements(root, release, str(environment.wheel), lock, minor, say)
+    )
+    say(f"installing {release.name} ({environment.name}), about a minute")
     try:
         run_uv(["venv", "--python", str(base.path), "--no-project", str(folder)], root=root)
         arguments = [
@@ -274,8 +295,11 @@ def _fill(
             "--require-hashes",
             "--compile-bytecode",
         ]
-        arguments += ["--only-binary", ":all:", "--link-mode", "hardlink", str(lock.path)]
-        run_uv(arguments, root=root)
+        arguments += ["--only-binary", ":all:", "--link-mode", "hardlink"]
+        if wanted is None:
+            run_uv([*arguments, str(lock.path)], root=root)
+        else:
+            run_uv([*arguments, "--offline", "--no-index", "-"], root=root, stdin=wanted)
     except UvError as error:
         shutil.rmtree(folder, ignore_errors=True)
         raise ReleaseError(

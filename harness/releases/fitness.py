@@ -11,9 +11,10 @@ from harness.machine.findings import Finding, advice, ok, problem
 from harness.machine.storage_fitness import existing
 from harness.releases.environments import FOLDER, choose_wheel, obstacle
 from harness.releases.installation import find_installation
-from harness.releases.manifest import Release, read_manifest
+from harness.releases.manifest import read_manifest
 from harness.releases.python_choice import choose_python
 from harness.releases.pythons import found_pythons
+from harness.releases.release import Release
 from harness.releases.uv_command import UvError, run_uv
 
 

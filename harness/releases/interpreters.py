@@ -11,8 +11,9 @@ from pathlib import Path
 from packaging.version import InvalidVersion
 
 from harness.errors import UsageError
+from harness.releases.entries import append_entries
 from harness.releases.installation import answer, ask, find_installation
-from harness.releases.manifest import Manifest, complaint_about_date, complaint_about_name, read_manifest
+from harness.releases.manifest import Manifest, complaint_about_date, complaint_about_name
 from harness.releases.process_end import ending
 from harness.releases.versions import is_same_source, nightly_date, normal_version
 
@@ -103,7 +104,7 @@ def add_interpreter(manifest: Manifest, python: Path, name: str, date: datetime.
         *([] if version is None else [f'version = "{version}"']),
         f"date = {date or _date_of(version, manifest)}",
     ]
-    _append(manifest, lines, f"TensorFlow {found.tensorflow} of {python}")
+    append_entries(manifest, lines, f"TensorFlow {found.tensorflow} of {python}")
     return replace(found, warnings=(*doubt, *warnings))
 
 
@@ -120,22 +121,3 @@ def _date_of(version: str | None, manifest: Manifest) -> datetime.date:
     released = [one for one in manifest.releases if one.python is None]
     known = [one.date for one in released if is_same_source(str(one.version), str(version))]
     return known[0] if known else nightly_date(version) or datetime.datetime.now(datetime.UTC).date()
-
-
-def _append(manifest: Manifest, lines: list[str], what: str) -> None:
-    """Append lines to `releases.toml`, all that is there kept as it is, if it can be read afterwards."""
-    path = manifest.path
-    temporary = path.with_name(path.name + ".partial")
-    try:
-        before = path.read_bytes().rstrip(b"\r\n")
-        end = "\r\n" if b"\r\n" in before else "\n"
-        temporary.write_bytes(before + end.encode() + "".join(line + end for line in lines).encode())
-        read_manifest(temporary)
-        temporary.replace(path)
-    except UsageError as error:
-        told = str(error).replace(temporary.name, path.name)
-        raise UsageError(f"{what} cannot be added: {told}") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written ({error.strerror}): make it writable and repeat.") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,30 +9,26 @@ from __future__ import annotations
 import datetime
 import hashlib
 import re
-import sys
-import tempfile
-import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import ReleaseError, UsageError
-from harness.releases.manifest import Release
+from harness.releases.kept import build_folder
 from harness.releases.pythons import OLDEST
-from harness.releases.uv_command import UvError, run_uv
-from harness.releases.versions import version_key
+from harness.releases.release import Release
+from harness.releases.resolution import AT_RELEASE_DAYS, is_contradiction, requirement, resolve
+from harness.releases.uv_command import UvError
 
 WHEELS = ("cpu", "cuda")
 _OLDEST_LOCKED = 11
 _NEWEST_LOCKED = 13
 """Locks are kept from Python 3.11 on, of releases that do not state their newest Python up to 3.13."""
 
-AT_RELEASE_DAYS = 14
-"""Days after a release in which its users' fresh installs still count as "what users had then"."""
+TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu", "intel-tensorflow")
+"""Names of packages that are TensorFlow."""
 
 _UNRESOLVABLE = "# unresolvable: "
-# The newest TensorFlow's wheels need glibc 2.27; 2.28 is of 2018, and current distributions have 2.31 and more.
-PLATFORM = "x86_64-manylinux_2_28"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +40,18 @@ class Lock:
     digest: str  # 64 hexadecimal digits over the pinned requirements, comments left out
     packages: dict[str, str]  # name: version
     unresolvable: str | None  # why no set of versions fits
+    hashes: Mapping[str, Sequence[str]] = field(default_factory=dict)  # name: SHA-256 of each wheel that will do
 
-
-def requirement(release: Release, wheel: str) -> str:
-    """Return what a lock is resolved from: "tensorflow-cpu==2.21.0" or "tensorflow[and-cuda]==2.21.0".
-
-    Up to 2.13 there is no `and-cuda` extra: the plain wheel uses the CUDA of the machine. Nightly builds are packages
-    of their own, tf-nightly-cpu and tf-nightly.
-    """
-    version = version_key(release.version)
-    package = "tf-nightly" if version.is_devrelease else "tensorflow"
-    if wheel == "cpu":
-        return f"{package}-cpu=={release.version}"
-    extra = "[and-cuda]" if version >= version_key("2.14.0rc0") else ""
-    return f"{package}{extra}=={release.version}"
+    @property
+    def beside_tensorflow(self) -> dict[str, str]:
+        """The versions of everything but TensorFlow itself."""
+        return {name: version for name, version in self.packages.items() if name not in TENSORFLOWS}
 
 
 def lock_path(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> Path:
-    """Return where the lock lies: `locks/today/2.21.0-cpu-py311.txt`."""
+    """Return where the lock lies: `locks/today/2.21.0-cpu-py311.txt`; a build's is among what is kept."""
+    if release.build is not None:
+        return build_folder(root, release) / f"{policy}-{wheel}-py{python_minor.replace('.', '')}.txt"
     return root / "locks" / policy / f"{release.plain_name}-{wheel}-py{python_minor.replace('.', '')}.txt"
 
 
@@ -70,7 +60,8 @@ def lock_title(release: Release, wheel: str, policy: str, python_minor: str) -> 
     until = ""
     if policy == "at-release":
         until = f" (nothing newer than {release.date + datetime.timedelta(days=AT_RELEASE_DAYS)})"
-    return f"{requirement(release, wheel)}, policy {policy}{until}, Python {python_minor}, Linux x86-64"
+    own = f" (the wheel {release.build.sha256})" if release.build is not None and release.build.sha256 else ""
+    return f"{requirement(release, wheel)}{own}, policy {policy}{until}, Python {python_minor}, Linux x86-64"
 
 
 def pythons_of(release: Release) -> tuple[str, ...]:
@@ -105,21 +96,35 @@ def read_lock(path: Path) -> Lock:
     content = "\n".join(line for line in lines if line.strip() and not line.startswith("#"))
     logical = content.replace("\\\n", " ").splitlines()
     packages: dict[str, str] = {}
+    hashes: dict[str, tuple[str, ...]] = {}
     for line in logical:
         pinned = re.match(r"([A-Za-z0-9._-]+)==(\S+)\s+--hash=sha256:", line)
         if pinned is None:
             raise UsageError(f"The lock {path.name} has a line without pin or hash ({line[:60]!r}): make it again.")
         packages[pinned[1].lower()] = pinned[2]
+        hashes[pinned[1].lower()] = tuple(re.findall(r"--hash=sha256:(\S+)", line))
     if not packages and reason is None:
         raise UsageError(f"The lock {path.name} is empty: make it again with `savedmodel-bench releases lock`.")
-    return Lock(path, title, hashlib.sha256(content.encode()).hexdigest(), packages, reason)
+    return Lock(path, title, hashlib.sha256(content.encode()).hexdigest(), packages, reason, hashes)
 
 
-def make_lock(root: Path, release: Release, wheel: str, policy: str, python_minor: str) -> tuple[Lock, bool]:
+def make_lock(
+    root: Path,
+    release: Release,
+    wheel: str,
+    policy: str,
+    python_minor: str,
+    beside: Sequence[Mapping[str, str]] = (),
+) -> tuple[Lock, bool]:
     """Resolve one lock with uv and write it.
 
     A lock whose pins have not changed stays as it is. A resolution that fails writes the reason into the file where
     uv found a contradiction, and raises where the index could not be asked: that says nothing about the release.
+
+    Args:
+        root: the project's root.
+        release, wheel, policy, python_minor: what the lock is for.
+        beside: versions of other packages that are preferred, by name; the first set that fits is taken, else any.
 
     Returns:
         The lock, and whether the file changed.
@@ -127,10 +132,10 @@ def make_lock(root: Path, release: Release, wheel: str, policy: str, python_mino
     path = lock_path(root, release, wheel, policy, python_minor)
     title = lock_title(release, wheel, policy, python_minor)
     try:
-        body = _resolve(root, requirement(release, wheel), release, policy, python_minor)
+        body = resolve(root, release, wheel, policy, python_minor, beside)
     except UvError as error:
         reason = str(error)
-        if "No solution found" not in reason and "no usable wheels" not in reason:
+        if not is_contradiction(error):
             raise UsageError(
                 f"The lock of {release.name} could not be made, since uv could not resolve "
                 f"{requirement(release, wheel)}: {reason} (check the network, or set the mirror or proxy for pip or "
@@ -169,11 +174,18 @@ def usable_lock(root: Path, release: Release, wheel: str, policy: str, python_mi
 
 
 def make_usable_lock(
-    root: Path, release: Release, wheel: str, policy: str, python_minor: str, say: Callable[[str], None]
+    root: Path,
+    release: Release,
+    wheel: str,
+    policy: str,
+    python_minor: str,
+    say: Callable[[str], None],
+    beside: Sequence[Mapping[str, str]] = (),
 ) -> Lock:
     """Make a lock that is missing, keep it and say so.
 
-    One that no set of versions fits is not kept: the package index may have more tomorrow.
+    One that no set of versions fits is not kept: the package index may have more tomorrow. `beside` is that of
+    `make_lock`.
 
     Raises:
         ReleaseError: no set of versions fits.
@@ -184,7 +196,7 @@ def make_usable_lock(
         f"{release.name} has no lock yet for the {wheel} wheel, policy {policy}, Python {python_minor}: making it; it "
         f"is kept in {path.relative_to(root)}"
     )
-    lock, _ = make_lock(root, release, wheel, policy, python_minor)
+    lock, _ = make_lock(root, release, wheel, policy, python_minor, beside)
     if lock.unresolvable is None:
         return lock
     path.unlink()
@@ -192,32 +204,6 @@ def make_usable_lock(
         f"{release.name} cannot be installed as {wheel} wheel under policy {policy} and Python {python_minor}: "
         f"{lock.unresolvable}"
     )
-
-
-def _resolve(root: Path, wanted: str, release: Release, policy: str, python_minor: str) -> str:
-    """Return the pinned requirements with the hashes of the wheels that this platform can use."""
-    with tempfile.TemporaryDirectory() as folder:
-        # The pylock format lists the wheels of the target platform alone; requirements.txt would hash all of them.
-        output = Path(folder) / "pylock.release.toml"
-        arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--output-file", str(output)]
-        # uv wants some interpreter, which need not be of that version: nothing is built.
-        arguments += ["--python", sys.executable, "--python-version", python_minor]
-        arguments += ["--python-platform", PLATFORM, "--only-binary", ":all:"]
-        if policy == "at-release":
-            # The day counts to its end, in UTC.
-            until = release.date + datetime.timedelta(days=AT_RELEASE_DAYS + 1)
-            arguments += ["--exclude-newer", f"{until}T00:00:00Z"]
-        run_uv(arguments, root=root, stdin=wanted + "\n")
-        document = tomllib.loads(output.read_text(encoding="utf-8"))
-    lines: list[str] = []
-    for package in document["packages"]:
-        digests = sorted({wheel["hashes"]["sha256"] for wheel in package.get("wheels", [])})
-        if not digests:
-            raise UvError(f"No solution found: {package['name']} {package['version']} has no wheel with a hash")
-        lines.append(f"{package['name']}=={package['version']} \\")
-        lines += [f"    --hash=sha256:{digest} \\" for digest in digests[:-1]]
-        lines.append(f"    --hash=sha256:{digests[-1]}")
-    return "\n".join(lines) + "\n"
 
 
 def _shortened(reason: str) -> str:

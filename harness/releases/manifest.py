@@ -7,16 +7,17 @@ complaint names the line and the field.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from packaging.version import InvalidVersion, Version
 
 from harness.errors import UsageError
+from harness.releases.release import Release, place, release_ident
 from harness.releases.versions import normal_version, version_key
 
 POLICIES = ("today", "at-release")
@@ -24,7 +25,7 @@ POLICIES = ("today", "at-release")
 
 _RELEASE_FIELDS = ("name", "version", "date", "python", "newest_python", "oldest_python")
 _NOT_FIELDS = {
-    "wheel": "is reserved for local wheels, which are not yet supported: remove it",
+    "wheel": "is not needed: give the wheel itself on the command line, as in compare 2.21 ./tensorflow.whl",
     "nightly": 'is not needed: give a nightly build by its version, as in version = "2.22.0.dev20260905"',
 }
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._+-]*")
@@ -33,33 +34,6 @@ _LIKE_A_VERSION = re.compile(r"v?\d.*", re.IGNORECASE)
 _WORDS_OF_ASV = ("HEAD", "releases", "ALL", "NEW", "EXISTING", "TAGS")
 _DATES = (datetime.date(2015, 11, 9), datetime.date(2099, 12, 31))
 """TensorFlow was published on the first; a year beyond the second is a typing error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """One installable or already installed TensorFlow.
-
-    `ident` is 40 hexadecimal digits made from what identifies the release and from nothing else, so that it never
-    changes when another release is added: asv names its result files after it.
-    """
-
-    name: str  # "v2.21.0", or the name of an interpreter release
-    version: str | None
-    date: datetime.date
-    python: Path | None  # the interpreter that already has it; None: it gets an environment of its own
-    ident: str
-    newest_python: str | None = None  # "3.13"; None: not stated
-    oldest_python: str | None = None  # "3.10"; None: any that workers run under
-
-    @property
-    def plain_name(self) -> str:
-        """The name as files carry it: "2.21.0" for "v2.21.0"."""
-        return self.name if self.python is not None else self.name.removeprefix("v")
-
-    @property
-    def is_stable(self) -> bool:
-        """Whether it is installed by its version, and that is neither a candidate nor a nightly."""
-        return self.python is None and not version_key(self.version).is_prerelease
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +70,15 @@ class Manifest:
             "entry."
         )
 
+    def with_releases(self, more: Iterable[Release]) -> Manifest:
+        """Return this with releases that have no entry, in their places; those that have one stay as they are."""
+        known = {one.ident for one in self.releases} | {one.name.casefold() for one in self.releases}
+        added = {one.ident: one for one in more if one.ident not in known and one.name.casefold() not in known}
+        return replace(self, releases=tuple(sorted((*self.releases, *added.values()), key=place)))
+
     def _of_version(self, version: Version) -> Release | None:
         """Return the release of a version; of two plain numbers, as in 2.21, the newest patch, a stable one if any."""
-        own = [one for one in self.releases if one.python is None]
+        own = [one for one in self.releases if one.python is None and (one.build is None or one.build.sha256 is None)]
         if len(version.release) == 2 and str(version) == version.base_version:
             patches = [one for one in own if version_key(one.version).release[:2] == version.release]
             stable = [one for one in patches if one.is_stable]
@@ -117,12 +97,6 @@ class Manifest:
         return tuple(stable[len(stable) - count :])
 
 
-def release_ident(version: str | None, name: str, python: Path | None) -> str:
-    """Return the 40 hexadecimal digits that identify a release for good."""
-    identity = f"tensorflow=={version}" if python is None else f"python:{name}:{python}"
-    return hashlib.sha1(identity.encode(), usedforsecurity=False).hexdigest()
-
-
 def read_manifest(path: Path) -> Manifest:
     """Read and check `releases.toml`.
 
@@ -132,7 +106,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a byte order mark first
     except FileNotFoundError:
-        raise UsageError(f"There is no {path}: run this in a checkout of savedmodel-bench.") from None
+        raise UsageError(f"There is no {path}: make a project with `savedmodel-bench init`.") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}): make it a file that you may read.") from None
     except UnicodeDecodeError:
@@ -176,8 +150,7 @@ class _Reader:
                     self.fail(index, field, f"repeats the release of line {first}: remove one of them, or rename it")
                 seen[name] = index
             releases.append(release)
-        # Two releases of one day keep the order of their versions.
-        releases.sort(key=lambda one: (one.date, version_key(one.version), one.name))
+        releases.sort(key=place)
         return Manifest(self.path, policy, tuple(releases))
 
     def release(self, index: int, entry: dict[str, Any]) -> Release:
@@ -268,16 +241,3 @@ def complaint_about_name(name: str) -> str | None:
     if ".." in name or name in _WORDS_OF_ASV:
         return f"means something else to asv, as two dots do, {', '.join(_WORDS_OF_ASV)}"
     return None
-
-
-def find_root() -> Path:
-    """Return the project's root: the nearest folder upward that holds `releases.toml`.
-
-    Raises:
-        UsageError: there is none.
-    """
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "releases.toml").is_file():
-            return folder
-    raise UsageError("There is no releases.toml here or above: run this in a checkout of savedmodel-bench.")

@@ -39,6 +39,10 @@ def split_subject(text: str) -> tuple[str, str | None]:
         UsageError: one of the two is empty, or there are several profiles.
     """
     release, at, profile = text.partition("@")
+    if "/" in text or ".whl" in text.lower():
+        release, at, profile = text.rpartition("@")
+        if not at or "/" in profile or profile.lower().endswith(".whl"):
+            return text, None  # paths and URLs may have an @ of their own
     if at and (not release or not profile or "@" in profile):
         raise UsageError(
             f"{text!r} does not name a release: write a version or a name, with one profile at most, as in v2.21.0@xla."

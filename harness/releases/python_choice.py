@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import ReleaseError
-from harness.releases.manifest import Release
 from harness.releases.pythons import OLDEST, fetchable_pythons, found_pythons, number, what_helps
+from harness.releases.release import Release
 
 
 @dataclass(frozen=True, slots=True)

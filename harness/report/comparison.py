@@ -47,6 +47,7 @@ from harness.report.sections import (
     origin,
     sections,
 )
+from harness.report.sides import lock_section
 from harness.report.wording import (
     Places,
     blocks_text,
@@ -187,6 +188,7 @@ def _body(comparison: Comparison) -> Iterator[Part]:
         rows_of_calls = ((places.place(one.place), *profiled_cells(one)) for one in calls)
         yield Section(HEADING, (table(("where",), COLUMNS, rows_of_calls), Paragraph(LEGEND)), True)
     yield from failures(comparison.failures)
+    yield from lock_section(comparison)
 
 
 def _settle(comparison: Comparison, command: Sequence[str]) -> Iterator[Section]:

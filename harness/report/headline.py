@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from harness.answers.comparison import Comparison, SubjectFacts
+from harness.answers.comparison import Comparison
+from harness.answers.sides import SubjectFacts
 from harness.report.names import LONGEST, shortened
 from harness.report.numbers import count, percent
 from harness.report.pages.finding_words import answer_sentences, family

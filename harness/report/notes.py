@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -9,21 +10,26 @@ from harness.answers.notes import (
     BlocksAdded,
     CostlyBarrier,
     DisturbedFloors,
+    LocksDiffer,
     Looked,
     Note,
     OwnInterpreters,
+    OwnWheel,
     Said,
     SidesDiffer,
     Unpaired,
     UnsettledCalls,
 )
 from harness.report.numbers import count, percent
+from harness.report.sides import lock_lines, own_wheel
 from harness.report.stored_sentences import retold
 from harness.store.taints import described
 
 _CAUSES = {
     "Keras": "so Keras may be the cause of a change",
     "lock policy": "so any dependency may be the cause of a change",
+    "compiler": "so the compiler may be the cause of a change",
+    "build flags": "so the builds differ, not only the release",
     "wheel": "so the builds differ, not only the release",
     "Python": "so Python may be the cause of a change",
     "profile": "so its settings may be the cause of a change",
@@ -31,8 +37,9 @@ _CAUSES = {
 
 
 def notes_text(notes: Iterable[Note]) -> tuple[str, ...]:
-    """Return a sentence or two for each fact."""
-    return tuple(map(note_text, notes))
+    """Return a sentence or two for each fact; up to three lines for dependencies that differ."""
+    lines = (lock_lines(note) if isinstance(note, LocksDiffer) else (note_text(note),) for note in notes)
+    return tuple(itertools.chain.from_iterable(lines))
 
 
 def note_text(note: Note) -> str:
@@ -50,6 +57,10 @@ def note_text(note: Note) -> str:
         case SidesDiffer():
             old, new = (value or "not recorded" for value in (note.old, note.new))
             return f"The two sides also differ in {note.what} ({old} and {new}), {_CAUSES[note.what]}."
+        case LocksDiffer():
+            return " ".join(lock_lines(note))
+        case OwnWheel():
+            return own_wheel(note)
         case Looked():
             after = " and ".join(filter(None, (", ".join(map(str, note.blocks[:-1])), str(note.blocks[-1]))))
             return (

@@ -158,14 +158,14 @@ def complete_blocks(records: Iterable[Record]) -> dict[int, int]:
 
 
 def versions_said(records: Iterable[Record]) -> dict[str, dict[str, str]]:
-    """Return what the workers of each subject said: TensorFlow, Keras and Python as they were imported.
+    """Return what the workers of each subject said: TensorFlow, its compiler, Keras and Python as they were imported.
 
     run.json has what was planned, which can be another Keras: a profile may choose it.
     """
     return {
         record["subject"]: {
             name: record["provenance"][name]
-            for name in ("tensorflow", "keras", "python")
+            for name in ("tensorflow", "compiler", "keras", "python")
             if record["provenance"].get(name)
         }
         for record in records

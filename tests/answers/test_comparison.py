@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from shown import as_json, as_markdown, as_table
 
-from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
+from harness.answers.comparison import Comparison, compare_subjects, exact_only_cells
 from harness.answers.notes import OwnInterpreters, Said, SidesDiffer, Unpaired
+from harness.answers.sides import SubjectFacts
 from harness.report.comparison import report_bench, report_comparison
 from harness.report.notes import notes_text
 from harness.report.sections import origin

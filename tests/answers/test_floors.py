@@ -11,10 +11,11 @@ import pytest
 from shown import as_json, as_markdown, as_table
 from stored_runs import project_root, store_run
 
-from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects
+from harness.answers.comparison import Comparison, compare_subjects
 from harness.answers.floors import multiples
 from harness.answers.notes import DisturbedFloors
 from harness.answers.run_facts import run_notes
+from harness.answers.sides import SubjectFacts
 from harness.machine.floors import Floor
 from harness.report.comparison import report_comparison
 from harness.report.floors import multiple_text

@@ -279,7 +279,7 @@ def test_a_plan_without_room_is_refused_before_anything_is_installed(
 ) -> None:
     free = shutil.disk_usage(root)._replace(free=3 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
-    monkeypatch.setattr(plans, "prepare", lambda *_, **__: pytest.fail("a release was installed"))
+    monkeypatch.setattr(plans, "installed", lambda *_, **__: pytest.fail("a release was installed"))
     commands = (["run", NEW], ["compare", OLD, NEW], ["calibrate", NEW], ["run", NEW, "--dry-run"])
     for arguments in commands:
         assert main([*arguments, "--model", "mlp-s", "--device", "cpu"]) == 3

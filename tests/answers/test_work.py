@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 import pytest
 
-from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects, exact_only_cells
+from harness.answers.comparison import Comparison, compare_subjects, exact_only_cells
+from harness.answers.sides import SubjectFacts
 from harness.answers.work import ModuleWork, Work, packages
 from harness.store.work import Counted, CountedSubject
 from harness.verdict.margins import margin_table

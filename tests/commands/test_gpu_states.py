@@ -62,7 +62,7 @@ def test_what_would_measure_a_gpu_that_does_not_answer_ends_before_it_measures(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(plans, "prepare", lambda *_, **__: pytest.fail("it goes on to install a release"))
+    monkeypatch.setattr(plans, "installed", lambda *_, **__: pytest.fail("it goes on to install a release"))
     assert main([*command, *more]) == 3
     shown = capsys.readouterr()
     assert shown.out == ""

@@ -20,7 +20,8 @@ from faulty_releases import (
 )
 from shown import as_json, as_markdown, as_table
 
-from harness.answers.comparison import SubjectFacts, compare_subjects
+from harness.answers.comparison import compare_subjects
+from harness.answers.sides import SubjectFacts
 from harness.report.comparison import report_comparison
 from harness.store.frame import ROW_KEY
 from harness.verdict.margins import margin_table

@@ -19,8 +19,9 @@ from harness.releases import environments, locks
 from harness.releases.environments import ReleaseError, describe, obstacle, prepare
 from harness.releases.installation import Installation
 from harness.releases.locks import lock_path, read_lock
-from harness.releases.manifest import Release, read_manifest
+from harness.releases.manifest import read_manifest
 from harness.releases.pythons import Python, running_python_minor
+from harness.releases.release import Release
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python
@@ -152,8 +153,8 @@ def test_other_platforms_are_named(release, monkeypatch):
 
 
 def test_a_missing_lock_is_made_kept_and_said(root, release, uv_calls, monkeypatch):
-    def make_lock(root, release, *arguments):
-        path = lock_path(root, release, *arguments)
+    def make_lock(root, release, wheel, policy, minor, beside=()):
+        path = lock_path(root, release, wheel, policy, minor)
         path.write_text(LOCK)
         return read_lock(path), True
 
@@ -168,8 +169,8 @@ def test_a_missing_lock_is_made_kept_and_said(root, release, uv_calls, monkeypat
 
 
 def test_what_cannot_be_resolved_leaves_no_lock_behind(root, release, uv_calls, monkeypatch):
-    def make_lock(root, release, *arguments):
-        path = lock_path(root, release, *arguments)
+    def make_lock(root, release, wheel, policy, minor, beside=()):
+        path = lock_path(root, release, wheel, policy, minor)
         path.write_text("# title\n# unresolvable: There is no such version.\n")
         return read_lock(path), True
 

@@ -10,10 +10,12 @@ import pytest
 
 from harness.commands.releases import check_locks, lock_releases
 from harness.errors import UsageError
-from harness.releases import locks
-from harness.releases.locks import lock_path, lock_title, make_lock, pythons_of, read_lock, requirement
-from harness.releases.manifest import Release, read_manifest, release_ident
+from harness.releases import resolution
+from harness.releases.locks import lock_path, lock_title, make_lock, pythons_of, read_lock
+from harness.releases.manifest import read_manifest
 from harness.releases.pip_settings import parse_pip_settings, uv_variables
+from harness.releases.release import Release, release_ident
+from harness.releases.resolution import requirement
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python
@@ -74,7 +76,7 @@ def test_an_impossible_set_is_recorded_and_a_dead_network_is_not(tmp_path, monke
         def run_uv(*_, **__):
             raise UvError(message)
 
-        monkeypatch.setattr(locks, "run_uv", run_uv)
+        monkeypatch.setattr(resolution, "run_uv", run_uv)
 
     fail(
         "error: No solution found when resolving dependencies cause: Because tensorrt has no wheels. "
@@ -187,7 +189,7 @@ def test_a_lock_needs_no_interpreter_of_its_python(tmp_path, monkeypatch):
         asked.append(list(arguments))
         raise UvError("No solution found")
 
-    monkeypatch.setattr(locks, "run_uv", run_uv)
+    monkeypatch.setattr(resolution, "run_uv", run_uv)
     make_lock(tmp_path, release("2.15.1"), "cpu", "today", "3.9")
     at = asked[0].index("--python")
     assert asked[0][at : at + 4] == ["--python", sys.executable, "--python-version", "3.9"]

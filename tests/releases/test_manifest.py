@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.releases.manifest import read_manifest, release_ident
+from harness.releases.manifest import read_manifest
+from harness.releases.release import release_ident
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -147,7 +148,7 @@ def test_a_malformed_file_names_its_line_and_field(write, line, field, wrong):
 
 @pytest.mark.parametrize(
     ("field", "words"),
-    [("wheel", "is reserved for local wheels, which are not yet supported"), ("nightly", "by its version")],
+    [("wheel", "is not needed: give the wheel itself on the command line"), ("nightly", "by its version")],
 )
 def test_fields_that_one_might_expect_say_so(write, field, words):
     with pytest.raises(UsageError, match=f"`{field}` .*{words}"):
@@ -206,7 +207,7 @@ def test_broken_toml_names_the_line(write):
 
 
 def test_a_missing_or_empty_file_is_told(write, tmp_path):
-    with pytest.raises(UsageError, match="run this in a checkout"):
+    with pytest.raises(UsageError, match="make a project with `savedmodel-bench init`"):
         read_manifest(tmp_path / "nothing.toml")
     with pytest.raises(UsageError, match=r"no \[\[release\]\] entry"):
         read_manifest(write('policy = "today"\n'))

@@ -15,8 +15,8 @@ from faulty_releases import add_release, has_measured, make_project, tensorflow_
 from harness.cli import main
 from harness.measure.presets import read_preset
 from harness.releases.environments import ReleaseError, describe
-from harness.releases.manifest import Release
 from harness.releases.profiles import find_profile, with_profile
+from harness.releases.release import Release
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 

@@ -16,7 +16,7 @@ from stored_runs import project_root
 from harness.cli import main
 from harness.errors import ReleaseError
 from harness.releases import python_choice, pythons
-from harness.releases.manifest import Release, read_manifest, release_ident
+from harness.releases.manifest import read_manifest
 from harness.releases.python_choice import Choice, choose_python, group_by_python
 from harness.releases.pythons import (
     Python,
@@ -26,6 +26,7 @@ from harness.releases.pythons import (
     running_python_minor,
     search_path,
 )
+from harness.releases.release import Release, release_ident
 from harness.releases.uv_command import UvError
 
 pytestmark = pytest.mark.python

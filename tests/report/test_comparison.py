@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 from shown import as_json, as_markdown, as_table
 
-from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects
+from harness.answers.comparison import Comparison, compare_subjects
+from harness.answers.sides import SubjectFacts
 from harness.metrics import METRICS
 from harness.report.comparison import report_bench, report_comparison
 from harness.report.document import Command, Style

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 from shown import as_json, as_table
 
-from harness.answers.comparison import Comparison, SubjectFacts, compare_subjects
+from harness.answers.comparison import Comparison, compare_subjects
+from harness.answers.sides import SubjectFacts
 from harness.report.comparison import report_comparison
 from harness.report.document import Report
 from harness.report.screens.comparison import with_comparison_screen

@@ -24,12 +24,14 @@ from harness.measure.presets import DEVICES, shipped_names
 from harness.planning.own_models import Called, split_models
 from harness.planning.request import Request
 from harness.releases.locks import WHEELS
-from harness.releases.manifest import POLICIES, find_root
+from harness.releases.manifest import POLICIES
+from harness.releases.project import find_root
 from harness.report.paths import shown_path
 
 SUBJECT = (
-    "a version (2.21.0, 2.21 for its newest patch, 2.22.0rc1), a name in releases.toml, or either with a settings "
-    "profile (2.21@xla)"
+    "a version (2.21.0, 2.21 for its newest patch, 2.22.0rc1), a name in releases.toml, nightly for the newest one or "
+    "nightly:20260905, the path or URL of a wheel, the path of an interpreter, or any of these with a settings profile "
+    "(2.21@xla)"
 )
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import harness
 from harness.machine.gpu.memory import DeviceMemory
 from harness.machine.gpu.nvml import Reading
 
@@ -96,6 +99,7 @@ class MemoryTracker:
         self._process = subprocess.Popen(
             # -P: a folder called harness where the user happens to be must not be taken for this package.
             [sys.executable, "-P", "-m", "harness.machine.gpu.sampler"],
+            env={**os.environ, "PYTHONPATH": str(Path(harness.__file__).parent.parent)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.answers.comparison import Comparison
-from harness.answers.notes import BlocksAdded, OwnInterpreters, Said, SidesDiffer, Unpaired
+from harness.answers.notes import BlocksAdded, LocksDiffer, OwnInterpreters, OwnWheel, Said, SidesDiffer, Unpaired
+from harness.answers.notes import Note as Fact
 from harness.report.document import (
     Cell,
     Column,
@@ -26,7 +27,7 @@ from harness.report.document import (
 )
 from harness.report.headline import headline
 from harness.report.names import CUT, CUT_NOTE, LONGEST, shortened
-from harness.report.notes import note_text
+from harness.report.notes import notes_text
 from harness.report.numbers import brief_change, brief_interval, count
 from harness.report.screens.failed import failed_section
 from harness.report.screens.size import fits
@@ -57,7 +58,7 @@ _ROOMS = (
     _Room(2, 2, 2),
 )
 """What is tried, one after the other, until it fits."""
-_MOST_NOTES = 2
+_MOST_NOTES = 3
 _MOST_WORK = 3
 _LONGEST_SENTENCE = 230
 _LIST = (Column(""), Column(""))
@@ -127,9 +128,12 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
         rest.append(f"Tested before, after {tested[0]} blocks: confirm what is new with `compare --budget`.")
     if rest:
         yield Table(_LIST, tuple(Row(("-", shortened(sentence, _LONGEST_SENTENCE))) for sentence in rest))
-    notes = [note_text(note) for note in comparison.notes if isinstance(note, Unpaired | OwnInterpreters)]
+    told: list[Fact] = [
+        note for note in comparison.notes if isinstance(note, Unpaired | OwnInterpreters | OwnWheel | LocksDiffer)
+    ]
     said = (note for note in comparison.notes if isinstance(note, Said))
-    notes += [note_text(one) for one in said if not is_about_gpu(one.text) and not is_disturbance(one.text)]
+    told += [one for one in said if not is_about_gpu(one.text) and not is_disturbance(one.text)]
+    notes = notes_text(told)
     yield from (Note(shortened(text, _LONGEST_SENTENCE)) for text in notes[:_MOST_NOTES])
     if len(notes) > _MOST_NOTES:
         yield Paragraph(f"and {count(len(notes) - _MOST_NOTES, 'more note')}", Tone.QUIET)
