@@ -35,7 +35,7 @@ _CHANGES = ((Verdict.REGRESSION, "got worse"), (Verdict.IMPROVEMENT, "got better
 def headline(comparison: Comparison, *, is_here: bool) -> tuple[str, ...]:
     """Return the answer in a sentence, and what it consists of in a few more, the worst first.
 
-    Example: "2.21.0 against 2.20.0 on this machine: nothing got slower by more than 10 %, or larger, in 59 of 90
+    Example: "2.21.0 against 2.20.0 on this machine: nothing got slower by more than 10 %, or grew, in 59 of 90
     comparisons; 31 are too noisy to tell here, most of them save times."
 
     Args:
@@ -64,7 +64,7 @@ def answer_of(comparison: Comparison) -> str:
     verdicts, known = Counter(row.verdict for row in judged), len(judged) - len(opened)
     all_of, within = (
         count(len(judged), "comparison"),
-        f"got slower by more than {percent(comparison.margin)}, or larger",
+        f"got slower by more than {percent(comparison.margin)}, or grew",
     )
     if not judged:
         return "only work was compared, no times or sizes." if comparison.work else "nothing could be compared."
@@ -88,7 +88,7 @@ def _open_text(rows: Sequence[Row]) -> str:
     most = _most_of_them(rows) if words == _NOISY else ""
     if number == len(rows) or words == _OTHERS:
         return f"{len(rows)} {words[len(rows) > 1]}{most}"
-    return f"{len(rows)} {_OTHERS[len(rows) > 1]} ({number} of them {words[number > 1]})"
+    return f"{len(rows)} {_OTHERS[len(rows) > 1]} ({number} of them {words[number > 1]}{most})"
 
 
 def _most_of_them(rows: Sequence[Row]) -> str:

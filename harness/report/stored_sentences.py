@@ -23,6 +23,12 @@ def is_disturbance(sentence: str) -> bool:
     return "some rows have no " in sentence
 
 
+def is_open_disturbance(sentence: str) -> bool:
+    """Return whether a retold sentence says that a disturbed block was not replaced by an undisturbed one."""
+    is_replaced = "replacement block" in sentence and "could not be replaced" not in sentence
+    return is_disturbance(sentence) and not is_replaced
+
+
 def is_about_gpu(sentence: str) -> bool:
     """Return whether a sentence that a run keeps, or its retelling, says that no GPU was measured."""
     return sentence.startswith(("GPU cells: n/a", "GPU tests "))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from harness.answers.comparison import Comparison, SubjectFacts
 from harness.answers.measured import Failure, Measured
 from harness.answers.notes import BlocksAdded, Said, SidesDiffer, Unpaired
 from harness.answers.run_facts import RunFacts
+from harness.cli import main
 from harness.commands.shared.output import Output
 from harness.measure.own_models import SAVED_MODEL, OwnModel
 from harness.metrics import METRICS, Kind
@@ -34,6 +37,7 @@ from harness.report.screens.run import with_run_screen
 from harness.verdict.rows import Method, Reason, Row, Verdict
 
 GOLDEN = Path(__file__).parent / "golden"
+PROJECT = Path(__file__).parents[2]
 OLD, NEW = "v2.20.0", "v2.21.0"
 SETTLE = ("savedmodel-bench", "compare", OLD, NEW, "--preset", "quick")
 GPU = "GPU tests are skipped: no NVIDIA GPU was found on this machine."
@@ -145,14 +149,14 @@ def test_screens_are_the_approved_ones_and_fit_80_columns_and_40_lines(name: str
     [
         (
             noisy(59, ["save_later_s"] * 20 + ["load_warm_s"] * 11),
-            "nothing got slower by more than 10 %, or larger, in 59 of 90 comparisons; 31 are too noisy to tell here, "
+            "nothing got slower by more than 10 %, or grew, in 59 of 90 comparisons; 31 are too noisy to tell here, "
             "most of them save times.",
         ),
-        (noisy(2, []), "nothing got slower by more than 10 %, or larger, in 2 of 2 comparisons."),
+        (noisy(2, []), "nothing got slower by more than 10 %, or grew, in 2 of 2 comparisons."),
         (
             noisy(1, ["save_later_s", "save_later_s", "load_warm_s"]),
             "mostly not known. Of 4 comparisons 3 are too noisy to tell here, most of them save times; in the other 1 "
-            "nothing got slower by more than 10 %, or larger.",
+            "nothing got slower by more than 10 %, or grew.",
         ),
         (compared(row("load_warm_s", reason=Reason.TOO_FEW_BLOCKS)),
          "no verdict yet. Of 1 comparison 1 has too few blocks to tell."),
@@ -171,9 +175,9 @@ def test_the_answer_is_a_sentence(comparison: Comparison, answer: str) -> None:
 def test_a_disturbed_or_noisy_machine_is_named_first_with_what_to_do() -> None:
     text = one_line(screen(noisy(59, ["save_later_s"] * 20 + ["load_warm_s"] * 11)))
     assert text.startswith(
-        "This machine is too noisy for a margin of 10 % with 10 blocks: 31 of 31 comparisons of times"
+        "The machine is too noisy for a margin of 10 % with 10 blocks: 31 of 31 comparisons of times"
     )
-    assert "Half of them could only show a change of 38 % or more. Measure more blocks (the command is below)" in text
+    assert "Half of them could only show a change of 38 % or more. Measure more blocks, or stop other programs." in text
     hopeless = compared(row("load_warm_s", reason=Reason.TOO_NOISY, blocks_needed=None))
     assert "More blocks would not help: stop other programs" in one_line(screen(hopeless))
     lost = compared(row("load_warm_s", reason=Reason.ALL_TAINTED), tainted=4, taint_kinds={"steal": 4})
@@ -184,6 +188,10 @@ def test_a_disturbed_or_noisy_machine_is_named_first_with_what_to_do() -> None:
     dropped = row("load_warm_s", pairs=10, pairs_dropped=2)
     assert screen(compared(dropped, taint_kinds={"steal": 2})).startswith("The machine was disturbed.")
     assert not screen(compared(dropped, taint_kinds={"cold-import": 2})).startswith("The machine was disturbed.")
+    told = "In 1 block some rows have no usable measurement, because the hypervisor took the CPU away"
+    for more, is_first in (("", True), (". 1 replacement block was measured", False)):
+        text = one_line(screen(compared(row("load_warm_s"), notes=(Said(f"{told}{more}."),))))
+        assert text.startswith("The machine was disturbed. In 1 block some rows") == is_first
     short = compared(row("load_warm_s", reason=Reason.ALL_TAINTED), shortfall="Every measurement was disturbed.")
     assert screen(short).startswith("Every measurement was disturbed.\n2.21.0 against 2.20.0")
 
@@ -334,4 +342,19 @@ def test_a_check_of_many_models_shows_those_that_fail_first() -> None:
     assert lines(text) <= 38
     assert text.index("broken2 ") < text.index("fine0 ")
     assert "more models" in text
-    assert "What works: install tf_keras." in text
+    assert "What works: install tf_keras\n    pip install tf_keras\n" in text
+
+
+@pytest.mark.slow
+def test_the_screen_in_readme_is_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "argv", [".venv/bin/savedmodel-bench"])
+    run = "results/reference/amd-epyc-2cpu-24gib/20261126T020132-9382"
+    assert main(["compare", "2.15", "2.21", "--run", run]) == 1
+    printed = capsys.readouterr().out
+    assert lines(printed) <= 38
+    assert textwrap.indent(printed, "    ") in (PROJECT / "README.md").read_text(encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from harness.answers.check import Cell, Check, CheckedModel, State
+from harness.answers.check import Cell, Check, CheckedModel, State, Unread
 from harness.measure.own_models import KERAS_FILE
 from harness.report.check import error_text, headline_of, reader_text, state_text, title_of
 from harness.report.document import (
@@ -27,7 +27,7 @@ from harness.report.numbers import count
 from harness.report.screens.failed import beginning
 
 _MOST_COLUMNS = 3
-_MOST_MODELS = 10
+_MOST_MODELS = 8
 _MOST_BROKEN = 2
 _MOST_ERRORS = 2
 _MOST_REMEDIES = 3
@@ -55,7 +55,7 @@ def with_check_screen(report: Report, check: Check) -> Report:
 def _parts(check: Check) -> Iterator[Part]:
     yield Paragraph(shortened(headline_of(check), 2 * _LONGEST_TEXT), Tone.WORSE if check.broken else Tone.STRONG)
     if check.unread:
-        texts = [beginning(f"{one.path}: {one.reason}", _LONGEST_TEXT) for one in check.unread[:_MOST_UNREAD]]
+        texts = [beginning(_unread(one), _LONGEST_TEXT) for one in check.unread[:_MOST_UNREAD]]
         texts += [f"and {len(check.unread) - _MOST_UNREAD} more"] if len(check.unread) > _MOST_UNREAD else []
         yield Section("Not tried", (items(texts, "model"),))
     if len(check.models) == 1:
@@ -64,6 +64,11 @@ def _parts(check: Check) -> Iterator[Part]:
         yield from _of_models(check)
     yield Paragraph("")
     yield Paragraph(f"{_LEGEND} {_MORE}", Tone.QUIET)
+
+
+def _unread(one: Unread) -> str:
+    """Return why a path could not be tried; most reasons name it already."""
+    return one.reason if one.path in one.reason else f"{one.path}: {one.reason}"
 
 
 def _of_models(check: Check) -> Iterator[Part]:
@@ -79,10 +84,11 @@ def _of_models(check: Check) -> Iterator[Part]:
     left = len(check.models) - len(shown)
     parts: list[Part] = [table(("model", *(one.title for one in columns)), (), told)]
     parts += [Paragraph(f"and {count(left, 'more model')}", Tone.QUIET)] if left else []
-    yield Section(f"Loaded by {reader_text(check.reader, None)}", tuple(parts))
+    readers = dict.fromkeys("keras-load" if one.model.kind == KERAS_FILE else check.reader for one in check.models)
+    yield Section(f"Loaded by {' or '.join(reader_text(one, None) for one in readers)}", tuple(parts))
     for one in check.broken[:_MOST_BROKEN]:
-        texts = [*_errors(one, 1), *(f"What works: {item.text}." for item in _remedies(check, one)[:1])]
-        yield Section(one.model.called, (items(texts, "line"),))
+        works = (Item(f"What works: {item.text}", item.details) for item in _remedies(check, one)[:1])
+        yield Section(one.model.called, (Items((*map(Item, _errors(one, 1)), *works), "line"),))
 
 
 def _of_model(check: Check, checked: CheckedModel) -> Iterator[Part]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.answers.comparison import Comparison
 from harness.answers.notes import BlocksAdded, LocksDiffer, OwnInterpreters, OwnWheel, Said, SidesDiffer, Unpaired
+from harness.answers.notes import Note as Fact
 from harness.report.document import (
     Cell,
     Column,
@@ -25,7 +26,7 @@ from harness.report.document import (
     items,
 )
 from harness.report.headline import headline
-from harness.report.names import CUT_NOTE, LONGEST, shortened
+from harness.report.names import CUT, CUT_NOTE, LONGEST, shortened
 from harness.report.notes import notes_text
 from harness.report.numbers import brief_change, brief_interval, count
 from harness.report.screens.failed import failed_section
@@ -57,6 +58,7 @@ _ROOMS = (
     _Room(2, 2, 2),
 )
 """What is tried, one after the other, until it fits."""
+_MOST_NOTES = 3
 _MOST_WORK = 3
 _LONGEST_SENTENCE = 230
 _LIST = (Column(""), Column(""))
@@ -126,11 +128,15 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
         rest.append(f"Tested before, after {tested[0]} blocks: confirm what is new with `compare --budget`.")
     if rest:
         yield Table(_LIST, tuple(Row(("-", shortened(sentence, _LONGEST_SENTENCE))) for sentence in rest))
-    for note in comparison.notes:
-        is_told = isinstance(note, Unpaired | OwnInterpreters | OwnWheel | LocksDiffer)
-        is_said = isinstance(note, Said) and not is_about_gpu(note.text) and not is_disturbance(note.text)
-        if is_told or is_said:
-            yield from (Note(shortened(line, _LONGEST_SENTENCE)) for line in notes_text([note]))
+    told: list[Fact] = [
+        note for note in comparison.notes if isinstance(note, Unpaired | OwnInterpreters | OwnWheel | LocksDiffer)
+    ]
+    said = (note for note in comparison.notes if isinstance(note, Said))
+    told += [one for one in said if not is_about_gpu(one.text) and not is_disturbance(one.text)]
+    notes = notes_text(told)
+    yield from (Note(shortened(text, _LONGEST_SENTENCE)) for text in notes[:_MOST_NOTES])
+    if len(notes) > _MOST_NOTES:
+        yield Paragraph(f"and {count(len(notes) - _MOST_NOTES, 'more note')}", Tone.QUIET)
 
 
 def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
@@ -146,9 +152,10 @@ def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
     places = Places.of(comparison.rows)
     columns = (Column(""), *(Column(name, numeric=True) for name in ("old", "new", "change", "interval")))
     heading = "What got worse" if not better else "What got better" if not worse else "What got worse, then better"
-    parts: list[Part] = [Table(columns, tuple(_change(one, places) for one in shown))]
+    rows = tuple(_change(one, places) for one in shown)
+    parts: list[Part] = [Table(columns, rows)]
     left_out = len(worse) + len(better) - len(shown)
-    if any(len(short) < len(name) for name, short in places.names.items()):
+    if any(CUT in str(row.cells[0]) for row in rows):
         parts.append(Paragraph(CUT_NOTE, Tone.QUIET))
     if left_out:
         parts.append(Paragraph(f"and {left_out} more, smaller than these", Tone.QUIET))
@@ -214,20 +221,14 @@ def _settling(rows: Sequence[Judged], comparison: Comparison, settle_command: Se
     asked = blocks_to_ask_for(rows)
     if asked is not None:
         blocks, settled = asked
-        purpose = (
-            f"To decide {settled} of {len(rows)}, if nothing changed in them"
-            if settled < len(rows)
-            else "To decide them"
-            if len(rows) > 1
-            else "To decide it"
-        )
+        purpose = "To decide them" if len(rows) > 1 else "To decide it"
+        purpose = purpose if settled == len(rows) else f"To decide {settled} of {len(rows)}, if nothing changed in them"
         return Command(" ".join((*settle_command, "--blocks", str(blocks))), purpose)
     reasons = {row.reason for row in rows}
     if reasons & {Reason.TOO_FEW_BLOCKS, Reason.ALL_TAINTED, Reason.NO_COMMON_BLOCKS}:
-        purpose = (
-            "To measure again, when nothing else runs here" if Reason.ALL_TAINTED in reasons else "To measure more"
-        )
-        return Command(" ".join(settle_command), purpose)
+        is_disturbed = Reason.ALL_TAINTED in reasons
+        again = "To measure again, when nothing else runs here" if is_disturbed else "To measure more"
+        return Command(" ".join(settle_command), again)
     if Reason.FAILED in reasons:
         return Paragraph("Repair what failed (see below), then repeat.")
     return Paragraph("More blocks would not decide them: use a quieter machine, or a larger --margin.")
@@ -247,10 +248,8 @@ def _last(comparison: Comparison, again: str | None, commands: Sequence[Command]
 
 def _origin(comparison: Comparison, *, has_warnings: bool) -> str:
     python = comparison.new.python
-    told = [
-        count(comparison.blocks, "block"),
-        *([] if comparison.preset == "-" else [f"test plan {comparison.preset}"]),
-    ]
+    told = [count(comparison.blocks, "block")]
+    told += [] if comparison.preset == "-" else [f"test plan {comparison.preset}"]
     told += [f"Python {python}"] if python and python == comparison.old.python else []
     told += [shortened(str(comparison.machine["name"]), LONGEST)] if comparison.machine.get("name") else []
     sentences = [", ".join(told)]

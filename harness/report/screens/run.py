@@ -28,7 +28,7 @@ from harness.report.names import one_line
 from harness.report.notes import note_text
 from harness.report.numbers import count
 from harness.report.screens.failed import failed_section
-from harness.report.stored_sentences import is_about_gpu, is_disturbance, retold
+from harness.report.stored_sentences import is_about_gpu, is_disturbance, is_open_disturbance, retold
 from harness.report.wording import Places, left_out_text, title, without_asides
 
 _LOOKED_FOR = (
@@ -71,7 +71,7 @@ def _first(facts: RunFacts) -> Iterator[Part]:
     if facts.shortfall is not None:
         yield Paragraph(facts.shortfall, Tone.WARNING)
     said = [retold(note.text.removesuffix(".")) for note in facts.notes if isinstance(note, Said)]
-    disturbed = [f"{sentence}. " for sentence in said if is_disturbance(sentence)]
+    disturbed = [f"{sentence}. " for sentence in said if is_open_disturbance(sentence)]
     missing = list(dict.fromkeys(title(row.metric) for row in facts.without_value if _is_judged(row.metric)))
     if missing:
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""

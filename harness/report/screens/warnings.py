@@ -10,7 +10,7 @@ from harness.answers.comparison import Comparison
 from harness.answers.notes import Said
 from harness.metrics import Kind
 from harness.report.numbers import count, percent
-from harness.report.stored_sentences import is_disturbance, retold
+from harness.report.stored_sentences import is_open_disturbance, retold
 from harness.report.wording import left_out_text
 from harness.store.taints import CLOCK_TAINTS
 from harness.verdict.rows import Reason, Row, Verdict
@@ -35,18 +35,14 @@ def machine_warnings(comparison: Comparison) -> Iterator[str]:
 def _disturbed(comparison: Comparison, judged: Sequence[Row]) -> str | None:
     lost = [row for row in judged if row.reason is Reason.ALL_TAINTED]
     said = [retold(note.text.removesuffix(".")) for note in comparison.notes if isinstance(note, Said)]
-    said = [sentence for sentence in said if is_disturbance(sentence)]
+    said = [sentence for sentence in said if is_open_disturbance(sentence)]
     kept, dropped = (sum(getattr(row, name) or 0 for row in judged) for name in ("pairs", "pairs_dropped"))
     is_clock = any(kind in CLOCK_TAINTS for kind in comparison.taint_kinds)
     is_much = is_clock and dropped > _MUCH_DISTURBED * (kept + dropped)
     if not lost and not said and not is_much:
         return None
-    told = (
-        [f"The machine was disturbed. {left_out_text(comparison.tainted, comparison.taint_kinds)}"]
-        if (comparison.tainted)
-        else ["The machine was disturbed"]
-    )
-    told += [] if comparison.tainted else said
+    told = ["The machine was disturbed"]
+    told += [left_out_text(comparison.tainted, comparison.taint_kinds)] if comparison.tainted else said
     if lost:
         told.append(f"{count(len(lost), 'comparison')} {'has' if len(lost) == 1 else 'have'} no undisturbed pair")
     told.append("Stop other programs and repeat; `savedmodel-bench doctor` checks the machine")
@@ -62,11 +58,11 @@ def _too_noisy(judged: Sequence[Row], comparison: Comparison) -> str | None:
     shown = f"Half of them could only show a change of {percent(seen)} or more. " if math.isfinite(seen) else ""
     helped = sum(row.blocks_needed is not None for row in noisy)
     if 2 * helped > len(noisy):
-        what = "Measure more blocks (the command is below), or stop other programs"
+        what = "Measure more blocks, or stop other programs"
     else:
         what = "More blocks would not help: stop other programs, use a quieter machine, or a larger --margin"
     blocks, times = count(comparison.blocks, "block"), count(len(timed), "comparison")
     return (
-        f"This machine is too noisy for a margin of {percent(comparison.margin)} with {blocks}: {len(noisy)} of "
+        f"The machine is too noisy for a margin of {percent(comparison.margin)} with {blocks}: {len(noisy)} of "
         f"{times} of times have no verdict. {shown}{what}."
     )
