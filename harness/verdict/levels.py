@@ -167,7 +167,8 @@ def _detected(logs: Floats) -> list[int]:
 
     lowest = math.log(0.1 / length)
     golden_search(information, lowest, 0.0, xatol=abs(lowest) * 0.1, ftol=0, expand_bounds=True)
-    return list(min(measures, key=lambda rights: measures[rights]))
+    _, best = min((measure, place) for place, measure in enumerate(measures.values()))
+    return list(list(measures)[best])
 
 
 def _best_place(logs: Floats, left: int, bound: int, right: int, stretch: int) -> int:
