@@ -47,7 +47,7 @@ def report_asv_summary(
     ]
     columns = tuple(Column(_HEADINGS[at], 2 <= at <= 5) for at in shown)
     table = Table(columns, tuple(Row(tuple(line[at] for at in shown)) for line in lines))
-    parts = (Paragraph(told), table, *map(Paragraph, more), *history_parts(changes))
+    parts = (Paragraph(told), table, *map(Paragraph, more), *history_parts(changes, is_whole=is_whole))
     return Report("summary", Document(None, parts), data)
 
 
