@@ -26,7 +26,7 @@ _MAIN = (
     "artifact_bytes", "save_host_peak_bytes", "load_host_peak_bytes", "save_device_need_bytes",
     "infer_device_need_bytes",
 )  # fmt: skip
-"""Metrics that are shown where nothing moved, as long as there is room, in this order."""
+"""Metrics that are shown before others, and where nothing moved as long as there is room, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _table(outline: Outline, shown: Shown) -> Iterator[Part]:
     left = [line for line in lines if line not in kept]
     if left:
         moved = sum(bool(line.moves) for line in left)
-        which = "none of which moved" if not moved else f"{moved} of which moved less"
+        which = "none of which moved" if not moved else f"{moved} of which moved"
         rows = len(outline.by_row)
         yield Paragraph(
             f"Not shown: {count(len(left), 'line')}, {which}. --metric, --model, --operation, --device and --release "
@@ -105,8 +105,10 @@ def _table(outline: Outline, shown: Shown) -> Iterator[Part]:
 
 
 def _most_important(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines that moved most and, where there is room, those of the main metrics, in their order."""
-    moved = sorted((line for line in lines if line.moves), key=lambda line: -line.moves[0].size)[:_MOST_LINES]
+    """Return the lines that moved, those of the main metrics and the largest first, then main metrics that did not."""
+    moved = sorted(
+        (line for line in lines if line.moves), key=lambda line: (line.metric not in _MAIN, -line.moves[0].size)
+    )
     main = sorted(
         (line for line in lines if not line.moves and line.metric in _MAIN), key=lambda line: _MAIN.index(line.metric)
     )
