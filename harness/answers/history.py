@@ -67,6 +67,11 @@ class Check:
     reason: str | None = None
     shortfall: str | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether measuring the finding again, or longer, could tell more."""
+        return self.standing in (Standing.UNCONFIRMED, Standing.UNDECIDED)
+
 
 @dataclass(frozen=True, slots=True)
 class HistorySection:

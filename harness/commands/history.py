@@ -18,7 +18,7 @@ from harness.commands.shared.output import add_output, command_name, output_of, 
 from harness.commands.shared.source import add_machine, add_results
 from harness.errors import UsageError
 from harness.releases.project import find_root
-from harness.report.history import MOST_FINDINGS, report_history
+from harness.report.history import report_history
 from harness.report.numbers import count
 from harness.report.pages.history import with_history_page
 from harness.verdict.confirmation import Standing
@@ -34,7 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin", type=fraction, default=0.05, metavar="F", help="ignore changes up to this fraction (default: 0.05)"
     )
-    parser.add_argument("--all", action="store_true", help="list all changes (default: the 20 largest)")
+    parser.add_argument(
+        "--verbose",
+        "--all",
+        action="store_true",
+        help="list all changes, each with its rows, and what is no longer measured",
+    )
     parser.add_argument(
         "--repo",
         type=Path,
@@ -63,13 +68,12 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.results is not None and options.confirm is not None:
         raise UsageError("Commits of another project cannot be measured again here: leave out --confirm.")
-    most = sys.maxsize if options.all else MOST_FINDINGS
     if options.results is not None:
         results = read_results(options.results)
         print(f"Looking for changes in {count(results.series, 'series', 'series')} …", file=sys.stderr)
         each = on_all_cores("Looking for changes")
         section = history_of_commits(results, options.machine, options.margin, command_name(), options.repo, each)
-        report = with_history_page(report_history([section], most=most), [section], str(results.path))
+        report = with_history_page(report_history([section], is_whole=options.verbose), [section], str(results.path))
         return output_of(options).put(report)
     if options.repo is not None:
         raise UsageError("--repo orders the commits of another project: give --results, too.")
@@ -85,5 +89,5 @@ def run(options: argparse.Namespace) -> int:
         HistorySection("releases", found.releases, checks, found.releases_of_pythons, found.model_changes),
         HistorySection("nights", found.nights, same, found.python_changes, found.model_changes),
     ]
-    report = report_history(sections, judged.older, is_confirmed=options.confirm is not None, most=most)
+    report = report_history(sections, judged.older, is_confirmed=options.confirm is not None, is_whole=options.verbose)
     return output_of(options).put(with_history_page(report, sections))

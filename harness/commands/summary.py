@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,15 @@ from harness.asv.summary import asv_summary
 from harness.commands.shared.asv_directory import read_results
 from harness.commands.shared.cores import on_all_cores
 from harness.commands.shared.output import add_output, command_name, output_of, say_all
-from harness.commands.shared.source import add_machine, add_narrowing, add_results, narrowing_of, require_machine
+from harness.commands.shared.source import (
+    add_machine,
+    add_narrowing,
+    add_results,
+    narrowing_of,
+    require_machine,
+    require_no_narrowing,
+)
+from harness.errors import UsageError
 from harness.releases.project import find_root
 from harness.report.asv_summary import asv_summary_csv, report_asv_summary
 from harness.report.formats import FORMATS
@@ -104,8 +113,9 @@ def _changes(root: Path, judged: Judged) -> tuple[HistorySection, ...]:
 
 
 def _of_asv(options: argparse.Namespace) -> int:
+    require_no_narrowing(options, without=("metric",))
     history, output = read_results(options.results), output_of(options)
-    table = asv_summary(history, options.machine)
+    table = _benchmarks(asv_summary(history, options.machine), options.metric)
     if output.form == "csv":
         output.put_text(asv_summary_csv(table))
         return 0
@@ -113,8 +123,19 @@ def _of_asv(options: argparse.Namespace) -> int:
     changes = (
         [history_of_commits(history, options.machine, MARGIN, command_name(), each=each)] if options.changes else []
     )
-    report = report_asv_summary(table, _title(history, options.machine), changes)
+    report = report_asv_summary(table, _title(history, options.machine), changes, is_whole=options.verbose)
     return output.put(with_asv_summary_page(report, table, changes) if output.has_page else report)
+
+
+def _benchmarks(table: pd.DataFrame, globs: str | None) -> pd.DataFrame:
+    """Return the rows of benchmarks that match one of the globs with commas between."""
+    if globs is None:
+        return table
+    words = [word.strip() for word in globs.split(",")]
+    kept = table[[any(fnmatchcase(str(name), word) for word in words) for name in table["benchmark"]]]
+    if kept.empty:
+        raise UsageError(f"No benchmark matches --metric {globs!r}: `summary` with --format csv lists them.")
+    return kept
 
 
 def _title(history: AsvHistory, machine: str | None) -> str:

@@ -15,28 +15,39 @@ from harness.report.names import CUT, CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import change, count, quantity
 from harness.report.sparkline import bars
 
-_MOST_ROWS = 60
-"""Rows of a table for people; the other formats hold all."""
+_MOST_ROWS = 28
+"""Rows of a table for people unless all are asked for; JSON and CSV hold all."""
 _LONGEST_NAME = 16
+_BRIEF = 28
+"""Characters of a benchmark's name where a line has 80 columns."""
 
 _HEADINGS = ("benchmark", "where", "results", "latest", "best", "latest / best", "latest values")
 
 
-def report_asv_summary(summary: pd.DataFrame, title: str, changes: Sequence[HistorySection] = ()) -> Report:
+def report_asv_summary(
+    summary: pd.DataFrame, title: str, changes: Sequence[HistorySection] = (), *, is_whole: bool = False
+) -> Report:
     """Return where each series stands.
 
     Args:
         summary: `asv.summary.asv_summary`.
         title: what was read.
         changes: what changed over the commits, where that was asked for.
+        is_whole: whether all series are shown, not only those that are furthest from their best.
     """
-    told, lines, more = _told(summary, title)
+    told, lines, more = _told(summary, title, is_whole)
     rows = [{name: _plain(value) for name, value in row.items()} for row in summary.to_dict("records")]
     data = {"title": title, "rows": rows, "history": history_data(changes)["sections"]}
-    shown = [at for at, name in enumerate(_HEADINGS) if name != "where" or any(line[at] for line in lines)]
+    # Where there is little room, how many results there are is left out, as is what no row has.
+    optional = {"where"} if is_whole else {"where", "results"}
+    shown = [
+        at
+        for at, name in enumerate(_HEADINGS)
+        if name not in optional or (name == "where" and any(line[at] for line in lines))
+    ]
     columns = tuple(Column(_HEADINGS[at], 2 <= at <= 5) for at in shown)
     table = Table(columns, tuple(Row(tuple(line[at] for at in shown)) for line in lines))
-    parts = (Paragraph(told), table, *map(Paragraph, more), *history_parts(changes))
+    parts = (Paragraph(told), table, *map(Paragraph, more), *history_parts(changes, is_whole=is_whole))
     return Report("summary", Document(None, parts), data)
 
 
@@ -46,15 +57,19 @@ def asv_summary_csv(summary: pd.DataFrame) -> str:
     return summary.assign(course=courses).to_csv(index=False)
 
 
-def _told(table: pd.DataFrame, title: str) -> tuple[str, list[tuple[str, ...]], list[str]]:
+def _told(table: pd.DataFrame, title: str, is_whole: bool) -> tuple[str, list[tuple[str, ...]], list[str]]:
     """Return the title with the short names' meaning, the rows, and how many are left out."""
     # What moved furthest from its best comes first; what cannot be compared, last.
     worst = table.sort_values("latest_to_best", ascending=False, na_position="last", kind="stable")
     short = _short_names(table["environment"])
-    lines = list(_lines(worst.head(_MOST_ROWS), worst, short))
+    lines = list(_lines(worst if is_whole else worst.head(_MOST_ROWS), worst, short, is_whole))
     legend = [f"{name} is {environment}" for environment, name in short.items() if name != environment]
     left_out = len(table) - len(lines)
-    more = [f"… and {count(left_out, 'more series', 'more series')}: --format csv has all."] if left_out > 0 else []
+    more = (
+        [f"… and {count(left_out, 'more series', 'more series')}: --verbose lists them, --metric narrows it."]
+        if left_out > 0
+        else []
+    )
     more += [CUT_NOTE] if any(CUT in line[0] for line in lines) else []
     return (f"{title} {'; '.join(legend)}." if legend else title), lines, more
 
@@ -67,9 +82,11 @@ def _short_names(environments: pd.Series[str]) -> dict[str, str]:
     return {environment: f"E{number}" for number, environment in enumerate(known, start=1)}
 
 
-def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+def _lines(
+    rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[str, str], is_whole: bool
+) -> Iterator[tuple[str, ...]]:
     parts = [name for name in ("machine", "environment") if everything[name].nunique() > 1]
-    shown = distinct(map(_name, rows.to_dict("records")), LONGEST)
+    shown = distinct(map(_name, rows.to_dict("records")), LONGEST if is_whole else _BRIEF)
     for row in rows.to_dict("records"):
         named = shown[_name(row)]
         named_place = {"machine": str(row["machine"]), "environment": environments[str(row["environment"])]}
@@ -77,7 +94,8 @@ def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[s
         state = "" if row["state"] == "current" else f" ({row['state']})"
         failed = f", {row['failed']} failed" if row["failed"] else ""
         unit = "" if _missing(row["unit"]) else str(row["unit"])
-        best = "" if _missing(row["best"]) else f"{quantity(row['best'], unit)} at {str(row['best_commit'])[:8]}"
+        best = "" if _missing(row["best"]) else quantity(row["best"], unit)
+        best += f" at {str(row['best_commit'])[:8]}" if best and is_whole else ""
         ratio = "" if _missing(row["latest_to_best"]) else change(row["latest_to_best"])
         latest = "n/a" if _missing(row["latest"]) else quantity(row["latest"], unit)
         if not _missing(row["commits_since"]) and row["commits_since"] > 0:

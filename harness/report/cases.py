@@ -8,7 +8,7 @@ from harness.answers.comparison import Comparison
 from harness.answers.history import HistorySection
 from harness.machine.findings import Finding, Severity
 from harness.report.document import Case, Outcome
-from harness.report.history import check_text, finding_text
+from harness.report.history_words import check_text, finding_text
 from harness.report.numbers import interval, quantity
 from harness.report.wording import Places, change_text, reason_text
 from harness.verdict.confirmation import Standing

@@ -12,25 +12,31 @@ from harness.answers.history import Check, History, HistorySection
 from harness.answers.lapses import grouped_stops
 from harness.answers.shortfall import EXIT_CODE
 from harness.report.document import Command, Document, Item, Items, Paragraph, Part, Report, Section, Tone, items
-from harness.report.numbers import chance, change, count, interval, percent, quantity
-from harness.report.wording import axis_text, title
+from harness.report.history_lines import history_lines
+from harness.report.history_words import (
+    MOST_ROWS,
+    PLACES,
+    check_text,
+    finding_text,
+    row_text,
+    rows_of,
+    sides_text,
+    why_unconfirmed,
+)
+from harness.report.numbers import count, percent
+from harness.report.wording import axis_text
 from harness.store.worker_versions import OlderRuns
 from harness.verdict.confirmation import Standing
-from harness.verdict.course import Change, Finding, Shape
+from harness.verdict.course import Finding
 from harness.verdict.levels import FEWEST_FOR_STEPS
-from harness.verdict.rows import Row, Verdict
 
 _JUDGING_TWO = {
     "releases": "`savedmodel-bench compare` compares two releases",
     "commits": "`savedmodel-bench compare --results` compares two commits",
     "nights": "each complete run adds one value",
 }
-_PLACES = {"releases": ("with", "release"), "nights": ("in", "run"), "commits": ("at", "commit")}
-"""How a place of each axis is referred to, and what it is called."""
-MOST_FINDINGS = 20
-"""Findings that are shown of each axis unless all are asked for; JSON has all."""
-_MOST_ROWS = 6
-"""Rows that a finding names; JSON has all."""
+MOST_LINES = 22
+"""Changes that are shown unless all are asked for, those of all axes together; JSON has all."""
 
 
 def report_history(
@@ -38,14 +44,14 @@ def report_history(
     older: Sequence[OlderRuns] = (),
     *,
     is_confirmed: bool = False,
-    most: int = MOST_FINDINGS,
+    is_whole: bool = False,
 ) -> Report:
     """Return the findings, and which runs were left out.
 
     Args:
         sections: what was looked along.
         older: runs of older worker versions, which were not looked at.
-        most: findings of each section that are shown; JSON has all.
+        is_whole: whether all findings are shown, with their rows, as they are after measuring again; JSON has all.
         is_confirmed: whether findings were measured again: then the exit code is 1 if anything got worse for sure, else
             3 if a finding could not be measured again.
     """
@@ -55,31 +61,39 @@ def report_history(
         code = 1 if any(section.is_worse for section in sections) else EXIT_CODE if shortfalls else 0
     return Report(
         "history",
-        Document(None, (*history_parts(sections, most), *(Paragraph(str(one)) for one in older))),
+        Document(
+            None, (*history_parts(sections, is_whole=is_whole or is_confirmed), *(Paragraph(str(one)) for one in older))
+        ),
         history_data(sections, older),
         code,
         shortfall=" ".join(shortfalls) or None if is_confirmed else None,
     )
 
 
-def history_parts(sections: Sequence[HistorySection], most: int = MOST_FINDINGS) -> Iterator[Part]:
-    """Yield a section for each axis that was looked along, with at most so many findings, the largest first."""
+def history_parts(sections: Sequence[HistorySection], *, is_whole: bool = False) -> Iterator[Part]:
+    """Yield a section for each axis that was looked along: a line for each of its largest changes, or all of all."""
+    changed = sum(bool(section.history.findings) for section in sections)
     for section in sections:
         history = section.history
         notes = [*([history.order] if history.order else []), *([_too_short(section)] if history.too_short else [])]
-        parts: list[Part] = [Paragraph(text) for text in (*notes, *map(str, (*section.pythons, *section.models)))]
-        pairs = list(zip(history.findings, section.checks, strict=True))
-        shared = _Shared.of(history, pairs[:most])
-        if shared.axis is not None:
-            parts.append(Paragraph(f"All series: {axis_text(shared.axis)}."))
-        parts += map(Paragraph, shared.reasons.values())
-        if pairs:
-            items_of = tuple(_item(history, finding, check, shared) for finding, check in pairs[:most])
-            parts.append(Items(items_of, "change"))
-        parts += shared.commands.values()
-        if len(pairs) > most:
-            parts.append(Paragraph(f"… and {count(len(pairs) - most, 'smaller change')}: --all lists them."))
-        yield Section(_heading(section), (*parts, *_untold(section, most), *_lapses(section, most, shared)))
+        told = tuple(Paragraph(text) for text in (*notes, *map(str, (*section.pythons, *section.models))))
+        parts = _everything(section) if is_whole else history_lines(section, MOST_LINES // max(1, changed))
+        yield Section(_heading(section), (*told, *parts) if is_whole else (*parts, *told))
+
+
+def _everything(section: HistorySection) -> Iterator[Part]:
+    """Yield all changes, each with its rows and what is known of it."""
+    history = section.history
+    pairs = list(zip(history.findings, section.checks, strict=True))
+    shared = _Shared.of(history, pairs)
+    if shared.axis is not None:
+        yield Paragraph(f"All series: {axis_text(shared.axis)}.")
+    yield from map(Paragraph, shared.reasons.values())
+    if pairs:
+        yield Items(tuple(_item(history, finding, check, shared) for finding, check in pairs), "change")
+    yield from shared.commands.values()
+    yield from _untold(section)
+    yield from _lapses(section, shared)
 
 
 def history_data(sections: Sequence[HistorySection], older: Sequence[OlderRuns] = ()) -> dict[str, Any]:
@@ -108,8 +122,8 @@ class _Shared:
     @classmethod
     def of(cls, history: History, pairs: Sequence[tuple[Finding, Check]]) -> _Shared:
         """Find what is the same for more than one finding."""
-        reasons = Counter(reason for _, check in pairs if (reason := _why_unconfirmed(check)))
-        commands = Counter(check.command for _, check in pairs if check.command and _is_open(check))
+        reasons = Counter(reason for _, check in pairs if (reason := why_unconfirmed(check)))
+        commands = Counter(check.command for _, check in pairs if check.command and check.is_open)
         concerned = {check.command: finding for finding, check in reversed(pairs)}
         axes = [one.group[:-1] for one in history.findings]
         axes += [one.group[:-1] for one in history.failing] + [one.group[:-1] for one in history.stopped]
@@ -122,7 +136,7 @@ class _Shared:
                 if number > 1
             },
             commands={
-                command: Command(command, f"to measure {_sides(history, concerned[command])} again ({number} changes)")
+                command: Command(command, f"measure {sides_text(history, concerned[command])} again ({number} changes)")
                 for command, number in commands.items()
                 if number > 1
             },
@@ -133,34 +147,15 @@ class _Shared:
         return "" if self.axis is not None else f"; {axis_text(group[:-1])}"
 
 
-def _is_open(check: Check) -> bool:
-    return check.standing in (Standing.UNCONFIRMED, Standing.UNDECIDED)
-
-
-def _why_unconfirmed(check: Check) -> str:
-    """Return why nothing has confirmed a finding, without a full stop; "" where there is nothing to say."""
-    if check.standing is not Standing.UNCONFIRMED:
-        return ""
-    return (check.reason or check.shortfall or "").rstrip(".")
-
-
-def _sides(history: History, finding: Finding) -> str:
-    """Return the two places that measure a finding again: "v2.15.1 and v2.16.2"."""
-    before, after = finding.previous, finding.since
-    if finding.shape is Shape.TREND:
-        before, after = finding.since, max(one.until for one in finding.changes)
-    return f"{history.label(finding, before)} and {history.label(finding, after)}"
-
-
 def _item(history: History, finding: Finding, check: Check, shared: _Shared) -> Item:
     """Return a finding with its first rows, how many more it has, and what is known of it."""
     common = is_common(finding)
-    details: list[str | Command] = [_row(one, with_what=common) for one in finding.changes[:_MOST_ROWS]]
-    if len(finding.changes) > _MOST_ROWS:
-        details.append(f"and {count(len(finding.changes) - _MOST_ROWS, 'more row')}")
-    if _why_unconfirmed(check) not in shared.reasons:
+    details: list[str | Command] = [row_text(one, with_what=common) for one in finding.changes[:MOST_ROWS]]
+    if len(finding.changes) > MOST_ROWS:
+        details.append(f"and {count(len(finding.changes) - MOST_ROWS, 'more row')}")
+    if why_unconfirmed(check) not in shared.reasons:
         details.append(check_text(check, finding))
-    if check.command is not None and check.command not in shared.commands and _is_open(check):
+    if check.command is not None and check.command not in shared.commands and check.is_open:
         more = "measure both again" if check.standing is Standing.UNCONFIRMED else "measure longer"
         details.append(Command(check.command, f"to {more}"))
     return Item(finding_text(history, finding, with_axis=shared.axis is None), tuple(details), Tone.STRONG)
@@ -177,7 +172,7 @@ def _too_short(section: HistorySection) -> str:
     return f"Not searched: {series} ({_JUDGING_TWO[section.name]})."
 
 
-def _untold(section: HistorySection, most: int) -> Iterator[Part]:
+def _untold(section: HistorySection) -> Iterator[Part]:
     """Yield what may be changes or noise, which so few values cannot tell."""
     untold = section.history.untold
     if untold:
@@ -186,99 +181,28 @@ def _untold(section: HistorySection, most: int) -> Iterator[Part]:
             "same: other series do so, or there are too few values to tell. More values will show it; "
             f"{_JUDGING_TWO[section.name]}."
         )
-        listed = _cut([finding_text(section.history, finding) for finding in untold], most)
+        listed = items([finding_text(section.history, finding) for finding in untold], "row")
         yield Section("Not told from noise", (Paragraph(why), listed))
 
 
-def _lapses(section: HistorySection, most: int, shared: _Shared) -> Iterator[Part]:
+def _lapses(section: HistorySection, shared: _Shared) -> Iterator[Part]:
     """Yield what began to fail, and what is no longer measured."""
-    at, noun = _PLACES[section.name]
+    at, noun = PLACES[section.name]
     failing = [
-        f"{_rows_of(one.group, one.row)}{shared.axis_of(one.group)}: failing since {one.since} "
+        f"{rows_of(one.group, one.row)}{shared.axis_of(one.group)}: failing since {one.since} "
         f"(last worked {at} {one.before})"
         for one in section.history.failing
     ]
     if failing:
-        yield Section("Failing", (_cut(failing, most),))
+        yield Section("Failing", (items(failing, "row"),))
     stopped: dict[str, list[str]] = {}
     for one, rows in grouped_stops(section.history.stopped):
         later = f"{count(one.later, f'later {noun}')} {'has' if one.later == 1 else 'have'} no value"
         last = f"Last measured {at} {one.last}; {later}{shared.axis_of(one.group)}"
-        stopped.setdefault(last, []).append(_rows_of(one.group, one.row if rows == 1 else f"{rows} rows"))
+        stopped.setdefault(last, []).append(rows_of(one.group, one.row if rows == 1 else f"{rows} rows"))
     if stopped:
         texts = [f"{last}: {'; '.join(names)}" for last, names in stopped.items()]
-        yield Section("No longer measured", (_cut(texts, most),), is_folded=True)
-
-
-def _cut(texts: Sequence[str], most: int) -> Items:
-    more = len(texts) - most
-    return items([*texts[:most], *([f"… and {more} more: --all lists them."] if more > 0 else [])], "row")
-
-
-def _rows_of(group: Sequence[str], row: str) -> str:
-    return f"{title(group[-1])}{f' ({row})' if row else ''}"
-
-
-def finding_text(history: History, finding: Finding, *, with_axis: bool = True) -> str:
-    """Return a finding in a sentence: "load: +12 % since v2.18.0 (v2.17.1 before) in 7 rows; desk, Python 3.11.".
-
-    Without its axis where that is said of all findings together.
-    """
-    *names, what = finding.group
-    axis = f"; {axis_text(names)}" if with_axis else ""
-    ratios = [one.ratio for one in finding.changes]
-    if len(ratios) == 1 or not any(one.before for one in finding.changes):
-        size = _size(finding.changes[0])
-    else:
-        size = f"{change(finding.ratio)} ({interval(min(ratios), max(ratios))})"
-    rows = "" if len(ratios) == 1 else f" in {len(ratios)} rows"
-    since = history.label(finding, finding.since)
-    if finding.shape is Shape.TREND:
-        until = history.label(finding, max(one.until for one in finding.changes))
-        when = f"steadily from {since} to {until}"
-    else:
-        when = f"since {since} ({history.label(finding, finding.previous)} before)"
-    if is_common(finding):
-        return (
-            f"{what} changed by about {change(finding.ratio)} {when}{axis}. One cause is likely: the "
-            "machine, Python or a library changed."
-        )
-    return f"{title(what)}: {size} {when}{rows}{axis}."
-
-
-def _size(one: Change) -> str:
-    """Return a change, "from 0 to 3" where it left zero, which no ratio can tell."""
-    if one.before and one.after:
-        return change(one.ratio)
-    return f"from {quantity(one.before, one.course.unit)} to {quantity(one.after, one.course.unit)}"
-
-
-def check_text(check: Check, finding: Finding) -> str:
-    """Return what is known of a finding in a sentence: "confirmed in 5 of 7 rows: +11.2 % …"."""
-    if check.standing is Standing.UNCONFIRMED:
-        why = (check.reason or check.shortfall or "").rstrip(".")
-        return ": ".join([check.standing.value, *([why] if why else [])]) + "."
-    wanted = Verdict.REGRESSION if finding.ratio > 1 else Verdict.IMPROVEMENT
-    called = [row for row in check.rows if row.verdict is wanted]
-    measured = "; ".join(_paired(row) for row in (called or check.rows)[:_MOST_ROWS])
-    said = f"{check.standing.value} in {len(called)} of {count(len(check.rows), 'row')}: {measured}"
-    return f"{said} ({count(check.blocks, 'block')}, {check.run})."
-
-
-def _paired(row: Row) -> str:
-    """Return a row of the paired run: "cpu mlp-s tf-module +11.2 % (+9.0 to +13.1 %)"."""
-    name = " ".join(part for part in row.key[1:] if part != "-") or title(row.metric)
-    size = change(row.ratio) if row.ratio is not None else f"{row.old} to {row.new}"
-    bounds = f" ({interval(row.low, row.high)})" if row.low is not None and row.high is not None else ""
-    return f"{name} {size}{bounds}, {row.verdict.value}"
-
-
-def _row(one: Change, *, with_what: bool = False) -> str:
-    name = one.course.row or title(one.course.group[-1])
-    name = f"{title(one.course.group[-1])} {one.course.row}".rstrip() if with_what else name
-    values = f"{quantity(one.before, one.course.unit)} to {quantity(one.after, one.course.unit)}"
-    size = f", {change(one.ratio)}" if one.before and one.after else ""
-    return f"{name}: {values}{size} (q {chance(one.q)})"
+        yield Section("No longer measured", (items(texts, "row"),), is_folded=True)
 
 
 def section_data(section: HistorySection) -> dict[str, Any]:

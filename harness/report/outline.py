@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.answers.measured import Measured
 from harness.answers.outline import Line, Move, Outline
-from harness.metrics import CELL_FAILED
+from harness.report.brief_titles import brief_title
 from harness.report.document import Answer, Column, Paragraph, Part, Quantity, Row, Section, Table, Tone
 from harness.report.names import distinct
 from harness.report.numbers import brief_change, count
@@ -21,49 +21,12 @@ _LONGEST = 19
 """Columns of a metric's name: with the rest of a line they make 80."""
 _LEAST_SPAN = 0.1
 """What the height of a course stands for at least: less is noise on most machines."""
-_BRIEF = {
-    "import_s": "import TensorFlow",
-    "device_init_s": "device init.",
-    "save_first_s": "first save",
-    "save_durable_s": "save with fsync",
-    "save_host_peak_bytes": "host peak of save",
-    "load_host_peak_bytes": "host peak of load",
-    "resave_host_peak_bytes": "host peak of resave",
-    "save_device_need_bytes": "GPU peak of save",
-    "load_device_need_bytes": "GPU peak of load",
-    "first_call_device_need_bytes": "GPU peak, first inf.",
-    "infer_device_need_bytes": "GPU peak, inference",
-    "artifact_bytes": "SavedModel size",
-    "artifact_other_bytes": "other files",
-    "artifact_files": "files",
-    "graph_nodes": "graph nodes",
-    "graph_functions": "library functions",
-    "load_cold_s": "load, cold cache",
-    "load_warm_s": "load, warm cache",
-    "load_again_s": "second load",
-    "load_tenth_s": "tenth load",
-    "first_call_s": "first inference",
-    "early_calls_s": "inference 2 to 10",
-    "first_result_s": "start to 1st result",
-    "outputs_not_bit_equal": "outputs not equal",
-    "infer_p50_s": "inference, median",
-    "call_p50_s": "call, median",
-    "call_first_s": "first call",
-    "call_new_shape_s": "call, new shape",
-    "resave_s": "resave",
-    "resave_bytes": "resaved size",
-    "resume_broken_promises": "resume: failed",
-    "resume_first_step_s": "resume: first step",
-    "custom_code_broken_promises": "no code: failed",
-    CELL_FAILED.name: "failed",
-}
-"""What metrics are called where there is little room; of the others, the title is cut."""
 _MAIN = (
     "import_s", "first_result_s", "save_first_s", "load_cold_s", "load_warm_s", "first_call_s", "infer_p50_s",
     "artifact_bytes", "save_host_peak_bytes", "load_host_peak_bytes", "save_device_need_bytes",
     "infer_device_need_bytes",
 )  # fmt: skip
-"""Metrics that are shown where nothing moved, as long as there is room, in this order."""
+"""Metrics that are shown before others, and where nothing moved as long as there is room, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +96,7 @@ def _table(outline: Outline, shown: Shown) -> Iterator[Part]:
     left = [line for line in lines if line not in kept]
     if left:
         moved = sum(bool(line.moves) for line in left)
-        which = "none of which moved" if not moved else f"{moved} of which moved less"
+        which = "none of which moved" if not moved else f"{moved} of which moved"
         rows = len(outline.by_row)
         yield Paragraph(
             f"Not shown: {count(len(left), 'line')}, {which}. --metric, --model, --operation, --device and --release "
@@ -142,8 +105,10 @@ def _table(outline: Outline, shown: Shown) -> Iterator[Part]:
 
 
 def _most_important(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines that moved most and, where there is room, those of the main metrics, in their order."""
-    moved = sorted((line for line in lines if line.moves), key=lambda line: -line.moves[0].size)[:_MOST_LINES]
+    """Return the lines that moved, those of the main metrics and the largest first, then main metrics that did not."""
+    moved = sorted(
+        (line for line in lines if line.moves), key=lambda line: (line.metric not in _MAIN, -line.moves[0].size)
+    )
     main = sorted(
         (line for line in lines if not line.moves and line.metric in _MAIN), key=lambda line: _MAIN.index(line.metric)
     )
@@ -156,9 +121,8 @@ def _most_important(lines: Sequence[Line]) -> list[Line]:
 def _lines_table(lines: Sequence[Line], is_by_row: bool, *, is_brief: bool = True) -> Table:
     places = Places.of([_placed(line) for line in lines])
     metrics = list(dict.fromkeys(line.metric for line in lines))
-    long = {metric: title(metric) for metric in metrics}
-    brief = distinct((_BRIEF.get(metric, long[metric]) for metric in metrics), _LONGEST)
-    names = {metric: brief[_BRIEF.get(metric, long[metric])] if is_brief else long[metric] for metric in metrics}
+    brief = distinct(map(brief_title, metrics), _LONGEST)
+    names = {metric: brief[brief_title(metric)] if is_brief else title(metric) for metric in metrics}
     columns = (
         Column("metric"), Column("where" if is_by_row else "model"), Column("course"),
         Column("best", True), Column("latest", True), Column("moved"),

@@ -40,7 +40,12 @@ def report_summary(
         shown: how much is shown.
     """
     told = dict.fromkeys([*map(str, spawned), *map(str, older), *map(str, older_judged)])
-    parts = (*outline_parts(outlines, shown or Shown()), *map(Paragraph, told), *history_parts(changes))
+    shown = shown or Shown()
+    parts = (
+        *outline_parts(outlines, shown),
+        *map(Paragraph, told),
+        *history_parts(changes, is_whole=shown.is_whole),
+    )
     rows = [{**row, "course": list(row["course"])} for row in standings.to_dict("records")]
     history = history_data(changes, older_judged)
     data = {

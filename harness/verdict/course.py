@@ -74,6 +74,11 @@ class Finding:
         """The geometric mean of the rows' ratios."""
         return math.exp(sum(math.log(change.ratio) for change in self.changes) / len(self.changes))
 
+    @property
+    def size(self) -> float:
+        """How large the change is, up or down."""
+        return abs(math.log(self.ratio))
+
 
 def group_changes(changes: Sequence[Change]) -> tuple[Finding, ...]:
     """Return changes that began together as one finding each, the newest first.

@@ -28,7 +28,7 @@ PLAIN = benchmark("suite.time_solve")
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    assert main(["history", "--format", "json", *arguments]) == 0
+    assert main(["history", "--verbose", "--format", "json", *arguments]) == 0
     return {section["axis"]: section for section in json.loads(capsys.readouterr().out)["sections"]}
 
 
@@ -66,7 +66,7 @@ def test_rows_of_one_benchmark_that_changed_together_are_one_finding(
 def test_a_finding_says_since_when_by_how_much_and_which_rows(
     results: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["history", "--results", str(results), "--format", form]) == 0
+    assert main(["history", "--verbose", "--results", str(results), "--format", form]) == 0
     shown = capsys.readouterr().out
     assert "Over commits: 1 change of more than 5 % in 4 series." in shown
     assert f"since {commit(12)[:8]} ({commit(11)[:8]} before) in 2 rows" in shown
@@ -83,14 +83,14 @@ def test_courses_too_short_to_show_a_change_are_counted_apart(
     store_run(root, blocks({name: [0.1 if name != NEW else 0.4] for name in names[1:]}), subjects=names[1:])
     section = told(capsys)["releases"]
     assert (section["courses"], section["courses_too_short"], section["fewest_values"]) == (1, 1, 5)
-    assert main(["history"]) == 0
+    assert main(["history", "--verbose"]) == 0
     shown = capsys.readouterr().out
     assert "Over releases: no change of more than 5 % in 0 series.\n  Not searched: 1 series, which has" in shown
     assert "fewer than 5 values (`savedmodel-bench compare` compares two releases)." in " ".join(shown.split())
     store_run(root, blocks({name: [2.0] for name in names}, metric="import_s", cell=None), subjects=names)
     section = told(capsys)["releases"]
     assert (section["courses"], section["courses_too_short"]) == (2, 1)
-    assert main(["history", "--format", "markdown"]) == 0
+    assert main(["history", "--verbose", "--format", "markdown"]) == 0
     shown = capsys.readouterr().out
     assert "## Over releases: no change of more than 5 % in 1 series.\n\nNot searched: 1 series, which" in shown
     assert "9 series, which have fewer than 5 values (each complete run adds one value)." in shown
@@ -108,7 +108,7 @@ def test_values_of_an_earlier_version_are_no_step(results: Path, capsys: pytest.
 def test_a_larger_margin_lets_smaller_changes_be(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, "--results", str(results), "--margin", "0.5")["commits"]["findings"] == []
     with pytest.raises(SystemExit) as ended:
-        main(["history", "--margin", "5"])
+        main(["history", "--verbose", "--margin", "5"])
     assert ended.value.code == 3
 
 
@@ -205,7 +205,7 @@ def test_an_unconfirmed_finding_prints_the_command_that_would_confirm_it(
     assert (options.command, options.old, options.new, options.preset) == ("compare", old, new, "quick")
     assert (options.device, options.model, options.operation) == (["cpu"], "mlp-s", ["load"])
     assert (options.wheel, options.policy, options.margin, options.budget) == ("cpu", "today", [(None, 0.05)], 1200)
-    assert main(["history"]) == 0
+    assert main(["history", "--verbose"]) == 0
     assert f"compare {old} {new} --preset quick" in capsys.readouterr().out
 
 
@@ -232,14 +232,14 @@ def test_a_paired_run_of_both_sides_settles_a_finding(
         return Outcome(run, 6, 0, 6, interrupted=False, stopped_by=None)
 
     monkeypatch.setattr(confirm, "measure_request", measured)
-    assert main(["history", "--confirm", "5m"]) == code
+    assert main(["history", "--verbose", "--confirm", "5m"]) == code
     shown = capsys.readouterr().out
     assert asked == [("confirm", (old, new), "mlp-s", 300.0)]
     assert f"{standing} in {int(standing == 'confirmed')} of 1 row" in shown
     # What is known is not measured again, and stays known.
     (finding,) = (one for one in told(capsys)["releases"]["findings"] if one["since"] == new)
     assert (finding["standing"], len(finding["paired_rows"])) == (standing, 1)
-    main(["history", "--confirm", "5m"])
+    main(["history", "--verbose", "--confirm", "5m"])
     assert len(asked) == (2 if standing == "undecided" else 1)
 
 
@@ -255,7 +255,7 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
     older += [store_run(root, blocks({NEW: noisy(1.0)}), subjects=(NEW,), worker_version=3).run for _ in range(5)]
     for _ in range(5):
         store_run(root, blocks({NEW: noisy(2.0)}), subjects=(NEW,), worker_version=WORKER_VERSION)
-    assert main(["history", "--format", "json"]) == 0
+    assert main(["history", "--verbose", "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [section["findings"] for section in document["sections"]] == [[], []]
     (left_out,) = document["older_runs"]
@@ -264,7 +264,7 @@ def test_a_new_worker_version_is_no_change(root: Path, capsys: pytest.CaptureFix
         WORKER_VERSION,
         sorted(older),
     )
-    assert main(["history"]) == 0
+    assert main(["history", "--verbose"]) == 0
     assert (
         f"{CALM}: 6 runs with a measurement method before version {WORKER_VERSION} left out, because not all of their "
         "numbers are comparable; `savedmodel-bench export` has all."
@@ -289,7 +289,7 @@ def test_a_finding_of_another_machine_is_not_measured_here(
     slower: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SAVEDMODEL_BENCH_MACHINE", "elsewhere")
-    assert main(["history", "--confirm"]) == 0
+    assert main(["history", "--verbose", "--confirm"]) == 0
     assert f"unconfirmed: it was found in the results of {CALM}" in capsys.readouterr().out
 
 
@@ -301,9 +301,9 @@ def test_findings_of_another_project_say_how_its_owner_confirms_them(
     assert measured.startswith("asv continuous --interleave-rounds")
     assert measured.endswith(commit(12)[:8])
     assert f"compare --results {results} {commit(11)[:8]} {commit(12)[:8]}" in judged
-    assert main(["history", "--results", str(results), "--confirm"]) == 3
+    assert main(["history", "--verbose", "--results", str(results), "--confirm"]) == 3
 
 
 def test_without_results_a_sentence_says_what_to_do(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["history"]) == 3
+    assert main(["history", "--verbose"]) == 3
     assert "measure" in capsys.readouterr().err

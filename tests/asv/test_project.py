@@ -306,7 +306,7 @@ def test_the_summary_keeps_to_one_version_and_names_what_is_retired(
 def test_every_format_of_the_summary_can_be_had(results: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
     for number, value in enumerate((4.0, 2.0, 3.0)):
         write_results(results, number, {GRID["name"]: [[value], None], MEMORY["name"]: 2.0**20}, ALL)
-    assert main(["summary", "--results", str(results), "--format", form]) == 0
+    assert main(["summary", "--verbose", "--results", str(results), "--format", form]) == 0
     told = capsys.readouterr().out
     if form == "csv":
         (row,) = (row for row in csv.DictReader(io.StringIO(told)) if row["parameters"] == "10")
@@ -324,7 +324,19 @@ def test_environments_with_long_names_get_short_ones(results: Path, capsys: pyte
     assert main(["summary", "--results", str(results)]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert f"E1 is {ENVIRONMENT}; E2 is virtualenv-py3.12-numpy." in told
-    assert "suite.time_solve E1 1 1.00 s" in told
+    assert "suite.time_solve E1 1.00 s" in told
+
+
+def test_the_summary_of_benchmarks_is_narrowed_by_their_names_alone(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_results(results, 1, {TIME["name"]: [1.0], MEMORY["name"]: 2.0**20}, ALL)
+    assert [row["unit"] for row in summarised(capsys, results, "--metric", "*.peakmem_*").values()] == ["bytes"]
+    assert main(["summary", "--results", str(results), "--metric", "nothing*"]) == 3
+    assert "No benchmark matches --metric 'nothing*'" in capsys.readouterr().err
+    for command in ("summary", "export"):
+        assert main([command, "--results", str(results), "--model", "mlp-s"]) == 3
+        assert "--model is for this project's own results" in capsys.readouterr().err
 
 
 def test_a_directory_without_any_value_is_summarised_as_such(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

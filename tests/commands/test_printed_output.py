@@ -38,11 +38,15 @@ def test_parameters_of_any_kind_come_through_every_command(
     results: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    more = {"compare": [commit(1), commit(6), "--verbose"], "summary": ["--changes"]}.get(command, [])
+    more = {
+        "compare": [commit(1), commit(6), "--verbose"],
+        "summary": ["--changes", "--verbose"],
+        "history": ["--verbose"],
+    }[command]
     assert main([command, *more, "--results", str(results), "--format", "markdown"]) in (0, 1)
     told = capsys.readouterr().out
     rows = rows_of(told)
-    assert {len(row) for row in rows} == (set() if command == "history" else {6})
+    assert {len(row) for row in rows} == {"summary": {6}, "history": set(), "compare": {6}}[command]
     texts = " ".join([*(cell for row in rows for cell in row), *texts_of(told)])
     for parameter in PARAMETERS:
         assert one_line(parameter) in texts

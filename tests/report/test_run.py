@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def _report_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     root = project_root(tmp_path)
     monkeypatch.chdir(root)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "argv", [str(root / "savedmodel-bench")])
 
     def report(
         records: Sequence[Record], *options: str, stopped_by: str | None = None, code: int = 0, **facts: Any

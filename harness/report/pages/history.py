@@ -29,7 +29,7 @@ from harness.report.document import (
     Tone,
     table,
 )
-from harness.report.history import check_text, finding_text
+from harness.report.history_words import check_text, finding_text
 from harness.report.names import shortened
 from harness.report.numbers import chance, change, count, percent
 from harness.report.pages.courses import finding_figure
