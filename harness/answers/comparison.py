@@ -49,7 +49,8 @@ class Comparison:
     `tainted` the repeats left out, `taint_kinds` how many of them have each kind of taint.
     `notes` are to be read before anything else; `failures` concern the two sides only, the new one's first.
     `shortfall` says why too little was measured for an answer (`answers.shortfall`), None where there is enough.
-    `pairs` are the samples behind each row, by its key and in the order of the blocks.
+    `pairs` are the samples behind each row, by its key and in the order of the blocks. `block_s` is about how many
+    seconds another block of the two sides takes; None where that is not known.
     """
 
     old: SubjectFacts
@@ -71,6 +72,7 @@ class Comparison:
     shortfall: str | None = None
     pairs: Mapping[tuple[str, str, str, str], tuple[BlockPair, ...]] = field(default_factory=dict)
     timelines: tuple[MemoryTimeline, ...] = ()  # of the memory pass on a GPU
+    block_s: float | None = None
     work: Mapping[WorkKey, Work] = field(default_factory=dict)  # of the rows that have counts
 
     @property

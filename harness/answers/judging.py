@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -169,7 +170,18 @@ def compare_in_run(
         looks=looks,
         q_level=q_level,
     )
-    return replace(comparison, timelines=memory_timelines(records, (old, new)))
+    block_s = _block_seconds(records, len(facts))
+    return replace(comparison, timelines=memory_timelines(records, (old, new)), block_s=block_s)
+
+
+def _block_seconds(records: Sequence[Record], subjects: int) -> float | None:
+    """Return the seconds that a block of two subjects takes, from the planned ones of a run of any number."""
+    seconds = [
+        record["duration_s"]
+        for record in records
+        if record["type"] == "block" and record["complete"] and record.get("stands_for") is None
+    ]
+    return 2 * statistics.median(seconds) / subjects if seconds else None
 
 
 def _looks(run: RunDirectory) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from harness.planning.pythons import python_sentence
 from harness.releases.environments import Environment
 from harness.report.calibration import split_text
 from harness.report.document import Document, Item, Items, Paragraph, Part, Report
-from harness.report.numbers import count, percent
+from harness.report.numbers import count, how_long, percent
 from harness.verdict.differences import ESTIMATOR
 
 
@@ -77,8 +77,8 @@ def _parts(found: Forecast) -> Iterator[Part]:
         yield Items((Item(_group(group), tuple(str(cell) for cell in map(_cell, group.cells))),))
     for reason in found.absent:
         yield Paragraph(f"{reason}.")
-    in_all = "" if found.blocks == 1 else f" each, {_time(found.blocks * found.block_s)} in total"
-    yield Paragraph(f"Blocks: {found.blocks}, about {_time(found.block_s)}{in_all} ({_known_seconds(found.known)}).")
+    in_all = "" if found.blocks == 1 else f" each, {how_long(found.blocks * found.block_s)} in total"
+    yield Paragraph(f"Blocks: {found.blocks}, about {how_long(found.block_s)}{in_all} ({_known_seconds(found.known)}).")
     if found.looks is not None:
         after = ", ".join(map(str, found.looks)) or "none"
         yield Paragraph(
@@ -144,10 +144,3 @@ def _detectable_text(found: Detectable | None, blocks: int) -> str:
 
 def _change(ratio: float | None) -> str:
     return "more than tenfold" if ratio is None else f"{ratio - 1:.0%}".replace("%", " %")
-
-
-def _time(seconds: float) -> str:
-    """Return seconds as a person says them: "24 s", "4.2 min", "3.1 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -140,6 +140,13 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def how_long(seconds: float) -> str:
+    """Return seconds as a person says them: "24 s", "4.2 min", "3.1 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def _seconds(value: float) -> str:
     size = abs(value)
     for scale, name in _TIMES:

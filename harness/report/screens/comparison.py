@@ -28,7 +28,7 @@ from harness.report.document import (
 from harness.report.headline import headline
 from harness.report.names import CUT, CUT_NOTE, LONGEST, shortened
 from harness.report.notes import notes_text
-from harness.report.numbers import brief_change, brief_interval, count
+from harness.report.numbers import brief_change, brief_interval, count, how_long
 from harness.report.screens.failed import failed_section
 from harness.report.screens.size import fits
 from harness.report.screens.warnings import machine_warnings
@@ -223,7 +223,9 @@ def _settling(rows: Sequence[Judged], comparison: Comparison, settle_command: Se
         blocks, settled = asked
         purpose = "To decide them" if len(rows) > 1 else "To decide it"
         purpose = purpose if settled == len(rows) else f"To decide {settled} of {len(rows)}, if nothing changed in them"
-        return Command(" ".join((*settle_command, "--blocks", str(blocks))), purpose)
+        seconds = comparison.block_s and (blocks - comparison.blocks) * comparison.block_s
+        takes = f" (about {how_long(seconds)})" if seconds else ""
+        return Command(" ".join((*settle_command, "--blocks", str(blocks))), purpose + takes)
     reasons = {row.reason for row in rows}
     if reasons & {Reason.TOO_FEW_BLOCKS, Reason.ALL_TAINTED, Reason.NO_COMMON_BLOCKS}:
         is_disturbed = Reason.ALL_TAINTED in reasons
