@@ -24,6 +24,8 @@ _LISTED = 100
 """Nodes listed by themselves at most."""
 _MOST_OPS = 100_000
 """Different ops of a graph at most; all that TensorFlow has are 2,000."""
+_SPLITS = ("int32", "int64")
+"""The types of row splits."""
 _UNNAMED = "unnamed"
 _ASSETS = "saved_model_assets"
 
@@ -143,7 +145,7 @@ def _signatures(message: Message, limit: Limit) -> Iterator[Signature]:
     for entry in limit.of(message.each(5)):
         signature = entry.message(2) or Message(b"")
         inputs, parts = _tensors(limit.of(signature.each(1))), ragged.get(entry.text(1), {})
-        if parts.keys() <= inputs.keys():
+        if all(name in inputs and (not one.place or inputs[name].dtype in _SPLITS) for name, one in parts.items()):
             inputs |= {name: replace(inputs[name], ragged=part) for name, part in parts.items()}
         yield Signature(
             name=entry.text(1),

@@ -149,6 +149,8 @@ def _leaves(called: Message, most: int) -> list[_Leaf]:
             if not 0 <= rank <= _MOST_RANKS:
                 return []
             shape = read_shape(state[0].message(_SHAPE))
+            if shape is not None and len(shape) <= rank:
+                return []
             leaves += [_Leaf(whole, place, rank, shape) if rank else _Leaf() for place in range(rank + 1)]
         else:
             number = value.number(4) or (_SPARSE_PARTS if value.number(1) == _SPARSE else 0)
