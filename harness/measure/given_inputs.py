@@ -8,13 +8,14 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import UsageError
+from harness.measure import ragged_values
 from harness.savedmodel import warmup
 from harness.savedmodel.wire import MalformedError
 
@@ -25,17 +26,20 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
+def read(
+    path: Path, dtypes: dict[str, str], signature: str, ragged: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, Any]:
     """Return the values of every input as arrays of its type, text as arrays of bytes objects.
 
     JSON has `instances` (a list of examples, each a table by input, or its value where there is one input) or `inputs`
     (a table by input, or the value of the one input), as in https://www.tensorflow.org/tfx/serving/api_rest; bytes are
-    {"b64": "…"}.
+    {"b64": "…"}. A ragged input may stand there as lists of different lengths, in place of its values and row splits.
 
     Args:
         path: ends in .npz or .json.
         dtypes: the type of each input as TensorFlow writes it, by name.
         signature: the name of the signature, which the file may name, too.
+        ragged: the names of the row splits of each ragged input, the outermost first, by the name of its values.
 
     Raises:
         UsageError: it cannot be read, or it does not fit; the text lists the inputs that there are.
@@ -46,8 +50,13 @@ def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
         given: dict[Any, Any] = _of_requests(path, signature)
     else:
         given = _of_json(path, sorted(dtypes), signature) if path.suffix.lower() == ".json" else read_npz(path)
-    if len(given) == len(dtypes) == 1 and path.suffix.lower() == ".json" and None in given:
-        given = dict(zip(dtypes, given.values(), strict=True))
+    ragged = ragged or {}
+    wholes = dtypes.keys() - {name for splits in ragged.values() for name in splits}
+    if len(given) == len(wholes) == 1 and path.suffix.lower() == ".json" and None in given:
+        given = dict(zip(wholes, given.values(), strict=True))
+    for name, splits in ragged.items():
+        if path.suffix.lower() == ".json" and name in given and given.keys().isdisjoint(splits):
+            given |= _nested(given[name], name, splits, path)
     unknown, missing = sorted(map(str, given.keys() - dtypes.keys())), sorted(dtypes.keys() - given.keys())
     if None in given:
         raise UsageError(
@@ -56,7 +65,22 @@ def read(path: Path, dtypes: dict[str, str], signature: str) -> dict[str, Any]:
     if unknown or missing:
         wrong = f"has {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}"
         raise UsageError(f"{path} {wrong}; signature {signature!r} has the inputs {_list(dtypes)}.")
-    return {str(name): _typed(values, dtypes[str(name)], str(name), path) for name, values in given.items()}
+    typed = {str(name): _typed(values, dtypes[str(name)], str(name), path) for name, values in given.items()}
+    for name, splits in ragged.items():
+        fault = ragged_values.fault(typed[name], [(each, typed[each]) for each in splits])
+        if fault is not None:
+            raise UsageError(f"{path} has wrong row splits of the ragged input {name}: {fault}.")
+    return typed
+
+
+def _nested(rows: Any, name: str, splits: Sequence[str], path: Path) -> dict[str, Any]:
+    """Return the tensors of a ragged input that is given as lists in lists."""
+    try:
+        values, ends = ragged_values.flattened(rows, len(splits))
+    except ValueError:
+        depth = "rows" if len(splits) == 1 else f"rows in rows, {len(splits)} deep"
+        raise UsageError(f"{path}: {name} is ragged: give a list of {depth}, each a list.") from None
+    return {name: values, **dict(zip(splits, ends, strict=True))}
 
 
 def _of_requests(path: Path, signature: str) -> dict[Any, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.measure import given_inputs
+from harness.measure import given_inputs, ragged_values
 from harness.measure.own_models import SAVED_MODEL, Input, OwnModel
 from harness.savedmodel.examples import serialized
 from harness.worker import arrays, random_inputs
@@ -25,11 +25,20 @@ def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
         given = {}
         if model.inputs_file is not None:
             dtypes = {one.name: one.dtype for one in model.inputs}
-            given = given_inputs.read(Path(model.inputs_file), dtypes, model.signature or "")
+            ragged = {one.name: one.ragged.splits for one in model.inputs if one.ragged is not None}
+            dtypes |= {name: one.ragged.dtype for one in model.inputs if one.ragged for name in one.ragged.splits}
+            given = given_inputs.read(Path(model.inputs_file), dtypes, model.signature or "", ragged)
         values: dict[str, Any] = {}
         for one in model.inputs:
             if one.is_sparse:
                 values |= sparse(one, batch)
+            elif one.ragged is not None:
+                made_or_cut = (
+                    ragged_values.cut(given, one, one.ragged, batch)
+                    if given
+                    else ragged_values.made(one, one.ragged, batch)
+                )
+                values |= made_or_cut
             else:
                 values[one.name] = cut(given[one.name], one, batch) if given else made(one, batch)
         arrays.save(str(path), values)

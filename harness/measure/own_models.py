@@ -13,10 +13,19 @@ AS_IS = "as-is"
 
 
 @dataclass(frozen=True, slots=True)
+class Ragged:
+    """The row splits of a ragged input: their names, the outermost first, and their type."""
+
+    splits: tuple[str, ...]
+    dtype: str  # int32 or int64
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """One input of a model: its name and type, and how its values are made.
 
-    `shape` is that of one example where the batch size can be chosen (`has_batch`), else the whole.
+    `shape` is that of one example where the batch size can be chosen (`has_batch`), else the whole; of a ragged input
+    it has the lengths of the rows that are made, or of the longest that are given.
     """
 
     name: str
@@ -27,6 +36,7 @@ class Input:
     features: tuple[Feature, ...] = ()  # of a serialized tf.Example
     low: float | None = None  # of the range of its values; None: the type's own
     high: float | None = None
+    ragged: Ragged | None = None  # where it is several tensors, with its name that of the values
 
 
 @dataclass(frozen=True, slots=True)

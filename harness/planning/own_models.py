@@ -15,17 +15,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 
 from harness.errors import UsageError, field_error
 from harness.measure import given_inputs
-from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, Input, OwnModel
+from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, OwnModel
 from harness.measure.own_models import Asked as AskedInput
 from harness.models import families
+from harness.planning.model_inputs import (
+    fixed_batch,
+    require_examples,
+    settled_inputs,
+    shape_note,
+    splits_of,
+    with_features,
+)
 from harness.savedmodel import warmup
 from harness.savedmodel.content import digest
-from harness.savedmodel.description import SavedModel, Signature, TensorSpec
-from harness.savedmodel.examples import parsed_features
+from harness.savedmodel.description import SavedModel, Signature
 from harness.savedmodel.places import read_file, require_fetched
 from harness.savedmodel.reading import read
 from harness.savedmodel.wire import MalformedError
@@ -38,8 +44,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _KINDS = {".keras": KERAS_FILE, ".h5": KERAS_FILE, ".hdf5": KERAS_FILE, ".py": PYTHON_FILE}
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 RANDOM = f"random, seed {random_inputs.SEED}"
-_UNKNOWN_DIMENSION = 1
-"""The size of a dimension beside the batch that a signature leaves open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +241,7 @@ def read_model(asked: Asked) -> OwnModel:
             AskedInput(name, called.shapes.get(name), *called.ranges.get(name, (None, None)))
             for name in dict.fromkeys([*called.shapes, *called.ranges])
         )
-        notes = [_shape_note(one.name, one.shape, has_batch=True) for one in wanted if one.shape is not None]
+        notes = [shape_note(one.name, one.shape, has_batch=True) for one in wanted if one.shape is not None]
         notes += [f"{one.name} from {one.low:g} to {one.high:g}" for one in wanted if one.low is not None]
         told = "from its code" if kind == PYTHON_FILE else "; ".join([RANDOM, *notes])
         model = OwnModel(
@@ -278,13 +282,14 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
     values: dict[str, Any] = {}
     file = called.inputs.absolute() if called.inputs is not None else _requests(path, name, called)
     if file is not None:
-        values = given_inputs.read(file, {each: one.dtype for each, one in signature.inputs.items()}, name)
+        dtypes = {each: one.dtype for each, one in signature.inputs.items()}
+        values = given_inputs.read(file, dtypes, name, splits_of(signature.inputs))
         told = f"{file.name}, SHA-256 {given_inputs.file_digest(file)[:16]}"
-    inputs, notes = settled_inputs(signature.inputs, called, values, asked.path)
+    inputs, notes = settled_inputs(signature.inputs, called.shapes, called.ranges, values, asked.path)
     if file is not None:
-        _require_examples(inputs, values, file)
+        require_examples(inputs, values, file)
     else:
-        inputs = tuple(_with_features(one, signature.inputs, path, notes) for one in inputs)
+        inputs = tuple(with_features(one, signature.inputs, path, notes) for one in inputs)
         told = "; ".join([RANDOM, *notes]) if inputs else "none"
     return OwnModel(
         name=asked.name,
@@ -301,14 +306,6 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
     )
 
 
-def _require_examples(inputs: Sequence[Input], values: Mapping[str, Any], file: Path) -> None:
-    """Refuse values of which no batch can be cut."""
-    counts = {one.name: len(values[one.name]) for one in inputs if one.has_batch}
-    if len(set(counts.values())) > 1 or 0 in counts.values():
-        listed = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
-        raise UsageError(f"{file} has {listed}: give every input the same number of examples, one or more.")
-
-
 def _requests(path: Path, signature: str, called: Called) -> Path | None:
     """Return the file of requests that a model carries for a signature; None where it has none, or others are asked."""
     file = warmup.requests_path(path)
@@ -318,19 +315,6 @@ def _requests(path: Path, signature: str, called: Called) -> Path | None:
         return None if warmup.read_request(file, signature) is None else file
     except MalformedError:
         return None
-
-
-def _with_features(one: Input, tensors: Mapping[str, TensorSpec], path: Path, notes: list[str]) -> Input:
-    """Return an input with the features of the tf.Example that it is to hold, where the graph parses it."""
-    texts = [name for name, tensor in tensors.items() if tensor.dtype == "string"]
-    if texts != [one.name] or one.shape not in ((), (1,)):
-        return one
-    features = parsed_features(path, tensors[one.name].tensor)
-    if not features or any(each.dtype not in random_inputs.SUPPORTED for each in features):
-        return one
-    notes[:] = [note for note in notes if not note.startswith(f"{one.name} is of unknown rank")]
-    notes.append(f"{one.name} is a serialized tf.Example of {', '.join(each.name for each in features)}")
-    return replace(one, features=features)
 
 
 def chosen_signature(
@@ -357,98 +341,3 @@ def chosen_signature(
             raise UsageError(f"{path} has no signature 'serving_default': it has {listed}; {choose}.")
         (name,) = usable
     return tags, name, usable[name]
-
-
-def settled_inputs(
-    tensors: Mapping[str, TensorSpec], called: Called, values: Mapping[str, Any], path: Path
-) -> tuple[tuple[Input, ...], list[str]]:
-    """Return how the values of a signature's inputs are made, and what was assumed or asked for, as people are told.
-
-    Args:
-        tensors: the inputs by name.
-        called: shapes and ranges that were asked for.
-        values: the given values by name; empty where they are made.
-        path: of the model, for what is refused.
-
-    Raises:
-        UsageError: a type cannot be made, a name is not there, or a shape does not fit.
-    """
-    for option, names in (("--shape", called.shapes), ("--range", called.ranges)):
-        for name in names:
-            if name not in tensors:
-                raise UsageError(f"{option} names {name!r}; the inputs of {path} are {', '.join(sorted(tensors))}.")
-    inputs, notes = [], []
-    for name, tensor in tensors.items():
-        if tensor.kind not in ("dense", "sparse") or (values and tensor.kind == "sparse"):
-            raise UsageError(
-                f"Input {name!r} of {path} is a {tensor.kind} tensor, of which no values can be "
-                f"{'given' if values else 'made'}: choose another signature with --signature."
-            )
-        if not values and tensor.dtype not in random_inputs.SUPPORTED:
-            raise UsageError(
-                f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
-                "signature with --signature."
-            )
-        shape = values[name].shape if values else called.shapes.get(name)
-        has_batch = tensor.shape is None or (len(tensor.shape) > 0 and tensor.shape[0] is None)
-        if shape is not None:
-            _require_fit(name, tuple(shape), tensor, path)
-            if not values:
-                notes.append(_shape_note(name, shape, has_batch=has_batch))
-            rest = tuple(shape[1:]) if has_batch else tuple(shape)
-            has_batch = has_batch and len(shape) > 0
-        elif tensor.shape is None:
-            rest = ()
-            notes.append(f"{name} is of unknown rank and taken for one value an example")
-        else:
-            rest = tuple(_UNKNOWN_DIMENSION if size is None else size for size in tensor.shape[int(has_batch) :])
-            if None in tensor.shape[int(has_batch) :]:
-                notes.append(f"open dimensions of {name} have size {_UNKNOWN_DIMENSION}")
-        low, high = called.ranges.get(name, (None, None))
-        if low is not None and high is not None:
-            _require_range(name, low, high, tensor.dtype, path)
-            notes.append(f"{name} from {low:g} to {high:g}")
-        inputs.append(Input(name, tensor.dtype, rest, has_batch, tensor.kind == "sparse", low=low, high=high))
-    return tuple(inputs), notes
-
-
-def _shape_note(name: str, shape: Sequence[int], *, has_batch: bool) -> str:
-    sizes = ["N", *map(str, shape[1:])] if has_batch and shape else list(map(str, shape))
-    return f"{name} has the shape ({', '.join(sizes)})"
-
-
-def _require_range(name: str, low: float, high: float, dtype: str, path: Path) -> None:
-    asked = f"--range {name}={low:g},{high:g}"
-    if not low <= high:
-        raise UsageError(f"{asked} is empty: give the smaller number first.")
-    if dtype in ("bool", "string"):
-        raise UsageError(f"{asked} is for numbers, and input {name!r} of {path} has the type {dtype}.")
-    limits = np.iinfo(dtype) if "int" in dtype else np.finfo(dtype)
-    if low < limits.min or high > limits.max:
-        raise UsageError(
-            f"{asked} does not fit input {name!r} of {path}, whose type, {dtype}, is from {limits.min:g} to "
-            f"{limits.max:g}."
-        )
-
-
-def _require_fit(name: str, shape: tuple[int, ...], tensor: TensorSpec, path: Path) -> None:
-    if tensor.shape is None:
-        return
-    fits = len(shape) == len(tensor.shape) and all(b in (None, a) for a, b in zip(shape, tensor.shape, strict=True))
-    if not fits:
-        wanted = ", ".join("any" if size is None else str(size) for size in tensor.shape)
-        raise UsageError(
-            f"The shape {','.join(map(str, shape)) or '(a single value)'} does not fit input {name!r} of {path}, which "
-            f"takes ({wanted})."
-        )
-
-
-def fixed_batch(inputs: Sequence[Input]) -> int | None:
-    """Return the only batch size that inputs allow: that of their shapes, 1 where they have none in common.
-
-    None: it can be chosen.
-    """
-    if any(one.has_batch for one in inputs):
-        return None
-    sizes = {one.shape[0] if one.shape else 1 for one in inputs}
-    return sizes.pop() if len(sizes) == 1 else 1

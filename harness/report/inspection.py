@@ -24,7 +24,7 @@ from harness.report.inspection_difference import difference_parts
 from harness.report.names import shortened
 from harness.report.numbers import count, quantity
 from harness.report.saved_model_tree import tree_table
-from harness.savedmodel.description import MetaGraph, Shape, Variable
+from harness.savedmodel.description import MetaGraph, Shape, TensorSpec, Variable
 
 _MOST_ROWS = 40
 _MOST_OPS = 15
@@ -140,8 +140,7 @@ def _signatures(graph: MetaGraph) -> Part:
         for what, specs in (("input", signature.inputs), ("output", signature.outputs)):
             for name, spec in specs.items():
                 optional = ", optional" if name in signature.defaults else ""
-                kind = "" if spec.kind == "dense" else f" {spec.kind}"
-                rows.append((first, what + optional, shown_name(name), spec.dtype + kind, shape_text(spec.shape)))
+                rows.append((first, what + optional, shown_name(name), _type_text(spec), shape_text(spec.shape)))
                 first = ""
         if first:
             rows.append((first, "neither input nor output", "", "", ""))
@@ -150,6 +149,17 @@ def _signatures(graph: MetaGraph) -> Part:
     if len(rows) > _MOST_ROWS:
         rows[_MOST_ROWS:] = [(f"… {len(rows) - _MOST_ROWS} more rows", "", "", "", "")]
     return table(("signature", "", "name", "type", "shape"), (), rows)
+
+
+def _type_text(spec: TensorSpec) -> str:
+    """Return an element type, and of what the tensor is a part: "int64, row splits of ragged x"."""
+    part = spec.ragged
+    if part is None:
+        return spec.dtype if spec.kind == "dense" else f"{spec.dtype} {spec.kind}"
+    whole = f"of ragged {shown_name(part.name)}"
+    if part.place == 0:
+        return f"{spec.dtype}, values {whole} {shape_text(part.shape)}"
+    return f"{spec.dtype}, row splits {f'{part.place} ' if len(part.splits) > 1 else ''}{whole}"
 
 
 def shown_name(name: str) -> str:

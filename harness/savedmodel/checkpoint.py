@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.savedmodel.dtypes import ITEM_BYTES, dtype_name
-from harness.savedmodel.graphs import read_shape
+from harness.savedmodel.shapes import read_shape
 from harness.savedmodel.sstable import pairs
 from harness.savedmodel.wire import MalformedError, Message, varint
 

@@ -14,17 +14,34 @@ INTERNAL_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_o
 
 
 @dataclass(frozen=True, slots=True)
+class RaggedPart:
+    """Which part of a ragged input a tensor of a signature is.
+
+    `name` is that of the input's values, by which people call the whole; `place` is 0 of the values, 1 of the row
+    splits of the first dimension after the rows, and so on; `splits` are the names of all row splits, the outermost
+    first; `shape` is that of the whole, where a dimension whose size varies is open.
+    """
+
+    name: str
+    place: int
+    splits: tuple[str, ...]
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
 class TensorSpec:
     """One input or output of a signature.
 
     `tensor` is its name in the graph ("serving_default_x:0"), None where it consists of several; `kind` is "dense",
-    "sparse", or the name of the type that is made of several tensors ("RaggedTensorSpec").
+    "sparse", or the name of the type that is made of several tensors ("RaggedTensorSpec"). `ragged` says of a dense
+    input that it is a part of a ragged one.
     """
 
     dtype: str
     shape: Shape
     tensor: str | None
     kind: str = "dense"
+    ragged: RaggedPart | None = None
 
 
 @dataclass(frozen=True, slots=True)

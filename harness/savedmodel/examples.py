@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.savedmodel.dtypes import dtype_name
-from harness.savedmodel.graphs import read_shape
 from harness.savedmodel.places import GRAPH, read_file
+from harness.savedmodel.shapes import read_shape
 from harness.savedmodel.tensors import read_tensor
 from harness.savedmodel.wire import MalformedError, Message, varint
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import replace
 
-from harness.savedmodel.description import Function, MetaGraph, Node, OpUse, Shape, Signature, TensorSpec
+from harness.savedmodel.description import Function, MetaGraph, Node, OpUse, Signature, TensorSpec
 from harness.savedmodel.dtypes import dtype_name
+from harness.savedmodel.ragged import ragged_parts
+from harness.savedmodel.shapes import read_shape
 from harness.savedmodel.wire import Limit, MalformedError, Message
 
 _VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable", "AutoReloadVariable"})
@@ -22,8 +24,8 @@ _LISTED = 100
 """Nodes listed by themselves at most."""
 _MOST_OPS = 100_000
 """Different ops of a graph at most; all that TensorFlow has are 2,000."""
-_MOST_DIMENSIONS = 254
-"""The highest rank that TensorFlow has (`tensorflow/core/framework/tensor_shape.h`)."""
+_SPLITS = ("int32", "int64")
+"""The types of row splits."""
 _UNNAMED = "unnamed"
 _ASSETS = "saved_model_assets"
 
@@ -139,12 +141,16 @@ def _declared(objects: Message | None) -> int:
 
 
 def _signatures(message: Message, limit: Limit) -> Iterator[Signature]:
+    ragged = ragged_parts(message)
     for entry in limit.of(message.each(5)):
         signature = entry.message(2) or Message(b"")
+        inputs, parts = _tensors(limit.of(signature.each(1))), ragged.get(entry.text(1), {})
+        if all(name in inputs and (not one.place or inputs[name].dtype in _SPLITS) for name, one in parts.items()):
+            inputs |= {name: replace(inputs[name], ragged=part) for name, part in parts.items()}
         yield Signature(
             name=entry.text(1),
             method_name=signature.text(3),
-            inputs=_tensors(limit.of(signature.each(1))),
+            inputs=inputs,
             outputs=_tensors(limit.of(signature.each(2))),
             defaults=tuple(sorted(default.text(1) for default in limit.of(signature.each(4)))),
         )
@@ -165,17 +171,3 @@ def _tensor(info: Message) -> TensorSpec:
     if sparse is not None:
         return TensorSpec(dtype, shape, None, "sparse")
     return TensorSpec(dtype, shape, info.text(1))
-
-
-def read_shape(message: Message | None) -> Shape:
-    """Return a TensorShapeProto; None is one of unknown rank, or none at all.
-
-    Raises:
-        MalformedError: it is none.
-    """
-    if message is None or message.number(3):
-        return None
-    sizes = [dimension.number(1) for dimension in islice(message.each(2), _MOST_DIMENSIONS + 1)]
-    if len(sizes) > _MOST_DIMENSIONS:
-        raise MalformedError(f"a shape has more than {_MOST_DIMENSIONS} dimensions")
-    return tuple(size if size >= 0 else None for size in sizes)

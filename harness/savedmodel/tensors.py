@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.savedmodel.dtypes import dtype_name
-from harness.savedmodel.graphs import read_shape
+from harness.savedmodel.shapes import read_shape
 from harness.savedmodel.wire import MalformedError, Message, signed, varint
 
 _FIXED = {"float32": (5, "<f4"), "float64": (6, "<f8"), "complex64": (9, "<c8"), "complex128": (12, "<c16")}

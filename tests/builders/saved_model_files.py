@@ -66,7 +66,7 @@ def function(name: str, nodes: Iterable[bytes]) -> bytes:
 
 @dataclass(frozen=True)
 class Graph:
-    """What a meta graph is made of; `objects` are its SavedObjects."""
+    """What a meta graph is made of; `objects` are its SavedObjects, `called_with` the arguments of its functions."""
 
     nodes: Sequence[bytes] = (node("x", "Placeholder"),)
     functions: Sequence[bytes] = ()
@@ -75,6 +75,7 @@ class Graph:
     version: str = "2.7.0"
     objects: Sequence[bytes] = ()
     assets: Sequence[str] = ()
+    called_with: Mapping[str, bytes] = field(default_factory=dict)
 
     def written(self) -> bytes:
         """Return the MetaGraphDef."""
@@ -82,7 +83,9 @@ class Graph:
         graph = b"".join(text(1, one) for one in self.nodes) + (text(2, library) if library else b"")
         info = b"".join(text(4, tag) for tag in self.tags) + text(5, self.version)
         signatures = b"".join(text(5, text(1, name) + text(2, one)) for name, one in self.signatures.items())
-        objects = text(7, b"".join(text(1, one) for one in self.objects)) if self.objects else b""
+        tree = b"".join(text(1, one) for one in self.objects)
+        tree += b"".join(text(2, text(1, name) + text(2, text(3, one))) for name, one in self.called_with.items())
+        objects = text(7, tree) if tree else b""
         return (
             text(1, info)
             + text(2, graph)

@@ -1,0 +1,193 @@
+"""The inputs of a signature, settled: what is given, what is made and how, and what people are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.measure.own_models import Input, Ragged
+from harness.measure.ragged_values import bounding_shape
+from harness.savedmodel.description import Shape, TensorSpec
+from harness.savedmodel.examples import parsed_features
+from harness.worker import random_inputs
+
+_UNKNOWN_DIMENSION = 1
+"""The size of a dimension beside the batch that a signature leaves open."""
+_ROW = 2
+"""How many values a row of a ragged input has, and how many rows a row of rows."""
+
+
+def splits_of(tensors: Mapping[str, TensorSpec]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the row splits of each ragged input, the outermost first, by the name of its values."""
+    return {one.ragged.name: one.ragged.splits for one in tensors.values() if one.ragged is not None}
+
+
+def settled_inputs(
+    tensors: Mapping[str, TensorSpec],
+    shapes: Mapping[str, tuple[int, ...]],
+    ranges: Mapping[str, tuple[float, float]],
+    values: Mapping[str, Any],
+    path: Path,
+) -> tuple[tuple[Input, ...], list[str]]:
+    """Return how the values of a signature's inputs are made, and what was assumed or asked for, as people are told.
+
+    Args:
+        tensors: the inputs by name.
+        shapes: that were asked for, by input.
+        ranges: of values, that were asked for, by input.
+        values: the given values by name; empty where they are made.
+        path: of the model, for what is refused.
+
+    Raises:
+        UsageError: a type cannot be made, a name is not there, or a shape does not fit.
+    """
+    wholes = {name: one for name, one in tensors.items() if one.ragged is None or one.ragged.place == 0}
+    for option, names in (("--shape", shapes), ("--range", ranges)):
+        for name in names:
+            if name not in wholes:
+                raise UsageError(f"{option} names {name!r}; the inputs of {path} are {', '.join(sorted(wholes))}.")
+    inputs, notes = [], []
+    for name, tensor in wholes.items():
+        if tensor.kind not in ("dense", "sparse") or (values and tensor.kind == "sparse"):
+            raise UsageError(
+                f"Input {name!r} of {path} is a {tensor.kind} tensor, of which no values can be "
+                f"{'given' if values else 'made'}: choose another signature with --signature."
+            )
+        if not values and tensor.dtype not in random_inputs.SUPPORTED:
+            raise UsageError(
+                f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
+                "signature with --signature."
+            )
+        ragged = None if tensor.ragged is None else Ragged(tensor.ragged.splits, tensors[tensor.ragged.splits[0]].dtype)
+        known = tensor.shape if ragged is None else _whole_shape(tensor, ragged)
+        shape = _given_shape(name, known, ragged, values, path) if values else shapes.get(name)
+        has_batch = known is None or (len(known) > 0 and known[0] is None)
+        if shape is not None:
+            _require_fit(name, tuple(shape), known, path)
+            rest = tuple(shape[1:]) if has_batch else tuple(shape)
+            if not values and ragged is None:
+                notes.append(shape_note(name, shape, has_batch=has_batch))
+            has_batch = has_batch and len(shape) > 0
+        elif known is None:
+            rest = ()
+            notes.append(f"{name} is of unknown rank and taken for one value an example")
+        else:
+            rest = tuple(_size(size, place, ragged) for place, size in enumerate(known))[int(has_batch) :]
+            if None in known[int(has_batch) :] and ragged is None:
+                notes.append(f"open dimensions of {name} have size {_UNKNOWN_DIMENSION}")
+        if ragged is not None:
+            row = rest if has_batch else rest[1:]
+            notes.append(f"{name} is ragged, {' by '.join(map(str, row))} {'values' if row != (1,) else 'value'} a row")
+        low, high = ranges.get(name, (None, None))
+        if low is not None and high is not None:
+            _require_range(name, low, high, tensor.dtype, path)
+            notes.append(f"{name} from {low:g} to {high:g}")
+        is_sparse = tensor.kind == "sparse"
+        inputs.append(Input(name, tensor.dtype, rest, has_batch, is_sparse, low=low, high=high, ragged=ragged))
+    return tuple(inputs), notes
+
+
+def _whole_shape(tensor: TensorSpec, ragged: Ragged) -> Shape:
+    """Return the shape of a ragged input, open where the tree of objects does not tell it."""
+    shape = tensor.ragged and tensor.ragged.shape
+    return shape or (None,) * (len(ragged.splits) + 1) + (tensor.shape or ())[1:]
+
+
+def _given_shape(
+    name: str, known: Shape, ragged: Ragged | None, values: Mapping[str, Any], path: Path
+) -> tuple[int, ...]:
+    """Return the shape of given values; of a ragged input, with the lengths of the longest rows.
+
+    Raises:
+        UsageError: rows of a ragged input have not the length that they must have.
+    """
+    if ragged is None:
+        return tuple(values[name].shape)
+    splits = [values[each] for each in ragged.splits]
+    for size, each in zip((known or ())[1:], splits, strict=False):
+        if size is not None and (np.diff(each) != size).any():
+            raise UsageError(f"Some rows of {name!r} do not have the length {size}, which {path} takes.")
+    return bounding_shape(values[name], splits)
+
+
+def _size(size: int | None, place: int, ragged: Ragged | None) -> int:
+    if size is not None:
+        return size
+    return _ROW if ragged is not None and 0 < place <= len(ragged.splits) else _UNKNOWN_DIMENSION
+
+
+def shape_note(name: str, shape: Sequence[int], *, has_batch: bool) -> str:
+    """Return how people are told of a shape that was asked for: "x has the shape (N, 5)"."""
+    sizes = ["N", *map(str, shape[1:])] if has_batch and shape else list(map(str, shape))
+    return f"{name} has the shape ({', '.join(sizes)})"
+
+
+def _require_range(name: str, low: float, high: float, dtype: str, path: Path) -> None:
+    asked = f"--range {name}={low:g},{high:g}"
+    if not low <= high:
+        raise UsageError(f"{asked} is empty: give the smaller number first.")
+    if dtype in ("bool", "string"):
+        raise UsageError(f"{asked} is for numbers, and input {name!r} of {path} has the type {dtype}.")
+    limits = np.iinfo(dtype) if "int" in dtype else np.finfo(dtype)
+    if low < limits.min or high > limits.max:
+        raise UsageError(
+            f"{asked} does not fit input {name!r} of {path}, whose type, {dtype}, is from {limits.min:g} to "
+            f"{limits.max:g}."
+        )
+
+
+def _require_fit(name: str, shape: tuple[int, ...], known: Shape, path: Path) -> None:
+    if known is None:
+        return
+    fits = len(shape) == len(known) and all(b in (None, a) for a, b in zip(shape, known, strict=True))
+    if not fits:
+        wanted = ", ".join("any" if size is None else str(size) for size in known)
+        raise UsageError(
+            f"The shape {','.join(map(str, shape)) or '(a single value)'} does not fit input {name!r} of {path}, which "
+            f"takes ({wanted})."
+        )
+
+
+def fixed_batch(inputs: Sequence[Input]) -> int | None:
+    """Return the only batch size that inputs allow: that of their shapes, 1 where they have none in common.
+
+    None: it can be chosen.
+    """
+    if any(one.has_batch for one in inputs):
+        return None
+    sizes = {one.shape[0] if one.shape else 1 for one in inputs}
+    return sizes.pop() if len(sizes) == 1 else 1
+
+
+def require_examples(inputs: Sequence[Input], values: Mapping[str, Any], file: Path) -> None:
+    """Refuse values of which no batch can be cut.
+
+    Raises:
+        UsageError: inputs have different numbers of examples, or none.
+    """
+    counts = {one.name: _examples(one, values) for one in inputs if one.has_batch}
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        listed = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
+        raise UsageError(f"{file} has {listed}: give every input the same number of examples, one or more.")
+
+
+def _examples(one: Input, values: Mapping[str, Any]) -> int:
+    return len(values[one.name]) if one.ragged is None else len(values[one.ragged.splits[0]]) - 1
+
+
+def with_features(one: Input, tensors: Mapping[str, TensorSpec], path: Path, notes: list[str]) -> Input:
+    """Return an input with the features of the tf.Example that it is to hold, where the graph parses it."""
+    texts = [name for name, tensor in tensors.items() if tensor.dtype == "string"]
+    if texts != [one.name] or one.shape not in ((), (1,)):
+        return one
+    features = parsed_features(path, tensors[one.name].tensor)
+    if not features or any(each.dtype not in random_inputs.SUPPORTED for each in features):
+        return one
+    notes[:] = [note for note in notes if not note.startswith(f"{one.name} is of unknown rank")]
+    notes.append(f"{one.name} is a serialized tf.Example of {', '.join(each.name for each in features)}")
+    return replace(one, features=features)
