@@ -1,0 +1,533 @@
+"""A night from its first line to its last: each step is noted on disk when it is done, so that a killed one goes on.
+
+find       the new build, what it is measured against, all of it installed
+measure    the build twice (the A/A arm) and its baselines, interleaved in one run
+canary     the build with a planted slowdown, where one is due
+confirm    what was called, measured again in fresh blocks, a run for each baseline
+conclude   states, last good builds, report
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.answers.comparison import Comparison
+from harness.answers.confirmation import KIND as CONFIRM_KIND
+from harness.answers.judging import RunTables, Selection, compare_in_run
+from harness.answers.night import (
+    Canary,
+    Night,
+    changed_since,
+    circumstances,
+    last_measured,
+    record_of,
+)
+from harness.answers.records_history import ask_history, judged_samples
+from harness.commands.shared.session import measure_request
+from harness.errors import ReleaseError, UsageError
+from harness.measure.limits import Limits
+from harness.measure.passes import OPERATIONS
+from harness.metrics import METRICS
+from harness.planning.forecast import forecast
+from harness.planning.installing import installed
+from harness.planning.own_models import registered
+from harness.planning.plans import chosen_preset
+from harness.planning.request import Request
+from harness.releases.entries import add_releases, new_releases
+from harness.releases.manifest import read_manifest
+from harness.releases.release import Release
+from harness.releases.subjects import chosen_subjects
+from harness.report.history import finding_text
+from harness.store.machines import this_machine
+from harness.store.nights import (
+    NIGHT,
+    StoredNight,
+    accepted_of,
+    in_time,
+    known_as_facts,
+    nights_of,
+    nights_path,
+    open_night,
+)
+from harness.store.runs import RunDirectory, open_run, runs_of
+from harness.verdict.confirmation import Standing, confirm
+from harness.verdict.looks import PLANNED
+from harness.verdict.nights import (
+    Evidence,
+    Known,
+    Role,
+    baselines,
+    called,
+    chosen_models,
+    conclude,
+    fires,
+)
+from harness.verdict.rows import Verdict
+
+KIND, CANARY_KIND = "night", "canary"
+CANARY = "canary"
+"""The settings profile with the planted slowdown."""
+CANARY_MODEL, CANARY_OPERATION, CANARY_BLOCKS, CANARY_PRESET = "mlp-s", "load", 6, "quick"
+CANARY_DAYS = 7
+MOST_LAST_GOOD = 2
+"""Last good builds that a night measures; rows whose last good build is another one wait for their turn."""
+FEWEST_BLOCKS = 6
+"""For so many blocks a budget must last: else fewer models are measured."""
+MEASURE_SHARE, CANARY_SHARE = 0.65, 0.10
+CONFIRM_BUDGET_S = 20 * 60.0
+GOES_ON_HOURS = 20
+"""A night that was killed goes on when it is started again within so many hours."""
+Q_LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class AskedNight:
+    """What a night is to measure: `request` without subjects, `against` in place of the baselines where not empty."""
+
+    request: Request
+    build: str
+    against: tuple[str, ...] = ()
+    night: str | None = None
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+
+
+class NightJob:
+    """One night of one machine. Made under the night's lock.
+
+    Args:
+        asked: what to measure.
+        say: is told what is going on, a line each.
+    """
+
+    def __init__(self, asked: AskedNight, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
+        self._asked, self._say = asked, say
+        self._root = asked.request.root
+        self._machine = this_machine(self._root, asked.request.machine).name
+        self._deadline = None if asked.request.budget_s is None else time.monotonic() + asked.request.budget_s
+        self._nights, problems = nights_of(self._root, self._machine)
+        for problem in problems:
+            say(str(problem))
+        self.stored = self._choose()
+        if not asked.request.models and not asked.request.own:
+            own = tuple(registered(self._root).values())
+            self._request = replace(asked.request, models="*", own=own) if own else asked.request
+        else:
+            self._request = asked.request
+
+    def run(self) -> Night:
+        """Measure what is not measured yet, and return the night. A failure to measure is a night, too.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted; the same command goes on.
+        """
+        if "find" in self.stored.phases and self.stored.facts["state"] == "idle":
+            return self._idle()
+        try:
+            if "find" not in self.stored.phases:
+                self._find()
+            if self.stored.facts["state"] == "idle":
+                return self._idle()
+            self._measure()
+            return self._concluded()
+        except UsageError as error:
+            self.stored = self.stored.updated(state="unmeasured", exit_code=3, shortfall=str(error))
+            return self._answer(shortfall=str(error))
+
+    # The night itself.
+
+    def _choose(self) -> StoredNight:
+        """Return the night to measure: the one that was killed, or today's, or today's next one."""
+        now = self._asked.now()
+        if self._asked.night is not None:
+            if not NIGHT.fullmatch(self._asked.night):
+                raise UsageError(f"{self._asked.night!r} is no night: write a day like {now:%Y-%m-%d}.")
+            return open_night(self._root, self._machine, self._asked.night)
+        last = self._nights[-1] if self._nights else None
+        if last is not None and not last.is_over:
+            begun = datetime.datetime.fromisoformat(last.facts["started_at"])
+            if now - begun < datetime.timedelta(hours=GOES_ON_HOURS):
+                self._say(f"Night {last.night} goes on where it was stopped.")
+                return last
+        return open_night(self._root, self._machine, f"{now:%Y-%m-%d}")
+
+    @property
+    def _before(self) -> list[StoredNight]:
+        """The nights before this one, the oldest first."""
+        return [one for one in self._nights if in_time(one.night) < in_time(self.stored.night)]
+
+    def _known(self) -> Known:
+        concluded = [one for one in self._before if one.is_concluded]
+        return concluded[-1].known() if concluded else Known()
+
+    # Finding and installing.
+
+    def _find(self) -> None:
+        now = self._asked.now().isoformat(timespec="seconds")
+        self.stored = self.stored.updated(state="running", started_at=self.stored.facts.get("started_at", now))
+        self._sync()
+        build = self._release(self._asked.build)
+        facts = {**build.as_facts(), "name": build.name}
+        if self._is_known(build):
+            self.stored = self.stored.updated(state="idle", exit_code=0, build=facts).with_phase("find")
+            return
+        chosen, unavailable = self._baselines(build)
+        if not chosen:
+            raise UsageError("There is nothing to measure against: name a release with --against.")
+        environments = self._install([build.name if build.python is None else self._asked.build, *chosen])
+        names = [environment.subject for environment in environments]
+        ids = [environment.release.ident for environment in environments]
+        self.stored = self.stored.updated(
+            build={
+                **facts,
+                "name": names[0],
+                "git_version": environments[0].build.get("git"),
+                "told": self._asked.build,
+            },
+            baselines=[
+                [*one] for one in zip(names[1:], (role.value for role in chosen.values()), ids[1:], strict=True)
+            ],
+            unavailable=unavailable,
+        ).with_phase("find", subjects=[build.name if build.python is None else self._asked.build, *chosen])
+
+    def _sync(self) -> None:
+        manifest = read_manifest(self._root / "releases.toml")
+        try:
+            found = new_releases(manifest)
+            add_releases(manifest, found)
+        except UsageError as error:
+            self._say(f"New stable releases are not looked for: {error}")
+            return
+        for one in found:
+            self._say(f"TensorFlow {one.version} is new in releases.toml.")
+
+    def _release(self, name: str) -> Release:
+        ((release, profile),) = chosen_subjects(self._root, [name], self._request.wheel, self._say)
+        if profile is not None:
+            raise UsageError(f"{name}: a night measures a build as it is, without a settings profile.")
+        return release
+
+    def _is_known(self, build: Release) -> bool:
+        """Whether the last night that came to an end measured this very build; an interpreter may have changed."""
+        measured = [one for one in self._before if one.is_concluded]
+        same = bool(measured) and measured[-1].facts["build"].get("release_id") == build.ident
+        return same and build.python is None and not self._asked.against
+
+    def _baselines(self, build: Release) -> tuple[dict[str, Role], list[str]]:
+        """Return what the build is measured against, and the last good builds that cannot be had any more."""
+        if self._asked.against:
+            return dict.fromkeys(self._asked.against, Role.ASKED), []
+        stable = read_manifest(self._root / "releases.toml").newest_stable(1)
+        known, gone = self._known(), list[str]()
+        while True:
+            seen, _ = last_measured(self._before)
+            chosen = baselines(known, stable[0].name if stable else None, MOST_LAST_GOOD, seen)
+            chosen.pop(build.name, None)
+            lost = [name for name, role in chosen.items() if role is Role.LAST_GOOD and not self._can_be_had(name)]
+            if not lost:
+                return chosen, gone
+            gone += lost
+            known = known.without(lost)
+
+    def _can_be_had(self, name: str) -> bool:
+        try:
+            self._install([name])
+        except UsageError as error:
+            self._say(str(error))
+            return False
+        return True
+
+    def _install(self, names: Sequence[str]) -> list[Any]:
+        asked = self._request
+        return installed(self._root, names, wheel=asked.wheel, policy=asked.policy, python=asked.python, say=self._say)
+
+    # Measuring.
+
+    def _measure(self) -> None:
+        subjects = self.stored.phases["find"]["subjects"]
+        seed = _seed(self.stored.night)
+        if "measure" not in self.stored.phases:
+            base = replace(self._request, subjects=(subjects[0], *subjects), seed=seed)
+            due = self._canary_is_due()
+            left_s = self._left_s()
+            budget_s = None if left_s is None else left_s * (MEASURE_SHARE + (0 if due else CANARY_SHARE))
+            base, left_out = self._with_room(replace(base, budget_s=budget_s))
+            run = self._run_of(base, KIND)
+            models = sorted({cell["model"] for cell in _cells(run) if cell["model"] != "-"})
+            self.stored = self.stored.updated(models=models, left_out=list(left_out)).with_phase(
+                "measure", run=self._shown(run)
+            )
+        itself, _ = self._judged()
+        fired = fires(itself.rows)
+        self.stored = self.stored.updated(
+            aa={"judged": sum(row.judged for row in itself.rows), "called": len(fired)},
+            circumstances=circumstances(self._stored_run("measure").facts, itself),
+        )
+        if fired:
+            return
+        if "canary" not in self.stored.phases:
+            self._measure_canary(subjects[0], seed)
+        if "confirm" not in self.stored.phases:
+            self._confirm(subjects, seed)
+
+    def _with_room(self, request: Request) -> tuple[Request, tuple[str, ...]]:
+        """Return the request with the models that its budget has room for, and those that are left out."""
+        if request.budget_s is None:
+            return request, ()
+        expected = forecast(request)
+        cells = [cell for cell in expected.preset.cells if cell.model != "-"]
+        cost_s = FEWEST_BLOCKS * expected.block_s / max(1, len(cells))
+        costs: dict[str, float] = {}
+        for cell in cells:
+            costs[cell.model] = costs.get(cell.model, 0.0) + cost_s
+        first = {finding.key[2] for finding in self._known().findings}
+        chosen = chosen_models(costs, request.budget_s, first, last_measured(self._before)[1])
+        left_out = tuple(name for name in costs if name not in chosen)
+        return (_of_models(request, chosen), left_out) if left_out else (request, ())
+
+    def _run_of(self, request: Request, kind: str, looks: tuple[int, ...] = ()) -> RunDirectory:
+        """Return the run of a request: the one that is complete already, or a new one."""
+        for run in reversed(runs_of(self._root, self._machine)[0]):
+            parts = run.facts.get("fingerprint_parts", {})
+            if run.facts["kind"] == kind and run.facts["state"] == "complete" and parts.get("seed") == request.seed:
+                names = {subject["name"] for subject in run.facts["subjects"]}
+                if self._names(request.subjects) <= names:
+                    return run
+        outcome = measure_request(request, kind, Limits(budget_s=request.budget_s), looks)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        return outcome.run
+
+    def _names(self, subjects: Sequence[str]) -> set[str]:
+        """Return the names that results have for subjects as they were asked for."""
+        facts = self.stored.facts
+        known = dict(zip(self.stored.phases["find"]["subjects"], self._subject_names(), strict=True))
+        plain = facts["build"]["name"]
+        return {known.get(one, f"{plain}@{CANARY}" if one.endswith(f"@{CANARY}") else one) for one in subjects}
+
+    def _subject_names(self) -> list[str]:
+        return [self.stored.facts["build"]["name"], *(name for name, *_ in self.stored.facts["baselines"])]
+
+    def _canary_is_due(self) -> bool:
+        """Whether a canary is measured tonight: it is, unless a budget was given and one was found within the week."""
+        if self._deadline is None:
+            return True
+        day = datetime.date.fromisoformat(self.stored.night[:10])
+        flown = [one.night[:10] for one in self._before if one.facts.get("canary") is not None]
+        return not flown or (day - datetime.date.fromisoformat(flown[-1])).days >= CANARY_DAYS
+
+    def _measure_canary(self, build: str, seed: int) -> None:
+        left_s = self._left_s()
+        if not self._canary_is_due() and left_s is not None and left_s < CONFIRM_BUDGET_S:
+            self.stored = self.stored.updated(canary=None).with_phase("canary", run=None)
+            return
+        request = Request(
+            root=self._root,
+            subjects=(build, f"{build}@{CANARY}"),
+            preset=CANARY_PRESET,
+            devices=("cpu",),
+            models=CANARY_MODEL,
+            operations=(CANARY_OPERATION,),
+            blocks=CANARY_BLOCKS,
+            wheel=self._request.wheel,
+            policy=self._request.policy,
+            python=self._request.python,
+            machine=self._request.machine,
+            seed=seed,
+        )
+        run = self._run_of(request, CANARY_KIND)
+        old, new = (subject["name"] for subject in run.facts["subjects"])
+        found = compare_in_run(run, old, new, Selection((CANARY_OPERATION,)))
+        slower = [row for row in called(found.rows) if row.unit == "seconds"]
+        loads = [row.ratio for row in found.rows if row.judged and row.unit == "seconds" and row.ratio]
+        canary = {
+            "subject": new,
+            "is_called": bool(slower),
+            "ratio": max(loads, default=None),
+            "blocks": found.blocks,
+        }
+        self.stored = self.stored.updated(canary=canary).with_phase("canary", run=self._shown(run))
+
+    def _confirm(self, subjects: Sequence[str], seed: int) -> None:
+        """Measure what was called once more, against each baseline that it was called against."""
+        _, comparisons = self._judged()
+        asked = {name: called(one.rows) for name, one in zip(subjects[1:], comparisons, strict=True)}
+        wanted = {name: rows for name, rows in asked.items() if rows}
+        runs: dict[str, str] = {}
+        for place, (name, rows) in enumerate(wanted.items()):
+            left_s = self._left_s()
+            budget_s = CONFIRM_BUDGET_S if left_s is None else max(60.0, left_s / (len(wanted) - place))
+            models = {row.model for row in rows if row.model != "-"}
+            operations = {METRICS[row.metric].operation for row in rows if row.metric in METRICS} & set(OPERATIONS)
+            request = replace(
+                _of_models(self._request, models or {_first_model(self._request)}),
+                subjects=(name, subjects[0]),
+                operations=tuple(one for one in OPERATIONS if one in operations) or self._request.operations,
+                blocks=None,
+                budget_s=budget_s,
+                seed=seed,
+            )
+            self._say(f"{len(rows)} called against {name}: measured once more in fresh blocks.")
+            try:
+                runs[name] = self._shown(self._run_of(request, CONFIRM_KIND, PLANNED))
+            except ReleaseError:
+                raise
+            except UsageError as error:
+                self._say(f"It could not be measured again: {error}")
+        self.stored = self.stored.with_phase("confirm", runs=runs)
+
+    # Judging.
+
+    def _judged(self) -> tuple[Comparison, tuple[Comparison, ...]]:
+        """Return the A/A arm and the comparison with each baseline, the calls of all of them one family."""
+        tables = RunTables.of(self._stored_run("measure"))
+        build = self.stored.facts["build"]["name"]
+        wanted, margins = Selection(self._request.operations), self._request.margins
+        names = [name for name, *_ in self.stored.facts["baselines"]]
+        itself = compare_in_run(tables, build, f"{build}#2", wanted, margins=margins, q_level=Q_LEVEL)
+        level = Q_LEVEL / len(names)
+        return itself, tuple(
+            compare_in_run(tables, name, build, wanted, margins=margins, q_level=level) for name in names
+        )
+
+    def _evidence(self, comparisons: Sequence[Comparison]) -> list[Evidence]:
+        runs: Mapping[str, str] = self.stored.phases.get("confirm", {}).get("runs", {})
+        subjects = self.stored.phases["find"]["subjects"][1:]
+        evidence = []
+        for name, comparison in zip(subjects, comparisons, strict=True):
+            again: Sequence[Any] = ()
+            if name in runs:
+                run = open_run(self._root / runs[name])
+                again = compare_in_run(
+                    run, comparison.old.name, comparison.new.name, margins=self._request.margins
+                ).rows
+            for row in comparison.rows:
+                if not row.judged:
+                    continue
+                standing = Standing.UNCONFIRMED
+                if row.verdict is Verdict.REGRESSION and again:
+                    standing = confirm({row.key}, True, again).standing
+                evidence.append(Evidence(comparison.old.name, row, standing))
+        return evidence
+
+    def _concluded(self) -> Night:
+        itself, comparisons = self._judged()
+        until = {ident: one["until"] for ident, one in accepted_of(self._root, self._machine).items()}
+        known = self._known().without(self.stored.facts.get("unavailable", ()))
+        build = self.stored.facts["build"]["name"]
+        concluded = conclude(known, self.stored.night, build, self._evidence(comparisons), until)
+        shortfall = next((one.shortfall for one in comparisons if one.shortfall is not None), None)
+        answer = self._answer(itself, comparisons, shortfall)
+        if answer.fired:
+            self.stored = self.stored.updated(state="untrusted", exit_code=answer.exit_code)
+            return answer
+        answer = replace(answer, concluded=concluded)
+        canary = self.stored.facts.get("canary")
+        self.stored = self.stored.updated(
+            state="finished",
+            exit_code=answer.exit_code,
+            known=known_as_facts(concluded.known),
+            finished_at=self.stored.facts.get("finished_at") or self._asked.now().isoformat(timespec="seconds"),
+            canary=canary,
+        )
+        return replace(answer, record=record_of([*self._before, self.stored]), drifts=self._drifts())
+
+    def _answer(
+        self,
+        itself: Comparison | None = None,
+        comparisons: Sequence[Comparison] = (),
+        shortfall: str | None = None,
+    ) -> Night:
+        facts, before = self.stored.facts, self._before
+        build = facts.get("build", {"name": self._asked.build})
+        measured = [one for one in before if one.facts.get("circumstances")]
+        last = before[-1] if before else None
+        canary = facts.get("canary")
+        return Night(
+            night=self.stored.night,
+            machine=self._machine,
+            build={
+                "id": build.get("release_id"),
+                "name": build["name"],
+                "version": build.get("version"),
+                "git_version": build.get("git_version"),
+            },
+            baselines=tuple((name, Role(role), ident) for name, role, ident in facts.get("baselines", ())),
+            comparisons=tuple(comparisons),
+            itself=itself,
+            canary=None if canary is None else Canary(**canary),
+            record=record_of([*before, self.stored]),
+            changed=changed_since(measured[-1].facts["circumstances"], facts.get("circumstances", {}))
+            if measured
+            else (),
+            missed=tuple(one.night for one in _since_last_measured(before) if not one.is_over),
+            silent_since=last.night if last is not None and _days(last.night, self.stored.night) > 1 else None,
+            unavailable=tuple(facts.get("unavailable", ())),
+            left_out=tuple(facts.get("left_out", ())),
+            accepted=accepted_of(self._root, self._machine),
+            shortfall=shortfall,
+        )
+
+    def _idle(self) -> Night:
+        return replace(self._answer(), idle=True)
+
+    def _drifts(self) -> tuple[str, ...]:
+        """Return what a search of all runs finds to have become worse, in sentences."""
+        try:
+            history = ask_history(judged_samples(self._root, self._machine)).releases
+        except UsageError as error:
+            self._say(str(error))
+            return ()
+        return tuple(finding_text(history, one) for one in history.findings if one.ratio > 1)[:5]
+
+    # Runs, time, places.
+
+    def _left_s(self) -> float | None:
+        return None if self._deadline is None else max(60.0, self._deadline - time.monotonic())
+
+    def _stored_run(self, phase: str) -> RunDirectory:
+        return open_run(self._root / self.stored.phases[phase]["run"])
+
+    def _shown(self, run: RunDirectory) -> str:
+        return str(run.path.relative_to(self._root))
+
+
+def folder_of(root: Path, machine: str | None) -> Path:
+    """Return where this machine's nights are kept."""
+    return nights_path(root, this_machine(root, machine).name)
+
+
+def _seed(night: str) -> int:
+    """Return the seed of a night's runs, by which a killed night finds them again."""
+    day, _, number = night.partition(".")
+    return int(day.replace("-", "")) * 100 + int(number or 0)
+
+
+def _cells(run: RunDirectory) -> list[dict[str, Any]]:
+    return [record["cell"] for record in run.records()[0] if record.get("cell")]
+
+
+def _first_model(request: Request) -> str:
+    return chosen_preset(request)[0].cells[0].model
+
+
+def _of_models(request: Request, names: Sequence[str] | set[str]) -> Request:
+    """Return a request for some of its models, by the names that results have for them."""
+    plain = {name.partition("@")[0] for name in names}
+    own = tuple(one for one in request.own if one.name in plain)
+    zoo = [name for name in names if "@" not in name]
+    return replace(request, models=",".join(sorted(zoo)) or None, own=own)
+
+
+def _since_last_measured(before: Sequence[StoredNight]) -> Sequence[StoredNight]:
+    places = [place for place, one in enumerate(before) if one.is_concluded]
+    return before[places[-1] + 1 :] if places else before
+
+
+def _days(earlier: str, later: str) -> int:
+    return (datetime.date.fromisoformat(later[:10]) - datetime.date.fromisoformat(earlier[:10])).days
