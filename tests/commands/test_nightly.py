@@ -17,6 +17,8 @@ from rehearsed_nights import make_rehearsed, rehearse
 from harness.cli import main
 from harness.store.runs import runs_of
 
+pytestmark = pytest.mark.slow
+
 PROJECT = Path(__file__).parents[2]
 ENTRY = f'[[release]]\nversion = "2.21.0"\ndate = 2026-03-06\nnewest_python = "{MINOR}"\noldest_python = "{MINOR}"\n'
 BUILD = "2.22.0.dev2026090{}"
@@ -84,7 +86,9 @@ def test_a_regression_is_told_once_stays_open_and_is_gone(nights: Nights) -> Non
         ("21.0", "stable"),
     ]
     finding = second["findings"][0]
-    assert finding["confirmed"] and finding["low"] > 1.15 and finding["first_seen"] == "2026-09-02"
+    assert finding["confirmed"]
+    assert finding["low"] > 1.15
+    assert finding["first_seen"] == "2026-09-02"
     assert json.loads((nights.root / "told.json").read_text())["findings"] == second["findings"]
 
     (nights.root / "told.json").unlink()
@@ -114,14 +118,16 @@ def test_a_build_that_differs_from_itself_wakes_nobody_and_changes_nothing(night
     nights.plant("#2", 1.4)
     told = nights.run(2, "--on-finding", "touch told")
     assert told["exit_code"] == 3
-    assert told["aa"] == {"judged": 2, "called": 2} and told["findings"] == []
+    assert told["aa"] == {"judged": 2, "called": 2}
+    assert told["findings"] == []
     assert "cannot be trusted" in told["shortfall"]
     assert not (nights.root / "told").exists()
     assert "cannot be trusted" in (nights.folder(2) / "report.md").read_text()
     nights.plant("#2", 1 / 1.0)
     nights.build(3)
     after = nights.run(3)
-    assert after["exit_code"] == 0 and after["baselines"][0]["name"].endswith("0901")
+    assert after["exit_code"] == 0
+    assert after["baselines"][0]["name"].endswith("0901")
 
 
 def test_an_accepted_finding_is_not_told_before_its_date(nights: Nights, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +142,8 @@ def test_an_accepted_finding_is_not_told_before_its_date(nights: Nights, capsys:
     third = nights.run(3)
     assert third["exit_code"] == 0
     found = next(one for one in third["findings"] if one["id"] == ident)
-    assert found["state"] == "accepted" and found["accepted"] == {"until": "2026-09-03", "why": "known"}
+    assert found["state"] == "accepted"
+    assert found["accepted"] == {"until": "2026-09-03", "why": "known"}
     nights.build(4, 1.2)
     fourth = nights.run(4)
     assert fourth["exit_code"] == 1
@@ -147,7 +154,8 @@ def test_a_canary_that_is_not_found_is_a_night_without_an_answer(nights: Nights)
     nights.build(1)
     nights.plant("@canary", 1 / 1.3)
     told = nights.run(1)
-    assert told["exit_code"] == 3 and told["canary"]["called"] is False
+    assert told["exit_code"] == 3
+    assert told["canary"]["called"] is False
     assert "planted slowdown was not found" in told["shortfall"]
 
 
@@ -155,7 +163,8 @@ def test_the_same_night_again_measures_nothing_and_says_the_same(nights: Nights)
     nights.build(1)
     first = nights.run(1)
     runs = len(runs_of(nights.root)[0])
-    assert nights.run(1) == first and len(runs_of(nights.root)[0]) == runs
+    assert nights.run(1) == first
+    assert len(runs_of(nights.root)[0]) == runs
 
 
 def test_without_a_new_build_nothing_is_measured(nights: Nights) -> None:
@@ -163,13 +172,16 @@ def test_without_a_new_build_nothing_is_measured(nights: Nights) -> None:
     nights.run(1)
     runs = len(runs_of(nights.root)[0])
     told = nights.run(3)
-    assert told["exit_code"] == 0 and told["idle"] and len(runs_of(nights.root)[0]) == runs
+    assert told["exit_code"] == 0
+    assert told["idle"]
+    assert len(runs_of(nights.root)[0]) == runs
     assert told["silent_since"] == "2026-09-01"
 
 
 def test_a_night_without_an_index_is_one_without_an_answer_and_the_next_says_so(nights: Nights) -> None:
     told = nights.run(1)
-    assert told["exit_code"] == 3 and "no wheels of tf-nightly-cpu" in told["shortfall"]
+    assert told["exit_code"] == 3
+    assert "no wheels of tf-nightly-cpu" in told["shortfall"]
     nights.build(1)
     assert nights.run(1)["exit_code"] == 0
 
@@ -183,7 +195,6 @@ def test_two_nights_at_once_are_refused(nights: Nights, capsys: pytest.CaptureFi
     assert "wait until it ends or stop it" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["night", "canary", "confirm"])
 def test_a_night_that_was_killed_goes_on(nights: Nights, kind: str) -> None:
     nights.build(1)
@@ -195,5 +206,6 @@ def test_a_night_that_was_killed_goes_on(nights: Nights, kind: str) -> None:
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     told = nights.run(2)
-    assert told["exit_code"] == 1 and len(told["findings"]) == 2
+    assert told["exit_code"] == 1
+    assert len(told["findings"]) == 2
     assert sum(run.facts["kind"] == "night" for run in runs_of(nights.root)[0]) == 2

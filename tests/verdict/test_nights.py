@@ -48,7 +48,8 @@ def night(known: Known, number: int, *evidence: Evidence, accepted: dict[str, st
 
 def test_last_good_moves_on_with_each_night_that_shows_nothing():
     first = night(Known(), 1, same(STABLE))
-    assert first.good == {KEY: "b1"} and not first.findings
+    assert first.good == {KEY: "b1"}
+    assert not first.findings
     second = night(first.known, 2, same("b1"), same(STABLE))
     assert second.good == {KEY: "b2"}
     assert night(second.known, 3, undecided("b2", 0.95, 1.08), same(STABLE)).good == {KEY: "b3"}
@@ -62,7 +63,8 @@ def test_a_row_that_leans_to_worse_keeps_its_last_good_build():
 def test_a_row_that_was_not_measured_is_said_and_keeps_its_last_good_build():
     known = Known(good={KEY: "b1"})
     done = night(known, 2)
-    assert done.good == {KEY: "b1"} and done.unmeasured == (KEY,)
+    assert done.good == {KEY: "b1"}
+    assert done.unmeasured == (KEY,)
     assert night(known, 2, same(STABLE)).good == {KEY: "b1"}  # against another build only
 
 
@@ -85,41 +87,50 @@ def test_one_row_is_one_finding_told_against_the_last_good_build():
 def test_a_decline_too_slow_for_a_night_shows_against_the_stable_release():
     done = night(Known(good={KEY: "b1"}), 2, same("b1"), worse(STABLE, 1.07))
     (finding,) = done.findings
-    assert finding.baseline == STABLE and done.is_alarm
+    assert finding.baseline == STABLE
+    assert done.is_alarm
     assert done.good == {KEY: STABLE}
 
 
 @pytest.mark.parametrize("standing", [Standing.UNDECIDED, Standing.UNCONFIRMED])
 def test_a_call_that_is_not_confirmed_wakes_nobody_and_keeps_last_good(standing):
     done = night(Known(good={KEY: "b1"}), 2, worse("b1", standing=standing))
-    assert not done.is_alarm and not done.findings and len(done.unconfirmed) == 1
+    assert not done.is_alarm
+    assert not done.findings
+    assert len(done.unconfirmed) == 1
     assert done.good == {KEY: "b1"}
 
 
 def test_a_call_that_is_refuted_is_nothing():
     done = night(Known(good={KEY: "b1"}), 2, worse("b1", standing=Standing.REFUTED))
-    assert not done.findings and not done.unconfirmed and done.good == {KEY: "b2"}
+    assert not done.findings
+    assert not done.unconfirmed
+    assert done.good == {KEY: "b2"}
 
 
 def test_gone_is_told_once_and_last_good_moves_on():
     known = night(Known(good={KEY: "b1"}), 2, worse("b1")).known
     third = night(known, 3, same("b1"), same(STABLE))
-    assert [one.state for one in third.findings] == [State.GONE] and not third.is_alarm
-    assert third.good == {KEY: "b3"} and third.known.findings == ()
+    assert [one.state for one in third.findings] == [State.GONE]
+    assert not third.is_alarm
+    assert third.good == {KEY: "b3"}
+    assert third.known.findings == ()
 
 
 def test_an_open_finding_that_is_inconclusive_or_not_measured_stays_open():
     known = night(Known(good={KEY: "b1"}), 2, worse("b1")).known
     assert night(known, 3, undecided("b1", 0.9, 1.3)).findings[0].state is State.OPEN
     unmeasured = night(known, 3).findings[0]
-    assert unmeasured.state is State.OPEN and not unmeasured.measured
+    assert unmeasured.state is State.OPEN
+    assert not unmeasured.measured
 
 
 def test_what_became_clearly_worse_is_a_finding_anew():
     known = night(Known(good={KEY: "b1"}), 2, worse("b1", 1.2)).known
     assert night(known, 3, worse("b1", 1.25)).findings[0].state is State.OPEN
     anew = night(known, 3, worse("b1", 1.6)).findings[0]
-    assert anew.state is State.NEW and anew.ident != known.findings[0].ident
+    assert anew.state is State.NEW
+    assert anew.ident != known.findings[0].ident
     assert night(known, 3, worse("b1", 1.6, Standing.UNDECIDED)).findings[0].state is State.OPEN
 
 
@@ -130,9 +141,11 @@ def test_accepted_until_its_day_then_told_again_if_it_is_still_there():
     fourth = night(third.known, 4, worse("b1"), accepted=accepted)
     assert [one.findings[0].state for one in (third, fourth)] == [State.ACCEPTED] * 2
     fifth = night(fourth.known, 5, worse("b1"), accepted=accepted)
-    assert fifth.findings[0].state is State.NEW and fifth.is_alarm
+    assert fifth.findings[0].state is State.NEW
+    assert fifth.is_alarm
     sixth = night(fifth.known, 6, worse("b1"), accepted=accepted)
-    assert sixth.findings[0].state is State.OPEN and not sixth.is_alarm
+    assert sixth.findings[0].state is State.OPEN
+    assert not sixth.is_alarm
     assert night(fourth.known, 5, same("b1"), accepted=accepted).findings[0].state is State.GONE
 
 
