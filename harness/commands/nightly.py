@@ -57,6 +57,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="[PATTERN=]F",
         help="ignore changes in time up to this fraction (default: the test plan's); can be repeated",
     )
+    parser.add_argument(
+        "--gate",
+        choices=("all", "exact"),
+        default="all",
+        help="what becomes a finding: every row that is judged, or only sizes, counts and failures, which no busy "
+        "machine changes (default: all)",
+    )
     add_plan(parser)
     add_output(parser)
     parser.set_defaults(preset="nightly")
@@ -81,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
     request = request_of(options, ())
     root = request.root
     machine = this_machine(root, request.machine).name
-    asked = AskedNight(request, options.build, tuple(options.against or ()), options.night)
+    asked = AskedNight(request, options.build, tuple(options.against or ()), options.night, options.gate == "exact")
     with NightLock(root, machine):
         job = NightJob(asked)
         with _logged(job.stored.path / "log.txt"):

@@ -1,6 +1,7 @@
 """Nights without TensorFlow: everything of a night is real but the measurements, which are drawn as a file says.
 
-`plants.json` in the project holds, by a part of a subject's name, the factor of its loads. `python -m
+`plants.json` in the project holds, by a part of a subject's name, the factor of its loads, `larger.json` that of what
+it saves. `python -m
 tests.builders.rehearsed_nights ARGUMENTS` is `savedmodel-bench ARGUMENTS` with such measurements, for what runs the
 command from outside. `killed.json` may name a kind of run that is killed after so many blocks, once.
 """
@@ -29,7 +30,7 @@ from tests.builders.stored_runs import block_end, repeat
 
 PRESET = """\
 [rehearsed]
-title = "Loads of two models"
+title = "Two models"
 time_margin = 0.05
 blocks = 10
 timeout_s = 60
@@ -39,6 +40,7 @@ devices = ["cpu"]
 models = ["mlp-s", "conv-s"]
 writer = "tf-module"
 reader = "tf-load"
+save_repeats = 1
 warm_repeats = 1
 """
 SECONDS = {"mlp-s": 0.1, "conv-s": 0.3}
@@ -88,14 +90,17 @@ def _block(root: Path, plan: Plan, models: list[str], block: int) -> list[Record
             seconds = SECONDS[model] * factor(root, subject) * (1 + day + drawn.gauss(0, NOISE))
             cell = {"device": "cpu", "model": model, "writer": "tf-module", "reader": "tf-load"}
             records.append(repeat(seconds, subject=subject, block=block, cell=cell, page_cache="warm"))
+            size = round(1e6 * factor(root, subject, "larger.json"))
+            saved = {"metric": "artifact_bytes", "operation": "save", "cell": {**cell, "reader": None}}
+            records.append(repeat(size, subject=subject, block=block, **saved))
     return [*records, block_end(block)]
 
 
-def factor(root: Path, subject: str) -> float:
-    """Return by how much longer a subject takes to load."""
-    file = root / "plants.json"
+def factor(root: Path, subject: str, name: str = "plants.json") -> float:
+    """Return by how much longer a subject takes to load, or by how much larger what it saves is."""
+    file = root / name
     plants: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
-    found = 1.3 if subject.endswith("@canary") else 1.0
+    found = 1.3 if subject.endswith("@canary") and name == "plants.json" else 1.0
     for part, by in plants.items():
         found *= by if part in subject else 1.0
     return found

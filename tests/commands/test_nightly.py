@@ -108,7 +108,7 @@ def test_a_regression_is_told_once_stays_open_and_is_gone(nights: Nights) -> Non
     assert (fifth["exit_code"], fifth["findings"]) == (0, [])
     assert fifth["baselines"][0]["name"].endswith("0904")
     record = fifth["record"]
-    assert record == {"nights": 5, "aa_judged": 10, "aa_called": 0, "canaries": 5, "canaries_found": 5}
+    assert record == {"nights": 5, "aa_judged": 20, "aa_called": 0, "canaries": 5, "canaries_found": 5}
 
 
 def test_a_build_that_differs_from_itself_wakes_nobody_and_changes_nothing(nights: Nights) -> None:
@@ -118,7 +118,7 @@ def test_a_build_that_differs_from_itself_wakes_nobody_and_changes_nothing(night
     nights.plant("#2", 1.4)
     told = nights.run(2, "--on-finding", "touch told")
     assert told["exit_code"] == 3
-    assert told["aa"] == {"judged": 2, "called": 2}
+    assert told["aa"] == {"judged": 4, "called": 2}
     assert told["findings"] == []
     assert "cannot be trusted" in told["shortfall"]
     assert not (nights.root / "told").exists()

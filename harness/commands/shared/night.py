@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness import releases
 from harness.answers.comparison import Comparison
 from harness.answers.confirmation import KIND as CONFIRM_KIND
 from harness.answers.judging import RunTables, Selection, compare_in_run
@@ -33,7 +34,7 @@ from harness.commands.shared.session import measure_request
 from harness.errors import ReleaseError, UsageError
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
-from harness.metrics import METRICS
+from harness.metrics import METRICS, Kind
 from harness.planning.forecast import forecast
 from harness.planning.installing import installed
 from harness.planning.own_models import registered
@@ -73,7 +74,7 @@ from harness.verdict.rows import Verdict
 KIND, CANARY_KIND = "night", "canary"
 CANARY = "canary"
 """The settings profile with the planted slowdown."""
-CANARY_MODEL, CANARY_OPERATION, CANARY_BLOCKS, CANARY_PRESET = "mlp-s", "load", 6, "quick"
+CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
 CANARY_DAYS = 7
 MOST_LAST_GOOD = 2
 """Last good builds that a night measures; rows whose last good build is another one wait for their turn."""
@@ -94,6 +95,7 @@ class AskedNight:
     build: str
     against: tuple[str, ...] = ()
     night: str | None = None
+    only_exact: bool = False  # only what is compared exactly becomes a finding
     now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
 
 
@@ -266,6 +268,7 @@ class NightJob:
         fired = fires(itself.rows)
         self.stored = self.stored.updated(
             aa={"judged": sum(row.judged for row in itself.rows), "called": len(fired)},
+            only_exact=self._asked.only_exact,
             circumstances=circumstances(self._stored_run("measure").facts, itself),
         )
         if fired:
@@ -329,11 +332,7 @@ class NightJob:
         request = Request(
             root=self._root,
             subjects=(build, f"{build}@{CANARY}"),
-            preset=CANARY_PRESET,
-            devices=("cpu",),
-            models=CANARY_MODEL,
-            operations=(CANARY_OPERATION,),
-            blocks=CANARY_BLOCKS,
+            preset=str(CANARY_PLAN),
             wheel=self._request.wheel,
             policy=self._request.policy,
             python=self._request.python,
@@ -342,7 +341,7 @@ class NightJob:
         )
         run = self._run_of(request, CANARY_KIND)
         old, new = (subject["name"] for subject in run.facts["subjects"])
-        found = compare_in_run(run, old, new, Selection((CANARY_OPERATION,)))
+        found = compare_in_run(run, old, new)
         slower = [row for row in called(found.rows) if row.unit == "seconds"]
         loads = [row.ratio for row in found.rows if row.judged and row.unit == "seconds" and row.ratio]
         canary = {
@@ -389,11 +388,19 @@ class NightJob:
         build = self.stored.facts["build"]["name"]
         wanted, margins = Selection(self._request.operations), self._request.margins
         names = [name for name, *_ in self.stored.facts["baselines"]]
-        itself = compare_in_run(tables, build, f"{build}#2", wanted, margins=margins, q_level=Q_LEVEL)
         level = Q_LEVEL / len(names)
-        return itself, tuple(
-            compare_in_run(tables, name, build, wanted, margins=margins, q_level=level) for name in names
+        itself, *others = (
+            self._gated(compare_in_run(tables, old, new, wanted, margins=margins, q_level=q_level))
+            for old, new, q_level in ((build, f"{build}#2", Q_LEVEL), *((name, build, level) for name in names))
         )
+        return itself, tuple(others)
+
+    def _gated(self, comparison: Comparison) -> Comparison:
+        """Return a comparison in which only what may become a finding is judged."""
+        if not self._asked.only_exact:
+            return comparison
+        rows = (row if row.kind is Kind.EXACT else replace(row, judged=False) for row in comparison.rows)
+        return replace(comparison, rows=tuple(rows))
 
     def _evidence(self, comparisons: Sequence[Comparison]) -> list[Evidence]:
         runs: Mapping[str, str] = self.stored.phases.get("confirm", {}).get("runs", {})
