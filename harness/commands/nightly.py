@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.commands.shared.arguments import margin
-from harness.commands.shared.night import AskedNight, NightJob
+from harness.commands.shared.night import NightJob
 from harness.commands.shared.output import add_output, output_of
 from harness.commands.shared.plan import SUBJECT, add_plan, request_of
 from harness.errors import UsageError
+from harness.planning.nights import AskedNight
 from harness.releases.project import find_root
 from harness.report.document import Report, Style
 from harness.report.formats import render

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy import special
 
 from harness.metrics import Kind
 from harness.verdict.confirmation import RowKey, Standing
@@ -125,8 +126,6 @@ def _judge(logs: Floats, margin: float, level: float) -> _Judged:
     beyond, within = p_values(own, margin)
     q = q_values(beyond)
     called = q <= level
-    from scipy import special
-
     reach = -special.stdtrit(own.freedom, 0.025) * own.error
     return _Judged(own, q, called, called & (own.mean > 0), ~called & (within <= LEVEL), reach)
 

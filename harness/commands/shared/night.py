@@ -12,91 +12,42 @@ from __future__ import annotations
 import datetime
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import releases
 from harness.answers.comparison import Comparison
 from harness.answers.confirmation import KIND as CONFIRM_KIND
-from harness.answers.judging import RunTables, Selection, compare_in_run
-from harness.answers.night import (
-    Canary,
-    Night,
-    changed_since,
-    circumstances,
-    last_measured,
-    record_of,
-)
+from harness.answers.judging import compare_in_run
+from harness.answers.night import Canary, Night, changed_since, circumstances, record_of
+from harness.answers.night_evidence import NightJudge
 from harness.answers.records_history import ask_history, judged_samples
 from harness.commands.shared.session import measure_request
 from harness.errors import ReleaseError, UsageError
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
-from harness.metrics import METRICS, Kind
-from harness.planning.forecast import forecast
-from harness.planning.installing import installed
-from harness.planning.own_models import registered
+from harness.metrics import METRICS
+from harness.planning.nights import AskedNight, find, of_models, with_registered, with_room
 from harness.planning.plans import chosen_preset
 from harness.planning.request import Request
-from harness.releases.entries import add_releases, new_releases
-from harness.releases.manifest import read_manifest
-from harness.releases.release import Release
-from harness.releases.subjects import chosen_subjects
 from harness.report.history import finding_text
 from harness.store.machines import this_machine
-from harness.store.nights import (
-    NIGHT,
-    StoredNight,
-    accepted_of,
-    in_time,
-    known_as_facts,
-    nights_of,
-    nights_path,
-    open_night,
-)
+from harness.store.nights import NIGHT, StoredNight, accepted_of, in_time, known_as_facts, nights_of, open_night
 from harness.store.runs import RunDirectory, open_run, runs_of
-from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.looks import PLANNED
-from harness.verdict.nights import (
-    Evidence,
-    Known,
-    Role,
-    baselines,
-    called,
-    chosen_models,
-    conclude,
-    fires,
-)
-from harness.verdict.rows import Verdict
+from harness.verdict.nights import Known, Role, called, conclude, fires
 
 KIND, CANARY_KIND = "night", "canary"
 CANARY = "canary"
 """The settings profile with the planted slowdown."""
 CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
 CANARY_DAYS = 7
-MOST_LAST_GOOD = 2
-"""Last good builds that a night measures; rows whose last good build is another one wait for their turn."""
-FEWEST_BLOCKS = 6
-"""For so many blocks a budget must last: else fewer models are measured."""
 MEASURE_SHARE, CANARY_SHARE = 0.65, 0.10
 CONFIRM_BUDGET_S = 20 * 60.0
 GOES_ON_HOURS = 20
 """A night that was killed goes on when it is started again within so many hours."""
-Q_LEVEL = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class AskedNight:
-    """What a night is to measure: `request` without subjects, `against` in place of the baselines where not empty."""
-
-    request: Request
-    build: str
-    against: tuple[str, ...] = ()
-    night: str | None = None
-    only_exact: bool = False  # only what is compared exactly becomes a finding
-    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
 
 
 class NightJob:
@@ -116,11 +67,8 @@ class NightJob:
         for problem in problems:
             say(str(problem))
         self.stored = self._choose()
-        if not asked.request.models and not asked.request.own:
-            own = tuple(registered(self._root).values())
-            self._request = replace(asked.request, models="*", own=own) if own else asked.request
-        else:
-            self._request = asked.request
+        self._request = with_registered(asked.request)
+        self._judge = NightJudge(self._request.operations, self._request.margins, asked.only_exact)
 
     def run(self) -> Night:
         """Measure what is not measured yet, and return the night. A failure to measure is a night, too.
@@ -167,86 +115,12 @@ class NightJob:
         concluded = [one for one in self._before if one.is_concluded]
         return concluded[-1].known() if concluded else Known()
 
-    # Finding and installing.
-
     def _find(self) -> None:
         now = self._asked.now().isoformat(timespec="seconds")
         self.stored = self.stored.updated(state="running", started_at=self.stored.facts.get("started_at", now))
-        self._sync()
-        build = self._release(self._asked.build)
-        facts = {**build.as_facts(), "name": build.name}
-        if self._is_known(build):
-            self.stored = self.stored.updated(state="idle", exit_code=0, build=facts).with_phase("find")
-            return
-        chosen, unavailable = self._baselines(build)
-        if not chosen:
-            raise UsageError("There is nothing to measure against: name a release with --against.")
-        environments = self._install([build.name if build.python is None else self._asked.build, *chosen])
-        names = [environment.subject for environment in environments]
-        ids = [environment.release.ident for environment in environments]
-        self.stored = self.stored.updated(
-            build={
-                **facts,
-                "name": names[0],
-                "git_version": environments[0].build.get("git"),
-                "told": self._asked.build,
-            },
-            baselines=[
-                [*one] for one in zip(names[1:], (role.value for role in chosen.values()), ids[1:], strict=True)
-            ],
-            unavailable=unavailable,
-        ).with_phase("find", subjects=[build.name if build.python is None else self._asked.build, *chosen])
-
-    def _sync(self) -> None:
-        manifest = read_manifest(self._root / "releases.toml")
-        try:
-            found = new_releases(manifest)
-            add_releases(manifest, found)
-        except UsageError as error:
-            self._say(f"New stable releases are not looked for: {error}")
-            return
-        for one in found:
-            self._say(f"TensorFlow {one.version} is new in releases.toml.")
-
-    def _release(self, name: str) -> Release:
-        ((release, profile),) = chosen_subjects(self._root, [name], self._request.wheel, self._say)
-        if profile is not None:
-            raise UsageError(f"{name}: a night measures a build as it is, without a settings profile.")
-        return release
-
-    def _is_known(self, build: Release) -> bool:
-        """Whether the last night that came to an end measured this very build; an interpreter may have changed."""
-        measured = [one for one in self._before if one.is_concluded]
-        same = bool(measured) and measured[-1].facts["build"].get("release_id") == build.ident
-        return same and build.python is None and not self._asked.against
-
-    def _baselines(self, build: Release) -> tuple[dict[str, Role], list[str]]:
-        """Return what the build is measured against, and the last good builds that cannot be had any more."""
-        if self._asked.against:
-            return dict.fromkeys(self._asked.against, Role.ASKED), []
-        stable = read_manifest(self._root / "releases.toml").newest_stable(1)
-        known, gone = self._known(), list[str]()
-        while True:
-            seen, _ = last_measured(self._before)
-            chosen = baselines(known, stable[0].name if stable else None, MOST_LAST_GOOD, seen)
-            chosen.pop(build.name, None)
-            lost = [name for name, role in chosen.items() if role is Role.LAST_GOOD and not self._can_be_had(name)]
-            if not lost:
-                return chosen, gone
-            gone += lost
-            known = known.without(lost)
-
-    def _can_be_had(self, name: str) -> bool:
-        try:
-            self._install([name])
-        except UsageError as error:
-            self._say(str(error))
-            return False
-        return True
-
-    def _install(self, names: Sequence[str]) -> list[Any]:
-        asked = self._request
-        return installed(self._root, names, wheel=asked.wheel, policy=asked.policy, python=asked.python, say=self._say)
+        found = find(self._asked, self._known(), self._before, self._say)
+        state = {"state": "idle", "exit_code": 0} if found.baselines is None else {}
+        self.stored = self.stored.updated(**found.as_facts(), **state).with_phase("find", subjects=list(found.subjects))
 
     # Measuring.
 
@@ -258,7 +132,7 @@ class NightJob:
             due = self._canary_is_due()
             left_s = self._left_s()
             budget_s = None if left_s is None else left_s * (MEASURE_SHARE + (0 if due else CANARY_SHARE))
-            base, left_out = self._with_room(replace(base, budget_s=budget_s))
+            base, left_out = with_room(replace(base, budget_s=budget_s), self._known(), self._before)
             run = self._run_of(base, KIND)
             models = sorted({cell["model"] for cell in _cells(run) if cell["model"] != "-"})
             self.stored = self.stored.updated(models=models, left_out=list(left_out)).with_phase(
@@ -277,21 +151,6 @@ class NightJob:
             self._measure_canary(subjects[0], seed)
         if "confirm" not in self.stored.phases:
             self._confirm(subjects, seed)
-
-    def _with_room(self, request: Request) -> tuple[Request, tuple[str, ...]]:
-        """Return the request with the models that its budget has room for, and those that are left out."""
-        if request.budget_s is None:
-            return request, ()
-        expected = forecast(request)
-        cells = [cell for cell in expected.preset.cells if cell.model != "-"]
-        cost_s = FEWEST_BLOCKS * expected.block_s / max(1, len(cells))
-        costs: dict[str, float] = {}
-        for cell in cells:
-            costs[cell.model] = costs.get(cell.model, 0.0) + cost_s
-        first = {finding.key[2] for finding in self._known().findings}
-        chosen = chosen_models(costs, request.budget_s, first, last_measured(self._before)[1])
-        left_out = tuple(name for name in costs if name not in chosen)
-        return (_of_models(request, chosen), left_out) if left_out else (request, ())
 
     def _run_of(self, request: Request, kind: str, looks: tuple[int, ...] = ()) -> RunDirectory:
         """Return the run of a request: the one that is complete already, or a new one."""
@@ -355,17 +214,17 @@ class NightJob:
     def _confirm(self, subjects: Sequence[str], seed: int) -> None:
         """Measure what was called once more, against each baseline that it was called against."""
         _, comparisons = self._judged()
-        asked = {name: called(one.rows) for name, one in zip(subjects[1:], comparisons, strict=True)}
-        wanted = {name: rows for name, rows in asked.items() if rows}
+        asked = zip(subjects[1:], comparisons, strict=True)
+        wanted = [(name, one.old.name, rows) for name, one in asked if (rows := called(one.rows))]
         runs: dict[str, str] = {}
-        for place, (name, rows) in enumerate(wanted.items()):
+        for place, (subject, name, rows) in enumerate(wanted):
             left_s = self._left_s()
             budget_s = CONFIRM_BUDGET_S if left_s is None else max(60.0, left_s / (len(wanted) - place))
-            models = {row.model for row in rows if row.model != "-"}
+            models = sorted({row.model for row in rows if row.model != "-"})
             operations = {METRICS[row.metric].operation for row in rows if row.metric in METRICS} & set(OPERATIONS)
             request = replace(
-                _of_models(self._request, models or {_first_model(self._request)}),
-                subjects=(name, subjects[0]),
+                of_models(self._request, models or [_first_model(self._request)]),
+                subjects=(subject, subjects[0]),
                 operations=tuple(one for one in OPERATIONS if one in operations) or self._request.operations,
                 blocks=None,
                 budget_s=budget_s,
@@ -382,52 +241,20 @@ class NightJob:
 
     # Judging.
 
-    def _judged(self) -> tuple[Comparison, tuple[Comparison, ...]]:
-        """Return the A/A arm and the comparison with each baseline, the calls of all of them one family."""
-        tables = RunTables.of(self._stored_run("measure"))
-        build = self.stored.facts["build"]["name"]
-        wanted, margins = Selection(self._request.operations), self._request.margins
-        names = [name for name, *_ in self.stored.facts["baselines"]]
-        level = Q_LEVEL / len(names)
-        itself, *others = (
-            self._gated(compare_in_run(tables, old, new, wanted, margins=margins, q_level=q_level))
-            for old, new, q_level in ((build, f"{build}#2", Q_LEVEL), *((name, build, level) for name in names))
-        )
-        return itself, tuple(others)
-
-    def _gated(self, comparison: Comparison) -> Comparison:
-        """Return a comparison in which only what may become a finding is judged."""
-        if not self._asked.only_exact:
-            return comparison
-        rows = (row if row.kind is Kind.EXACT else replace(row, judged=False) for row in comparison.rows)
-        return replace(comparison, rows=tuple(rows))
-
-    def _evidence(self, comparisons: Sequence[Comparison]) -> list[Evidence]:
-        runs: Mapping[str, str] = self.stored.phases.get("confirm", {}).get("runs", {})
-        subjects = self.stored.phases["find"]["subjects"][1:]
-        evidence = []
-        for name, comparison in zip(subjects, comparisons, strict=True):
-            again: Sequence[Any] = ()
-            if name in runs:
-                run = open_run(self._root / runs[name])
-                again = compare_in_run(
-                    run, comparison.old.name, comparison.new.name, margins=self._request.margins
-                ).rows
-            for row in comparison.rows:
-                if not row.judged:
-                    continue
-                standing = Standing.UNCONFIRMED
-                if row.verdict is Verdict.REGRESSION and again:
-                    standing = confirm({row.key}, True, again).standing
-                evidence.append(Evidence(comparison.old.name, row, standing))
-        return evidence
+    def _judged(self) -> tuple[Comparison, list[Comparison]]:
+        """Return the A/A arm and the comparison with each baseline."""
+        build, *names = self._subject_names()
+        return self._judge.judged(self._stored_run("measure"), build, names)
 
     def _concluded(self) -> Night:
         itself, comparisons = self._judged()
         until = {ident: one["until"] for ident, one in accepted_of(self._root, self._machine).items()}
         known = self._known().without(self.stored.facts.get("unavailable", ()))
         build = self.stored.facts["build"]["name"]
-        concluded = conclude(known, self.stored.night, build, self._evidence(comparisons), until)
+        runs: dict[str, str] = self.stored.phases.get("confirm", {}).get("runs", {})
+        again = {name: open_run(self._root / run) for name, run in runs.items()}
+        evidence = self._judge.evidence(comparisons, again)
+        concluded = conclude(known, self.stored.night, build, evidence, until)
         shortfall = next((one.shortfall for one in comparisons if one.shortfall is not None), None)
         answer = self._answer(itself, comparisons, shortfall)
         if answer.fired:
@@ -504,11 +331,6 @@ class NightJob:
         return str(run.path.relative_to(self._root))
 
 
-def folder_of(root: Path, machine: str | None) -> Path:
-    """Return where this machine's nights are kept."""
-    return nights_path(root, this_machine(root, machine).name)
-
-
 def _seed(night: str) -> int:
     """Return the seed of a night's runs, by which a killed night finds them again."""
     day, _, number = night.partition(".")
@@ -521,14 +343,6 @@ def _cells(run: RunDirectory) -> list[dict[str, Any]]:
 
 def _first_model(request: Request) -> str:
     return chosen_preset(request)[0].cells[0].model
-
-
-def _of_models(request: Request, names: Sequence[str] | set[str]) -> Request:
-    """Return a request for some of its models, by the names that results have for them."""
-    plain = {name.partition("@")[0] for name in names}
-    own = tuple(one for one in request.own if one.name in plain)
-    zoo = [name for name in names if "@" not in name]
-    return replace(request, models=",".join(sorted(zoo)) or None, own=own)
 
 
 def _since_last_measured(before: Sequence[StoredNight]) -> Sequence[StoredNight]:
