@@ -16,10 +16,13 @@ from harness.verdict.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """The new build with a planted slowdown, held against the build itself: whether the alarm called it."""
+    """The new build with planted regressions, held against the build itself: whether the alarm called them.
+
+    `is_called` is None where it could not be measured tonight, which says nothing of the alarm.
+    """
 
     subject: str
-    is_called: bool
+    is_called: bool | None
     ratio: float | None
     blocks: int
 
@@ -96,7 +99,7 @@ class Night:
             return EXIT_CODE
         if self.concluded.is_alarm:
             return 1
-        missed_plant = self.canary is not None and not self.canary.is_called
+        missed_plant = self.canary is not None and self.canary.is_called is False
         return EXIT_CODE if missed_plant or self.shortfall is not None else 0
 
 
@@ -145,14 +148,19 @@ def changed_since(before: Mapping[str, str], now: Mapping[str, str]) -> tuple[Ch
 def record_of(nights: Iterable[StoredNight]) -> AlarmRecord:
     """Return how the alarm did in these nights."""
     measured = [one.facts for one in nights if one.facts.get("aa") is not None]
-    canaries = [one["canary"] for one in measured if one.get("canary") is not None]
+    canaries = [one["canary"]["is_called"] for one in measured if flew(one)]
     return AlarmRecord(
         nights=len(measured),
         aa_judged=sum(one["aa"]["judged"] for one in measured),
         aa_called=sum(one["aa"]["called"] for one in measured),
         canaries=len(canaries),
-        canaries_found=sum(bool(one["is_called"]) for one in canaries),
+        canaries_found=sum(canaries),
     )
+
+
+def flew(facts: Mapping[str, Any]) -> bool:
+    """Return whether a night's canary could be measured, by the night's facts."""
+    return facts.get("canary") is not None and facts["canary"]["is_called"] is not None
 
 
 def last_measured(nights: Sequence[StoredNight]) -> tuple[dict[str, str], dict[str, str]]:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 
 from harness.answers.comparison import Comparison
 from harness.answers.judging import RunTables, Selection, compare_in_run
-from harness.metrics import Kind
+from harness.answers.night import Canary
+from harness.metrics import METRICS, Kind
 from harness.store.runs import RunDirectory
 from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.margins import Asked
-from harness.verdict.nights import Evidence
-from harness.verdict.rows import Row, Verdict
+from harness.verdict.nights import Evidence, called
+from harness.verdict.rows import Reason, Row, Verdict
 
 Q_LEVEL = 0.05
+_UNMEASURED = (Reason.ALL_TAINTED, Reason.NOT_MEASURED, Reason.NO_COMMON_BLOCKS, Reason.TOO_FEW_BLOCKS, Reason.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,27 @@ class NightJudge:
                     standing = confirm({row.key}, True, rows).standing if is_asked else Standing.UNCONFIRMED
                     found.append(Evidence(old, row, standing))
         return found
+
+    def canary(self, run: RunDirectory) -> Canary:
+        """Return whether the alarm calls what a canary's run has planted."""
+        old, new = (subject["name"] for subject in run.facts["subjects"])
+        found = compare_in_run(run, old, new)
+        kind = Kind.EXACT if self.only_exact else Kind.TIME
+        planted = "save" if self.only_exact else "load"
+        rows = [
+            row for row in found.rows if row.judged and row.kind is kind and METRICS[row.metric].operation == planted
+        ]
+        is_measured = any(row.reason not in _UNMEASURED for row in rows)
+        ratios = [row.ratio for row in rows if row.ratio is not None]
+        return Canary(new, bool(called(rows)) if is_measured else None, max(ratios, default=None), found.blocks)
+
+    def shortfall(self, comparisons: Sequence[Comparison]) -> str | None:
+        """Return why too little was measured; None where there is enough of what may become a finding."""
+        if self.only_exact and all(
+            any(row.judged and row.verdict is Verdict.SAME for row in one.rows) for one in comparisons
+        ):
+            return None
+        return next((one.shortfall for one in comparisons if one.shortfall is not None), None)
 
     def _compared(self, tables: RunTables, old: str, new: str, q_level: float) -> Comparison:
         found = compare_in_run(tables, old, new, Selection(self.operations), margins=self.margins, q_level=q_level)

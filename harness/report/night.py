@@ -204,9 +204,11 @@ def _changed(one: Changed) -> str:
 
 
 def _canary(canary: Canary) -> str:
+    if canary.is_called is None:
+        return "The canary could not be measured tonight, so whether the alarm works was not tried."
     seen = "" if canary.ratio is None else f" The largest change seen was {change(canary.ratio)}."
     return (
-        f"The canary was not found: {canary.subject}, the same build with each load 30 % slower, was not called in "
+        f"The canary was not found: {canary.subject}, the same build with planted regressions, was not called in "
         f"{count(canary.blocks, 'block')}.{seen} A night that overlooks it may overlook others."
     )
 
@@ -285,8 +287,8 @@ def _shortfall(night: Night) -> str | None:
         return night.shortfall
     if night.fired:
         return "this night cannot be trusted: the build differs from itself."
-    if night.canary is not None and not night.canary.is_called and night.exit_code:
-        return "the planted slowdown was not found, so tonight's silence says little."
+    if night.canary is not None and night.canary.is_called is False and night.exit_code:
+        return "the planted regressions were not found, so tonight's silence says little."
     return None
 
 

@@ -156,7 +156,7 @@ def test_a_canary_that_is_not_found_is_a_night_without_an_answer(nights: Nights)
     told = nights.run(1)
     assert told["exit_code"] == 3
     assert told["canary"]["called"] is False
-    assert "planted slowdown was not found" in told["shortfall"]
+    assert "planted regressions were not found" in told["shortfall"]
 
 
 def test_the_same_night_again_measures_nothing_and_says_the_same(nights: Nights) -> None:

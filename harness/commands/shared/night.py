@@ -13,15 +13,14 @@ import datetime
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from harness import releases
 from harness.answers.comparison import Comparison
 from harness.answers.confirmation import KIND as CONFIRM_KIND
-from harness.answers.judging import compare_in_run
-from harness.answers.night import Canary, Night, changed_since, circumstances, record_of
+from harness.answers.night import Canary, Night, changed_since, circumstances, flew, record_of
 from harness.answers.night_evidence import NightJudge
 from harness.answers.records_history import ask_history, judged_samples
 from harness.commands.shared.session import measure_request
@@ -180,7 +179,7 @@ class NightJob:
         if self._deadline is None:
             return True
         day = datetime.date.fromisoformat(self.stored.night[:10])
-        flown = [one.night[:10] for one in self._before if one.facts.get("canary") is not None]
+        flown = [one.night[:10] for one in self._before if flew(one.facts)]
         return not flown or (day - datetime.date.fromisoformat(flown[-1])).days >= CANARY_DAYS
 
     def _measure_canary(self, build: str, seed: int) -> None:
@@ -199,16 +198,7 @@ class NightJob:
             seed=seed,
         )
         run = self._run_of(request, CANARY_KIND)
-        old, new = (subject["name"] for subject in run.facts["subjects"])
-        found = compare_in_run(run, old, new)
-        slower = [row for row in called(found.rows) if row.unit == "seconds"]
-        loads = [row.ratio for row in found.rows if row.judged and row.unit == "seconds" and row.ratio]
-        canary = {
-            "subject": new,
-            "is_called": bool(slower),
-            "ratio": max(loads, default=None),
-            "blocks": found.blocks,
-        }
+        canary = asdict(self._judge.canary(run))
         self.stored = self.stored.updated(canary=canary).with_phase("canary", run=self._shown(run))
 
     def _confirm(self, subjects: Sequence[str], seed: int) -> None:
@@ -255,8 +245,7 @@ class NightJob:
         again = {name: open_run(self._root / run) for name, run in runs.items()}
         evidence = self._judge.evidence(comparisons, again)
         concluded = conclude(known, self.stored.night, build, evidence, until)
-        shortfall = next((one.shortfall for one in comparisons if one.shortfall is not None), None)
-        answer = self._answer(itself, comparisons, shortfall)
+        answer = self._answer(itself, comparisons, self._judge.shortfall(comparisons))
         if answer.fired:
             self.stored = self.stored.updated(state="untrusted", exit_code=answer.exit_code)
             return answer

@@ -1,28 +1,35 @@
-"""A planted slowdown: once TensorFlow is imported, each `tf.saved_model.load` takes 30 % longer.
+"""Planted regressions: once TensorFlow is imported, a load takes 30 % longer, and a save writes the variables twice.
 
 Python imports this file at its start where its folder is on PYTHONPATH, as the settings profile `canary` has it.
 """
 
 import importlib.util
+import shutil
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 SHARE = 0.3
 
 
-def _slow_down(tensorflow: Any) -> None:
-    real = tensorflow.saved_model.load
+def _plant(tensorflow: Any) -> None:
+    real_load, real_save = tensorflow.saved_model.load, tensorflow.saved_model.save
 
     def load(*arguments: Any, **named: Any) -> Any:
         begun = time.perf_counter()
-        loaded = real(*arguments, **named)
+        loaded = real_load(*arguments, **named)
         until = time.perf_counter() + SHARE * (time.perf_counter() - begun)
         while time.perf_counter() < until:
             pass
         return loaded
 
-    tensorflow.saved_model.load = load
+    def save(model: Any, folder: Any, *arguments: Any, **named: Any) -> None:
+        real_save(model, folder, *arguments, **named)
+        for path in list(Path(folder, "variables").glob("*.data-*")):
+            shutil.copyfile(path, f"{path}.again")
+
+    tensorflow.saved_model.load, tensorflow.saved_model.save = load, save
 
 
 class _Finder:
@@ -35,7 +42,7 @@ class _Finder:
 
         def exec_module(module: Any) -> None:
             execute(module)
-            _slow_down(module)
+            _plant(module)
 
         spec.loader.exec_module = exec_module
         return spec
