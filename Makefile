@@ -24,6 +24,8 @@ PYTHON := $(shell for python in .venv/bin/python python3 python3.13 python3.12 p
 	&& { command -v $$python; exit; }; done; echo python3)
 endif
 
+fast_tests = .venv/bin/pytest -q -n auto --dist loadfile -m "not tensorflow and not slow"
+
 define bootstrap
 @command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later and repeat." >&2; exit 3; }
 @$(PYTHON) harness/bootstrap.py $(1)
@@ -58,10 +60,12 @@ check: setup-dev
 	@$(MAKE) --no-print-directory --jobs=2 PYTHON=$(PYTHON) lint test-fast
 
 test-fast: setup-dev
-	.venv/bin/pytest -q -m "not tensorflow and not slow"
+	$(fast_tests)
 
+# Tests that time something have the machine for themselves.
 test: lint
-	.venv/bin/pytest -q
+	$(fast_tests)
+	.venv/bin/pytest -q -m "tensorflow or slow"
 
 test-python: setup-dev
 	.venv/bin/pytest -q -m python

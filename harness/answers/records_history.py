@@ -28,8 +28,10 @@ class Judged:
 
     `points` is their course over releases, whose `order` is by date; `older` are the runs of older worker versions,
     which are not among them: a number that means something else since is no change. `problems` could not be read.
+    `measured` are the same samples with those of all other metrics, which are not tested for change.
     """
 
+    measured: pd.DataFrame
     samples: pd.DataFrame
     points: pd.DataFrame
     order: tuple[str, ...]
@@ -67,15 +69,20 @@ def judged_samples(root: Path, machine: str | None = None) -> Judged:
     names = [*(name for name, metric in METRICS.items() if metric.judged), CELL_FAILED.name]
     judged = samples[samples["metric"].isin(names)]
     judged = judged[~_only_exact(root, judged)]
-    return Judged(judged, points_of_releases(judged, order), order, tuple(older), tuple(problems))
+    return Judged(samples, judged, points_of_releases(judged, order), order, tuple(older), tuple(problems))
+
+
+def ask_releases(judged: Judged, margin: float = MARGIN) -> History:
+    """Look for changes of at least the margin over releases."""
+    return find_history(judged.points, axis=("machine", "environment"), measured="metric", margin=margin)
 
 
 def ask_history(judged: Judged, margin: float = MARGIN) -> RecordsHistory:
-    """Look for changes of at least the margin."""
+    """Look for changes of at least the margin over releases and nights."""
     samples, machines = judged.samples, machine_names(judged.samples)
     nights = points_of_nights(samples)
     return RecordsHistory(
-        find_history(judged.points, axis=("machine", "environment"), measured="metric", margin=margin),
+        ask_releases(judged, margin),
         find_history(nights, axis=("machine", "environment", "subject"), measured="metric", margin=margin),
         tuple(releases_by_python(samples, machines, judged.order)),
         tuple(python_changes(samples, machines)),

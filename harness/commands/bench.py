@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.answers.judging import compare_in_run
 from harness.answers.notes import BlocksAdded
-from harness.commands.shared.output import add_output, command_name, output_of, page_of_run, say_all
+from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, page_of_run, say_all
 from harness.commands.shared.plan import add_plan, everything_judged, request_of
 from harness.commands.shared.session import INTERRUPTED, measure_request
 from harness.errors import UsageError
@@ -25,6 +25,7 @@ from harness.report.document import Command
 from harness.report.forecast import report_forecast
 from harness.report.numbers import count
 from harness.report.pages.comparison import with_comparison_page
+from harness.report.screens.comparison import with_comparison_screen
 
 HELP = "compare the two newest stable releases within ten minutes; running it again adds measurements"
 REPORT_S = 10.0
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     add_plan(parser)
     add_output(parser)
+    add_verbose(parser)
     parser.add_argument(
         "--minutes",
         type=float,
@@ -98,6 +100,9 @@ def _bench(options: argparse.Namespace) -> int:
     report = report_bench(comparison, settle_command=settle, next_commands=next_commands)
     report = replace(report, everything=everything_judged(comparison, request))
     report = with_comparison_page(report, comparison, next_commands, settle)
+    report = with_comparison_screen(
+        report, comparison, is_here=True, settle_command=settle, next_commands=next_commands[:1]
+    )
     code = output_of(options).put(report, page=page_of_run(comparison))
     return INTERRUPTED if outcome.interrupted else code
 

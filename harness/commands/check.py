@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.answers.check import Question, Unread, check
-from harness.commands.shared.output import add_output, output_of
+from harness.commands.shared.output import add_output, add_verbose, output_of
 from harness.commands.shared.plan import SUBJECT, add_own_models, called_of
 from harness.errors import ReleaseError, UsageError
 from harness.formats.registry import READERS
@@ -30,6 +30,7 @@ from harness.releases.project import find_root
 from harness.releases.subjects import chosen_subjects
 from harness.releases.versions import version_key
 from harness.report.check import report_check
+from harness.report.screens.check import with_check_screen
 from harness.store.runs import results_path
 
 HELP = "say whether a SavedModel loads and answers the same in other releases, and what helps where it does not"
@@ -69,6 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wheel", choices=("auto", *WHEELS), default="cpu", help=argparse.SUPPRESS)
     add_own_models(parser)
     add_output(parser)
+    add_verbose(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
             imports=tuple(sorted(imports)),
         )
         answer = replace(check(question, _say), unread=tuple(unread))
-    return output_of(options).put(report_check(answer))
+    return output_of(options).put(with_check_screen(report_check(answer), answer))
 
 
 def _models(root: Path, options: argparse.Namespace) -> tuple[list[OwnModel], list[Unread]]:

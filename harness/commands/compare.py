@@ -13,7 +13,7 @@ from harness.answers.comparison import Comparison
 from harness.answers.judging import Selection, compare_in_run
 from harness.commands.shared.arguments import margin
 from harness.commands.shared.asv_directory import compare_commits_of
-from harness.commands.shared.output import add_output, command_name, output_of, page_of_run, say_all
+from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, page_of_run, say_all
 from harness.commands.shared.plan import SUBJECT, add_plan, everything_judged, plan_words, request_of
 from harness.commands.shared.session import INTERRUPTED, measure_request, say_end
 from harness.commands.shared.source import add_results
@@ -26,6 +26,7 @@ from harness.releases.subjects import subject_name
 from harness.report.comparison import report_comparison
 from harness.report.forecast import report_forecast, split_sentence
 from harness.report.pages.comparison import with_comparison_page
+from harness.report.screens.comparison import with_comparison_screen
 from harness.store.runs import open_run
 from harness.verdict.looks import PLANNED
 from harness.verdict.margins import require_known
@@ -45,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", help="the new release")
     add_plan(parser)
     add_output(parser)
+    add_verbose(parser)
     parser.add_argument(
         "--require-decision",
         action="store_true",
@@ -99,6 +101,7 @@ def run(options: argparse.Namespace) -> int:
     report = with_comparison_page(replace(report, everything=everything), comparison, settle_command=settle)
     # What only reads results writes none: a run that was named has its page where --html says.
     is_measured = options.run is None and options.results is None
+    report = with_comparison_screen(report, comparison, is_here=is_measured, settle_command=settle)
     return output_of(options).put(report, page=page_of_run(comparison) if is_measured else None)
 
 

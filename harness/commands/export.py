@@ -6,10 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
+from harness.answers.summary import summary
 from harness.asv.export import asv_samples
 from harness.commands.shared.asv_directory import read_results
 from harness.commands.shared.output import say_all
-from harness.commands.shared.source import add_machine, add_results, require_machine
+from harness.commands.shared.source import (
+    add_machine,
+    add_narrowing,
+    add_results,
+    narrowing_of,
+    require_machine,
+    require_no_narrowing,
+)
 from harness.releases.project import find_root
 from harness.report.numbers import count
 from harness.store.export import FORMATS, record_samples, write_samples
@@ -26,20 +36,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_results(parser, "export the samples of any asv project")
     add_machine(parser)
+    add_narrowing(parser)
+    parser.add_argument(
+        "--medians",
+        action="store_true",
+        help="write a row for each metric and place, a column for each release",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the samples of the project's records, or of the asv directory that `--results` names."""
     if options.results is not None:
+        require_no_narrowing(options, also=("medians",))
         table = asv_samples(read_results(options.results), options.machine)
     else:
-        problems: list[Problem] = []
-        table = record_samples(find_root(), problems)
-        say_all(problems)
-        if options.machine is not None:
-            table = table[table["machine"] == options.machine]
-            require_machine(table, options.machine)
+        table = _of_records(options)
     write_samples(table, options.format, options.output)
     if options.output is not None:
         print(f"{count(len(table), 'row')} in {options.output}.", file=sys.stderr)
     return 0
+
+
+def _of_records(options: argparse.Namespace) -> pd.DataFrame:
+    problems: list[Problem] = []
+    narrowing = narrowing_of(options)
+    if options.medians:
+        medians = summary(find_root(), machine=options.machine, problems=problems)
+        table = medians if medians.empty else narrowing.medians(medians).reset_index()
+    else:
+        table = record_samples(find_root(), problems)
+        table = table if options.machine is None else table[table["machine"] == options.machine]
+    say_all(problems)
+    require_machine(table, options.machine)
+    return table if options.medians else narrowing.rows(table)

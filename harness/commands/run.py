@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from harness.answers.run_facts import facts_of_run
 from harness.answers.summary import SpawnedRuns, summary
-from harness.commands.shared.output import Output, add_output, command_name, output_of, say_all
+from harness.commands.shared.output import Output, add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import SUBJECT, add_plan, request_of
 from harness.commands.shared.session import INTERRUPTED, measure_request, say_end
 from harness.errors import UsageError
@@ -20,6 +20,7 @@ from harness.planning.request import Request
 from harness.report.forecast import report_forecast
 from harness.report.pages.numbers import with_run_page
 from harness.report.run import report_run
+from harness.report.screens.run import with_run_screen
 
 HELP = "measure any number of releases, interleaved in one run, and print their numbers"
 
@@ -34,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_plan(parser)
     add_output(parser)
+    add_verbose(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -78,8 +80,8 @@ def _run_together(request: Request, output: Output) -> int:
     if output.form == "json":  # which a program reads: the notes are for who looks on
         say_all(f"Note: {sentence}" for sentence in report.notes)
     names = [subject["name"] for subject in outcome.run.facts["subjects"]]
-    if len(names) < 2:
-        return output.put(report)
     where = outcome.run.path.relative_to(request.root)
-    command = f"{command_name()} compare {names[-2]} {names[-1]} --run {where}"
-    return output.put(report, f"To compare two of them: {command}")
+    compare = None if len(names) < 2 else f"{command_name()} compare {names[-2]} {names[-1]} --run {where}"
+    report = with_run_screen(report, facts, plan=request.preset, blocks=outcome.blocks, compare=compare)
+    hint = f"To compare two of them: {compare}" if compare is not None and not output.has_screen else None
+    return output.put(report, hint, page=outcome.run.path / "numbers.html")

@@ -13,8 +13,8 @@ from harness.report.document import Column, Document, Paragraph, Report, Row, Ta
 from harness.report.history import history_data, history_parts
 from harness.report.names import CUT, CUT_NOTE, LONGEST, distinct
 from harness.report.numbers import change, count, quantity
+from harness.report.sparkline import bars
 
-_BARS = "▁▂▃▄▅▆▇█"
 _MOST_ROWS = 60
 """Rows of a table for people; the other formats hold all."""
 _LONGEST_NAME = 16
@@ -87,17 +87,6 @@ def _lines(rows: pd.DataFrame, everything: pd.DataFrame, environments: Mapping[s
 
 def _name(row: Mapping[Any, Any]) -> str:
     return f"{row['benchmark']}({row['parameters']})" if row["parameters"] else str(row["benchmark"])
-
-
-def bars(values: Sequence[float]) -> str:
-    """Return a course as bars from its least to its greatest value; one that moves under 1 % is level."""
-    if not values:
-        return ""
-    values = [value / 2 for value in values]  # so that the span of the largest floats is one itself
-    low, high = min(values), max(values)
-    if high - low <= 0.01 * abs(high):
-        return _BARS[3] * len(values)
-    return "".join(_BARS[round((value - low) / (high - low) * (len(_BARS) - 1))] for value in values)
 
 
 def _numbers(course: Any) -> tuple[float, ...]:

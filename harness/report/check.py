@@ -25,7 +25,7 @@ from harness.report.document import (
 )
 from harness.report.numbers import count
 
-_READERS = {
+READERS = {
     "tf-load": "tf.saved_model.load",
     "keras-load": "keras.models.load_model",
     "tfsm-layer": "keras.layers.TFSMLayer",
@@ -46,16 +46,16 @@ _LONGEST_ERROR = 240
 
 def report_check(check: Check) -> Report:
     """Return the document: the answer, of several models a table, then each that needs a look, and how to read it."""
-    parts: list[Part] = [Paragraph(_headline(check), Tone.WORSE if check.broken else Tone.STRONG)]
+    parts: list[Part] = [Paragraph(headline_of(check), Tone.WORSE if check.broken else Tone.STRONG)]
     if check.unread:
         texts = (f"{one.path}: {one.reason}" for one in check.unread)
         parts.append(Section("Not tried", (items(texts, "model"),)))
     shown = check.models
     if len(check.models) > 1:
         readers = dict.fromkeys("keras-load" if one.model.kind == KERAS_FILE else check.reader for one in check.models)
-        parts.append(Section(f"Loaded by {' or '.join(_READERS[one] for one in readers)}", (_overview(check),)))
+        parts.append(Section(f"Loaded by {' or '.join(READERS[one] for one in readers)}", (_overview(check),)))
         shown = check.broken
-    parts += [Section(_title(checked), tuple(_of_model(check, checked))) for checked in shown]
+    parts += [Section(title_of(checked), tuple(_of_model(check, checked))) for checked in shown]
     parts.append(Paragraph(_LEGEND, Tone.QUIET))
     return Report("check", Document(None, tuple(parts)), _data(check), check.exit_code)
 
@@ -71,12 +71,13 @@ def _overview(check: Check) -> Table:
     for checked in check.models:
         reader = "keras-load" if checked.model.kind == KERAS_FILE else check.reader
         cells = [checked.cell(release, reader) for release in check.releases]
-        texts: list[TableCell] = [checked.model.called, *("" if cell is None else _text(cell) for cell in cells)]
+        texts: list[TableCell] = [checked.model.called, *("" if cell is None else state_text(cell) for cell in cells)]
         rows.append(Row(tuple(texts), Tone.WORSE if checked in check.broken else Tone.PLAIN))
     return table(("model", *check.releases), (), rows)
 
 
-def _headline(check: Check) -> str:
+def headline_of(check: Check) -> str:
+    """Return the answer in a sentence."""
     newest, all_of = check.releases[-1], count(len(check.models), "model")
     where = f"in {newest}{_by(check)}"
     if len(check.models) == 1:
@@ -111,10 +112,11 @@ def _does(cell: Cell | None, where: str) -> str:
 def _by(check: Check) -> str:
     if all(one.model.kind == KERAS_FILE for one in check.models):
         return ""
-    return f" by {_READERS[check.reader]}"
+    return f" by {READERS[check.reader]}"
 
 
-def _title(checked: CheckedModel) -> str:
+def title_of(checked: CheckedModel) -> str:
+    """Return which model it is, and how it was called."""
     model = checked.model
     signature = f", signature {model.signature}" if model.signature else ""
     return f"{model.called}{signature}; inputs: {model.inputs_told}"
@@ -127,7 +129,10 @@ def _of_model(check: Check, checked: CheckedModel) -> Iterator[Part]:
         cells = [checked.cell(release, reader, remedy) for release in check.releases]
         decides = any(cell is not None and cell is check.decisive(checked) for cell in cells)
         wrong = decides and any(one is checked for one in check.broken)
-        texts: list[TableCell] = [_reader(reader, remedy), *("" if cell is None else _text(cell) for cell in cells)]
+        texts: list[TableCell] = [
+            reader_text(reader, remedy),
+            *("" if cell is None else state_text(cell) for cell in cells),
+        ]
         rows.append(Row(tuple(texts), Tone.WORSE if wrong else Tone.PLAIN))
     yield table(("loaded by", *check.releases), (), rows)
     yield from _errors(checked)
@@ -139,9 +144,9 @@ def _errors(checked: CheckedModel) -> Iterator[Part]:
     seen: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for cell in checked.cells:
         if cell.error is not None and cell.state is not State.UNSUPPORTED:
-            releases, readers = seen.setdefault(_error(cell), ({}, {}))
+            releases, readers = seen.setdefault(error_text(cell), ({}, {}))
             releases[cell.release] = None
-            readers[_reader(cell.reader, cell.remedy)] = None
+            readers[reader_text(cell.reader, cell.remedy)] = None
     if seen:
         texts = (f"{', '.join(a)}, {' and '.join(b)}: {text}" for text, (a, b) in seen.items())
         yield items(texts, "error")
@@ -167,23 +172,26 @@ def _advice(checked: CheckedModel) -> Iterator[Part]:
         yield Paragraph(f"Tried without success: {tried}.")
 
 
-def _reader(reader: str, remedy: str | None) -> str:
+def reader_text(reader: str, remedy: str | None) -> str:
+    """Return what loaded a model, as a user would call it."""
     if remedy is None:
-        return _READERS[reader]
+        return READERS[reader]
     if remedy == "legacy-keras":
         return "tf_keras.models.load_model"
     how = _REMEDIES.get(remedy, remedy.replace("rewritten-in-", "of a copy written in "))
-    return f"{_READERS[reader]} {how}"
+    return f"{READERS[reader]} {how}"
 
 
-def _text(cell: Cell) -> str:
+def state_text(cell: Cell) -> str:
+    """Return how one try ended, in a word or two."""
     if cell.state in (State.CLOSE, State.DIFFERS):
         word = "close" if cell.state is State.CLOSE else "differs"
         return word if cell.relative is None else f"{word} {cell.relative:.0e}"
     return _WORDS[cell.state]
 
 
-def _error(cell: Cell) -> str:
+def error_text(cell: Cell) -> str:
+    """Return the error of a try that has one, cut where it is very long."""
     assert cell.error is not None
     text = cell.error.message if cell.error.kind is None else f"{cell.error.kind}: {cell.error.message}"
     return text if len(text) <= _LONGEST_ERROR else text[: _LONGEST_ERROR - 1] + "…"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from harness.answers.comparison import Comparison
 from harness.answers.floors import multiples
@@ -30,6 +31,7 @@ from harness.report.document import (
 )
 from harness.report.floors import HEADING as FLOORS_HEADING
 from harness.report.floors import multiple_text
+from harness.report.headline import headline
 from harness.report.notes import notes_text
 from harness.report.numbers import change, count, interval, quantity
 from harness.report.paths import shown_path
@@ -41,7 +43,6 @@ from harness.report.sections import (
     failure_groups,
     failure_text,
     gained,
-    headline,
     lost,
     origin,
     sections,
@@ -131,11 +132,22 @@ def failures(everything: Sequence[Failure]) -> Iterator[Section]:
 
 
 def _top(comparison: Comparison) -> Iterator[Part]:
-    """Yield what stands first: how it was measured, what qualifies it, and the answer in a sentence."""
-    yield Paragraph(origin(comparison))
+    """Yield what stands first: the answer in words, what qualifies it, and how it was measured.
+
+    Where too little was measured for an answer, that is said before it, unless something got worse: that stands.
+    """
+    answer, *more = headline(replace(comparison, shortfall=None), is_here=False)
+    is_worse = any(row.judged and row.verdict is Verdict.REGRESSION for row in comparison.rows)
+    shortfall = () if comparison.shortfall is None else (comparison.shortfall,)
+    for text in (answer, *shortfall) if is_worse else (*shortfall, answer):
+        yield Paragraph(text, Tone.STRONG)
+    groups = failure_groups(failure for failure in comparison.failures if failure.status == "failed")
+    failed = sum(len(group.cells) for group in groups)
+    more += [f"{count(failed, 'operation')} failed; see Failed below."] if failed else []
+    if more:
+        yield items(more, "sentence")
     yield from map(Note, notes_text(comparison.notes))
-    yield Paragraph("")
-    yield Paragraph(f"Result: {headline(comparison)}", Tone.STRONG)
+    yield Paragraph(origin(comparison))
     parts = sections(comparison)
     if parts.places.legend:
         yield Paragraph(parts.places.legend, Tone.QUIET)

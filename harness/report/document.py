@@ -334,7 +334,8 @@ class Report:
     `data` is the answer as plain JSON data, without what all answers have in common; `notes` are the sentences that
     qualify it, which the document holds too; `everything` is the command that prints all of it as JSON, where the same
     command would measure again; `shortfall` says why too little was measured to be an answer, None where there is
-    enough.
+    enough. `screen` is the answer on one screen, which a terminal shows unless all of the document is asked for, and
+    `page` what becomes a page.
     """
 
     command: str
@@ -345,15 +346,17 @@ class Report:
     everything: str | None = None
     shortfall: str | None = None
     page: Document | None = None
+    screen: Document | None = None
     cases: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Where a report goes: columns to write for, and whether it shows ANSI colours."""
+    """Where a report goes: columns to write for, whether it shows ANSI colours, and all or the answer on one screen."""
 
     width: int = 100
     colour: bool = False
+    verbose: bool = False
 
 
 def table(

@@ -56,6 +56,17 @@ def brief_change(ratio: float | None) -> str:
     return "0" if abs(percent) < 0.05 else f"{percent:+.0f} %" if abs(percent) >= 9.95 else f"{percent:+.1f} %"
 
 
+def brief_interval(low: float | None, high: float | None) -> str:
+    """Return the bounds of a ratio where there is little room: "+20 .. +33 %", "-1.2 .. +3.4 %"; "" for none."""
+    if low is None or math.isnan(low):
+        return ""
+    if high is None or not math.isfinite(high):
+        return f"{brief_change(low)} .. open"
+    bounds = brief_change(low), brief_change(high)
+    is_percent = bounds[1].endswith(" %")
+    return " .. ".join((bounds[0].removesuffix(" %") if is_percent else bounds[0], bounds[1]))
+
+
 def _tenths(percent: float) -> str:
     """Return percent with a sign and one decimal; what rounds to nothing has no sign."""
     text = f"{percent:+.1f}"

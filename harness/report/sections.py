@@ -11,7 +11,6 @@ from harness.answers.measured import Failure
 from harness.metrics import METRICS
 from harness.report.numbers import count, percent
 from harness.report.wording import Places, left_out_text
-from harness.report.work import more_work_text
 from harness.verdict.findings import Finding, findings
 from harness.verdict.rows import Reason, Row, Verdict
 
@@ -91,35 +90,6 @@ def lost(rows: Iterable[Row]) -> tuple[Row, ...]:
 def gained(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Return the one-sided rows that only the new side has."""
     return tuple(row for row in rows if row.new is not None)
-
-
-def headline(comparison: Comparison) -> str:
-    """Return the result: "of 90 comparisons, 2 regressed (1 in size or count), 1 improved, 64 are unchanged and …".
-
-    Where too little was measured for an answer, that is said first.
-    """
-    judged = [row for row in comparison.rows if row.judged]
-    verdicts = [row.verdict for row in judged]
-    exact = [row.verdict for row in _with(judged, Reason.CHANGED)]
-    changed = [
-        f"{verdicts.count(verdict)} {verb}"
-        + (f" ({exact.count(verdict)} in size or count)" if verdict in exact else "")
-        for verdict, verb in ((Verdict.REGRESSION, "regressed"), (Verdict.IMPROVEMENT, "improved"))
-    ]
-    groups = failure_groups(failure for failure in comparison.failures if failure.status == "failed")
-    failed = sum(len(group.cells) for group in groups)
-    failures = f" {count(failed, 'operation')} failed; see Failed below." if failed else ""
-    same, inconclusive = verdicts.count(Verdict.SAME), verdicts.count(Verdict.INCONCLUSIVE)
-    counted = (
-        f"of {count(len(verdicts), 'comparison')}, {', '.join(changed)}, {same} {'is' if same == 1 else 'are'} "
-        f"unchanged and {inconclusive} {'is' if inconclusive == 1 else 'are'} inconclusive.{failures}"
-        f"{more_work_text(comparison)}"
-    )
-    if comparison.shortfall is None:
-        return counted
-    # A regression stands whatever else could not be measured; of nothing else it can be said.
-    is_regression = Verdict.REGRESSION in verdicts
-    return " ".join((counted, comparison.shortfall) if is_regression else (comparison.shortfall, counted))
 
 
 def origin(comparison: Comparison) -> str:

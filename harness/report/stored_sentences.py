@@ -18,6 +18,16 @@ def retold(sentence: str) -> str:
     return sentence
 
 
+def is_disturbance(sentence: str) -> bool:
+    """Return whether a sentence that a run keeps, or its retelling, says that the machine was disturbed."""
+    return "some rows have no " in sentence
+
+
+def is_about_gpu(sentence: str) -> bool:
+    """Return whether a sentence that a run keeps, or its retelling, says that no GPU was measured."""
+    return sentence.startswith(("GPU cells: n/a", "GPU tests "))
+
+
 def _disturbed(found: re.Match[str]) -> str:
     """Return what disturbances cost a run: "In 1 block some rows have no usable measurement, because …"."""
     causes = " and ".join(described(kind) for kind in found["kinds"].split(", "))

@@ -28,6 +28,12 @@ def title(metric: str) -> str:
     return _TITLES.get(metric, metric)
 
 
+def without_asides(text: str) -> str:
+    """Return a title without what it adds in parentheses, where there is no room for it."""
+    return _ASIDE.sub("", text)
+
+
+_ASIDE = re.compile(r" \([^)]*\)")
 _ENVIRONMENT = re.compile(r"(cpu|cuda|-) (\S+) py(\S+)( spawn)?")
 
 

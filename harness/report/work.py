@@ -66,12 +66,20 @@ def work_sections(comparison: Comparison, places: Places) -> Iterator[Section]:
     yield Section(HEADING, tuple(parts))
 
 
+def failing_work(comparison: Comparison, places: Places) -> tuple[str, ...]:
+    """Return a sentence for each metric whose work made the exit code 1, since its time is not judged."""
+    pairs = [
+        (row, work) for row in comparison.rows if (work := comparison.work.get(row.key)) is not None and work.fails
+    ]
+    return tuple(_changed(pairs, places))
+
+
 def more_work_text(comparison: Comparison) -> str:
     """Return what made the exit code 1 where times are not judged; "" where nothing did."""
     failing = sum(work.fails for work in comparison.work.values())
     if not failing:
         return ""
-    return f" {count(failing, 'row')} whose time is not judged {'does' if failing == 1 else 'do'} more work; see Work."
+    return f"{count(failing, 'row')} whose time is not judged {'does' if failing == 1 else 'do'} more work; see Work."
 
 
 def _changed(pairs: Sequence[_Pair], places: Places) -> Iterator[str]:

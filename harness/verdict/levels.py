@@ -1,7 +1,7 @@
 """Where the levels of a course lie: asv's step detection on the log scale, single outliers taken out.
 
 The places are those of `asv.step_detect.detect_steps`; its search for the penalty is written anew here with arrays,
-since the Python loop over all values took three quarters of the time of a large history.
+since the Python loop over all values took three quarters of the time of a large history. So is the fit (`potts`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from asv.step_detect import get_mu_dist, golden_search, solve_potts_approx
+from asv.step_detect import golden_search
 from numpy.typing import NDArray
 from scipy import stats
+
+from harness.verdict.potts import Potts
 
 FEWEST_FOR_STEPS = 5
 """Values of a course: fewer show no change, whatever they are."""
@@ -63,11 +65,14 @@ def may_have_steps(logs: Floats, reach: float) -> bool:
     asked = max(0.5, float(stats.norm.isf(0.025 / (length - 1))) - 2) * deviation
     sizes = [size for size in (fewest(logs), *(2**k + 1 for k in range(2, 20))) if size < length]
     before = {size: (sums[size:] - sums[:-size]) / size for size in sizes}  # of the window that begins at each place
+    ends = {size: (float(means.min()), float(means.max())) for size, means in before.items()}
     for left, right in itertools.product(sizes, sizes):
-        if left + right > length:
+        needed = reach + asked * math.sqrt(1 / left + 1 / right)
+        furthest = max(ends[right][1] - ends[left][0], ends[left][1] - ends[right][0])
+        if left + right > length or furthest <= needed:
             continue
         apart = np.abs(before[right][left:] - before[left][: length - left - right + 1])
-        if float(apart.max()) > reach + asked * math.sqrt(1 / left + 1 / right):
+        if float(apart.max()) > needed:
             return True
     return False
 
@@ -137,15 +142,12 @@ def _detected(logs: Floats) -> list[int]:
     The penalty of a jump is searched for that has the least information measure, neighbours' likeness taken out of the
     residuals.
     """
-    values, weights, length = logs.tolist(), [1] * len(logs), len(logs)
-    distances = get_mu_dist(values, weights)
-    scale = distances.dist(0, length - 1) or 1.0
-    per_level = 4 * math.log(length) / length
-    best: tuple[float, list[int]] = (math.inf, [length])
+    length, fit = len(logs), Potts(logs.tolist())
+    scale, per_level = fit.distance or 1.0, 4 * math.log(length) / length
+    measures: dict[tuple[int, ...], float] = {}  # by levels, those that were found first come first
 
-    def information(exponent: float) -> float:
-        nonlocal best
-        rights, heights, _ = solve_potts_approx(values, weights, gamma=scale * math.exp(exponent), mu_dist=distances)
+    def measure(rights: tuple[int, ...]) -> float:
+        heights = fit.heights(rights)
         residuals = logs - np.repeat(heights, np.diff([0, *rights]))
         earlier, later = residuals[:-1], residuals[1:]
 
@@ -155,14 +157,18 @@ def _detected(logs: Floats) -> list[int]:
         jumps = np.abs(np.diff(heights))
         floor = 0.1 * jumps.min() if len(heights) > 2 else 0.001 * np.abs(heights).min()
         rest = unlike(golden_search(unlike, -1, 1, xatol=0.05, expand_bounds=True))
-        measure = float(per_level * len(rights) + math.log(max(1e-300, floor) + rest))
-        if measure < best[0]:
-            best = measure, list(rights)
-        return measure
+        return float(per_level * len(rights) + math.log(max(1e-300, floor) + rest))
+
+    def information(exponent: float) -> float:
+        rights = fit.levels(scale * math.exp(exponent))
+        if rights not in measures:
+            measures[rights] = measure(rights)
+        return measures[rights]
 
     lowest = math.log(0.1 / length)
     golden_search(information, lowest, 0.0, xatol=abs(lowest) * 0.1, ftol=0, expand_bounds=True)
-    return best[1]
+    _, best = min((measure, place) for place, measure in enumerate(measures.values()))
+    return list(list(measures)[best])
 
 
 def _best_place(logs: Floats, left: int, bound: int, right: int, stretch: int) -> int:

@@ -117,8 +117,10 @@ def test_two_sides_that_failed_everywhere_are_not_the_same(root: Path, capsys: p
     assert told == f"savedmodel-bench: {document['shortfall']}\n"
     assert judged(run, capsys, "--require-decision")[0] == 2
     assert main(["compare", OLD, NEW, "--run", str(run.path)]) == 3
+    assert capsys.readouterr().out.startswith("4 of 4 operations could not be compared because they failed")
+    assert main(["compare", OLD, NEW, "--run", str(run.path), "--verbose"]) == 3
     text = capsys.readouterr().out
-    assert "Result: 4 of 4 operations could not be compared" in text
+    assert "\n4 of 4 operations could not be compared" in text
     assert "Inconclusive: failed on both sides" in text
     assert "3 comparisons failed in both releases: repair what Failed says, then repeat." in " ".join(text.split())
 

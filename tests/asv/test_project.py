@@ -176,6 +176,10 @@ def test_a_benchmark_that_begins_to_fail_is_a_regression(results: Path, capsys: 
     assert compared(capsys, results, commit(1), commit(2))[0] == 1
     assert compared(capsys, results, commit(2), commit(1))[0] == 0
     assert main(["compare", "--results", str(results), commit(1), commit(2)]) == 1
+    told = capsys.readouterr().out
+    assert "- 1 operation failed that worked before." in told
+    assert re.search(r"time_solve +works +fails", told)
+    assert main(["compare", "--results", str(results), commit(1), commit(2), "--verbose"]) == 1
     assert "time_solve: fails now" in capsys.readouterr().out
 
 

@@ -21,7 +21,7 @@ from harness.releases.manifest import read_manifest
 from harness.releases.profiles import split_subject
 from harness.releases.subjects import chosen_subjects, subject_name
 
-pytestmark = pytest.mark.python
+pytestmark = [pytest.mark.python, pytest.mark.slow]
 
 ENTRY = f'[[release]]\nversion = "2.21.0"\ndate = 2026-03-06\nnewest_python = "{MINOR}"\noldest_python = "{MINOR}"\n'
 OLD, NEW = "2.22.0.dev20260701", "2.22.0.dev20260905"

@@ -87,7 +87,7 @@ def test_a_page_that_was_asked_for_is_written_beside_what_is_printed(
 ) -> None:
     main(["compare", OLD, NEW, "--run", str(run), "--html", str(tmp_path / "page.html")])
     printed = capsys.readouterr()
-    assert "Result:" in printed.out
+    assert printed.out.startswith(f"{NEW[1:]} against {OLD[1:]} on ")
     assert "page.html" in printed.err
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 

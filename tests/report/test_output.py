@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from shown import as_markdown, as_table, rows_of, texts_of, tokens
 
 from harness.report import markdown_writer
-from harness.report.asv_summary import bars
 from harness.report.document import Command, Document, Item, Items, Note, Paragraph, Report, Section, table
 from harness.report.markdown_writer import MarkdownWriter
 from harness.report.names import distinct, one_line, shortened
 from harness.report.numbers import chance, change, factor, hundredths, interval, percent, plain, quantity, rate
+from harness.report.sparkline import bars
 
 ANYTHING = st.text(
     st.sampled_from("ab1 |`*_[]()<>&#+-=~$@!\\\n\r\t\x1b\x00\u2028\u202e\ud800é→.:'\"") | st.characters()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,15 @@ IN_PLAIN_WORDS = "In 1 block some rows have no usable measurement, because the h
 FACTS: dict[str, Any] = {"floors": FLOORS, "absent": [NO_GPU], "disturbed": DISTURBED}
 
 
-@pytest.mark.parametrize(("form", "name"), [("table", "run.txt"), ("markdown", "run.md")])
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [(("--verbose",), "run.txt"), (("--format", "markdown"), "run.md"), ((), "run_screen.txt")],
+)
 def test_a_report_tells_what_disturbed_what_failed_and_what_has_no_value(
-    form: str, name: str, report_of: Report
+    options: tuple[str, ...], name: str, report_of: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, _ = report_of(eventful_run(), "--format", form, **FACTS)
+    monkeypatch.setenv("COLUMNS", "80" if name == "run_screen.txt" else "100")
+    text = re.sub(r"\d{8}T\d{6}-[0-9a-f]{4}", "RUN", report_of(eventful_run(), *options, **FACTS)[0])
     if os.environ.get("SAVEDMODEL_BENCH_REGENERATE"):
         (GOLDEN / name).write_text(text, encoding="utf-8")
     assert text == (GOLDEN / name).read_text(encoding="utf-8")
@@ -144,14 +149,15 @@ def test_json_has_it_in_fields_of_its_own_and_the_notes_go_to_whoever_looks_on(r
 
 
 def test_a_run_without_any_value_says_why(report_of: Report) -> None:
-    text, _ = report_of([repeat(1.0, subject=name, taints=STEAL) for name in (OLD, NEW)] + [block_end()], code=3)
+    records = [repeat(1.0, subject=name, taints=STEAL) for name in (OLD, NEW)] + [block_end()]
+    text, _ = report_of(records, "--verbose", code=3)
     assert f"{OLD}, {NEW} in mlp-s: load, warm page cache (the hypervisor took the CPU away)" in text
     assert f"Note: {OLD}: 1 measurement was discarded: the hypervisor took the CPU away (1)." in " ".join(text.split())
 
 
 def test_of_a_run_without_events_there_is_nothing_to_say(report_of: Report) -> None:
     records = blocks({OLD: [1.0, 1.0], NEW: [2.0, 2.0]})
-    text, told = report_of(records, floors={"absent": "OSError: no space"})
+    text, told = report_of(records, "--verbose", floors={"absent": "OSError: no space"})
     assert len(text.splitlines()) == 2
     assert "Note" not in told
     assert len(report_of(records, "--format", "markdown")[0].splitlines()) == 3

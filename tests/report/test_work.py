@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 from shown import as_json, as_table
 
-from harness.answers.comparison import compare_subjects
+from harness.answers.comparison import Comparison, compare_subjects
 from harness.answers.sides import SubjectFacts
 from harness.report.comparison import report_comparison
 from harness.report.document import Report
+from harness.report.screens.comparison import with_comparison_screen
 from harness.store.work import Counted, CountedSubject
 from harness.verdict.margins import margin_table
 
@@ -20,7 +21,9 @@ IMPORT_OLD = Counted((1_198_353,) * 2, {"typing": 146_874, "re": 100_000}, modul
 IMPORT_NEW = Counted((1_331_938,) * 2, {"typing": 327_050, "re": 71_173}, modules_imported=3000)
 
 
-def report(ratio: float, old: Counted, new: Counted, *, blocks: int = 6, untimed: bool = False, **more: Any) -> Report:
+def compared(
+    ratio: float, old: Counted, new: Counted, *, blocks: int = 6, untimed: bool = False, **more: Any
+) -> Comparison:
     rows = [
         ("r1", block, side, "-", "-", "-", "import_s", "seconds", 2 * factor * JITTER[block] ** power, 3, 0)
         for side, factor, power in (("a", 1.0, 1), ("b", ratio, 2))
@@ -31,12 +34,15 @@ def report(ratio: float, old: Counted, new: Counted, *, blocks: int = 6, untimed
         name: CountedSubject(python, {"import": one})
         for name, python, one in zip(("a", "b"), pythons, (old, new), strict=True)
     }
-    comparison = compare_subjects(
+    return compare_subjects(
         pd.DataFrame(rows, columns=COLUMNS), None, SubjectFacts("a"), SubjectFacts("b"),
         margins=margin_table(0.10), machine={"name": "desk"}, preset="quick", counts=counts,
         exact_only={("-", "-")} if untimed else frozenset(),
     )  # fmt: skip
-    return report_comparison(comparison)
+
+
+def report(*arguments: Any, **named: Any) -> Report:
+    return report_comparison(compared(*arguments, **named))
 
 
 def text(*arguments: Any, **named: Any) -> str:
@@ -85,7 +91,13 @@ def test_where_the_clock_is_open_the_counter_speaks_of_work_alone() -> None:
 def test_work_that_fails_a_comparison_without_times_is_in_its_result() -> None:
     failed = report(1.0, IMPORT_OLD, IMPORT_NEW, untimed=True)
     assert failed.exit_code == 1
-    assert "1 row whose time is not judged does more work; see Work." in " ".join(as_table(failed, 140).split())
+    told = " ".join(as_table(failed, 140).split())
+    assert "b against a on desk: only work was compared, no times or sizes." in told
+    assert "1 row whose time is not judged does more work; see Work." in told
+    comparison = compared(1.0, IMPORT_OLD, IMPORT_NEW, untimed=True)
+    told = " ".join(as_table(with_comparison_screen(failed, comparison, is_here=True), 80).split())
+    assert "- 1 row whose time is not judged does more work; see Work. Work, where no time is judged import" in told
+    assert "more work: 11.1 % more Python calls (1,198,353 to 1,331,938), most of them in typing (+180,176)" in told
 
 
 def test_sides_of_different_pythons_are_not_compared() -> None:

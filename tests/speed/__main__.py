@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import statistics
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -26,9 +28,10 @@ from .overheads import device_need_spread, windows
 from .plain_suite import run_plain_suite
 from .plans import PLANS, models
 from .report import Target, account_document, account_tables, table, targets_table, write_docs
+from .strangers import pairs, save_models
 from .tracker import CALLS_A_SAMPLE, tracker_cost
 
-PARTS = ("a", "b", "c", "d", "e", "f", "g")
+PARTS = ("a", "b", "c", "d", "e", "f", "g", "h")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -130,6 +133,26 @@ class Benchmark:
         title = "device need: largest difference of a row over the blocks"
         self.targets.append(Target("g", title, 100 * spread, 0.1, True, "%"))
 
+    def measure_given(self) -> None:
+        """(h): the harness's own time for a model that was given by its path, held against one that it builds."""
+        artifacts = self._work / "artifacts"
+        names = models(self._smoke)
+        shutil.rmtree(artifacts, ignore_errors=True)
+        save_models(self._root, self._newest.python, artifacts, names)
+        release = self._newest.release.name
+        run = measured(self._root, self._work / "given", "given", [release], smoke=self._smoke, given=artifacts)
+        found = pairs(run.records)
+        rows = [
+            (one.model, one.operation, one.count, f"{one.built_s:.3f}", f"{one.given_s:.3f}", f"{one.ratio:.2f}")
+            for one in found
+        ]
+        told = f"One block, {release}, on the CPU; median seconds a measurement outside the clocks of its samples."
+        heads = ("model", "operation", "measurements of each", "built s", "given by its path s", "ratio")
+        self._tell("A model that was given by its path", [told, "", *table(heads, rows)])
+        ratio = statistics.geometric_mean(one.ratio for one in found)
+        self.targets.append(Target("h", "harness time of a given model by a built one", ratio, 1.1, True, "x"))
+        self.document["given"] = [asdict(one) for one in found]
+
     def measure_spawning(self) -> None:
         """(c): the same plan with a process of its own for each repeat."""
         costs, records = {}, {}
@@ -195,7 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure what was asked for. Returns 0 when it measured, whatever the times; 3 when it could not."""
     parser = _Parser("python -m tests.speed", description="Measure the harness itself (docs/speed.md).")
     parser.add_argument(
-        "--only", type=_parts, default=set(PARTS), metavar="PARTS", help="some of a,b,c,d,e,f,g (default: all)"
+        "--only", type=_parts, default=set(PARTS), metavar="PARTS", help="some of a,b,c,d,e,f,g,h (default: all)"
     )
     parser.add_argument(
         "--smoke", action="store_true", help="tiny models and windows: try the machinery, believe no number"
@@ -229,6 +252,8 @@ def _measure(options: argparse.Namespace) -> None:
             benchmark.measure_tracker()
         if "g" in options.only:
             benchmark.measure_device_need()
+        if "h" in options.only:
+            benchmark.measure_given()
     machine = describe_machine()
     targets = targets_table(benchmark.targets)
     document = {"schema": 1, "smoke": options.smoke, "machine": machine.as_record(), **benchmark.document}

@@ -55,6 +55,7 @@ def measured(
     isolation: str = "fork",
     smoke: bool = False,
     wheel: str = "cpu",
+    given: Path | None = None,
 ) -> Measured:
     """Run a plan of `plans.py` in a new process and return its records and its cost.
 
@@ -66,6 +67,7 @@ def measured(
         isolation: fork or spawn.
         smoke: the tiny form of the plan.
         wheel: which wheels, as `releases.environments.prepare` takes it.
+        given: the folder with the artifacts of plan `given`.
 
     Raises:
         RuntimeError: it failed, or a repeat did.
@@ -76,7 +78,7 @@ def measured(
     work.mkdir(parents=True)
     request, answer = work / "request.json", work / "answer.json"
     asked = {"plan": plan, "releases": list(releases), "isolation": isolation, "smoke": smoke, "work": str(work)}
-    asked["wheel"] = wheel
+    asked |= {"wheel": wheel, "given": given and str(given)}
     request.write_text(json.dumps(asked | {"root": str(root)}))
     command = [sys.executable, "-m", "tests.speed.measuring", str(request)]
     began = time.monotonic()
@@ -109,6 +111,7 @@ def _main(request: Path) -> None:
     from harness.releases.python_choice import common_python
 
     from .plans import PLANS
+    from .plans import given as plan_with_given
 
     began, phases = time.monotonic(), []
     asked = json.loads(request.read_text())
@@ -118,7 +121,8 @@ def _main(request: Path) -> None:
         releases = [manifest.find(name) for name in asked["releases"]]
         python = common_python(releases)
         environments = [describe(one, root, wheel=asked["wheel"], python=python) for one in releases]
-        preset = PLANS[asked["plan"]](asked["smoke"])
+        folder = asked["given"] and Path(asked["given"])
+        preset = plan_with_given(asked["smoke"], folder) if folder else PLANS[asked["plan"]](asked["smoke"])
         plan = Plan(
             "speed", preset, name_subjects(environments), describe_machine(), time.time_ns(), asked["isolation"]
         )

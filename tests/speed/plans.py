@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from harness.measure.presets import Preset, narrow, read_preset
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models
+from harness.planning.own_models import Asked, Called, read_model
 
 MODELS = ("mlp-s", "transformer-s")
 SMOKE_MODELS = ("mlp-xs",)
@@ -27,12 +29,22 @@ def plain(smoke: bool) -> Preset:
     return replace(whole, name="plain", groups=(once,), blocks=2)
 
 
+def given(smoke: bool, folder: Path) -> Preset:
+    """Return one block of loads and calls of models that the harness builds, and of their artifacts in `folder`."""
+    whole = _of_models(quick(smoke), models(smoke))
+    (group,) = whole.groups
+    group = group.with_repeats(save=1, cold=3 if smoke else 9, warm=3 if smoke else 9, infer=3, slices=0)
+    own = [read_model(Asked(name, folder / name, "", Called())) for name in models(smoke)]
+    return with_own_models(replace(whole, name="given", groups=(group,)), own, alone=False)
+
+
 def device(smoke: bool) -> Preset:
     """Return three blocks of `quick` on the GPU."""
     return narrow(read_preset("quick"), devices=["gpu"], models="mlp-*" if smoke else None, blocks=3)
 
 
 PLANS = {"quick": quick, "plain": plain, "device": device}
+"""Plans that need nothing but their form; `given` needs a folder, too."""
 
 
 def _short(preset: Preset, smoke: bool, blocks: int) -> Preset:

@@ -7,6 +7,7 @@ from tests.speed.equality import harness_samples, plain_row, require_equal, want
 from tests.speed.isolation import isolation_rows
 from tests.speed.overheads import device_need_spread, windows
 from tests.speed.report import BEGIN, END, Target, write_docs
+from tests.speed.strangers import pairs
 
 CELL = {"device": "cpu", "model": "mlp-s", "writer": "tf-module", "reader": "tf-load"}
 
@@ -159,3 +160,17 @@ def test_device_need_is_as_steady_as_its_least_steady_row():
     records = [load(0, 1000, "cold"), load(1, 1001, "cold"), load(0, 5000, "warm"), load(1, 5000, "warm")]
     assert device_need_spread(records) == pytest.approx(0.001)
     assert device_need_spread([repeat("save", 1.0, [])]) is None
+
+
+def test_a_given_model_is_held_against_the_built_one_outside_the_clocks():
+    def load(model, wall_s):
+        phases = [phase("load", "sample", 0.5), phase("calls", "warm-up", 0.25), phase("compare", "check", 0.1)]
+        return repeat("load", wall_s, phases, page_cache="warm") | {"cell": {**CELL, "model": model}}
+
+    built, given = [load("mlp-s", 1.0), load("mlp-s", 1.25)], [load("mlp-s@0123abcd", 1.5)]
+    (pair,) = pairs([*built, *given, repeat("import", 9.0, [])])
+    assert (pair.model, pair.operation, pair.count) == ("mlp-s", "load warm", 1)
+    assert (pair.built_s, pair.given_s) == pytest.approx((0.375, 0.75))
+    assert pair.ratio == pytest.approx(2)
+    with pytest.raises(RuntimeError, match="one way alone"):
+        pairs(built)

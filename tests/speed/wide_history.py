@@ -1,10 +1,10 @@
-"""A wide history of an imaginary asv project, as large as numpy's real one: how long `history` and `summary` take.
+"""A wide history of an imaginary asv project, as large as numpy's real one: what `history` and others take.
 
     python -m tests.speed.wide_history --write-docs
 
 makes 1,400 result files of three environments of one machine, 900 commits, 7,500 series (some 2.7 million values,
-240 MiB of JSON), and prints wall time, CPU time and peak memory of both commands, each a process of its own, the first
-one with no cache. No time ever fails it.
+240 MiB of JSON), and prints wall time, CPU time and peak memory of `history`, `summary` and `report`, each a process of
+its own, and how large the page is. No time ever fails it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,9 @@ from .report import Target, table, targets_table, write_docs
 BEGIN = "<!-- numbers: written by `python -m tests.speed.wide_history --write-docs`, from here -->"
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
 HISTORY = "history, nothing cached"
-JOBS = {HISTORY: ("history",), "history": ("history",), "summary": ("summary",)}
+PAGE = "report, nothing cached"
+JOBS = {HISTORY: ("history",), "history": ("history",), "summary": ("summary",), PAGE: ("report",)}
+_MIB = 2**20
 
 COMMITS, SERIES = 900, 2500  # of the first environment
 _MACHINE = "desk"
@@ -132,13 +135,18 @@ def measure(folder: Path, commits: int = COMMITS, series: int = SERIES) -> list[
         os.utime(file, ns=(10**18, 10**18))  # what has only just changed is read again each time
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
     rows = []
+    page = folder / "report.html"
     for job, arguments in JOBS.items():
+        if job == PAGE:
+            shutil.rmtree(folder / "cache", ignore_errors=True)
+            arguments = (*arguments, "--output", str(page))
         code = f"from harness.cli import main; raise SystemExit(main({[*arguments, '--results', str(results)]!r}))"
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        rows.append((job, seconds, used, after.ru_maxrss * 1024.0, done.stdout.splitlines()[0]))
+        said = f"{page.stat().st_size / _MIB:.1f} MiB" if job == PAGE else done.stdout.splitlines()[0]
+        rows.append((job, seconds, used, after.ru_maxrss * 1024.0, said))
     return rows
 
 
@@ -149,15 +157,20 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         rows = measure(Path(temporary))
-    first = rows[0]
+    told = {job: (wall, said) for job, wall, _, _, said in rows}
     shown = table(
         ("job", "wall s", "CPU s", "peak MiB", ""),
         [
-            (job, f"{wall:.1f}", f"{cpu:.1f}", f"{peak / 2**20:.0f}", said if job != "summary" else "")
+            (job, f"{wall:.1f}", f"{cpu:.1f}", f"{peak / _MIB:.0f}", said if job != "summary" else "")
             for job, wall, cpu, peak, said in rows
         ],
     )
-    lines = [*targets_table([Target(HISTORY, "wall time", first[1], 60, True, "s")]), "", *shown]
+    targets = [
+        Target(HISTORY, "wall time", told[HISTORY][0], 60, True, "s"),
+        Target(PAGE, "wall time", told[PAGE][0], 60, True, "s"),
+        Target(PAGE, "size", float(told[PAGE][1].split()[0]), 5, True, "MiB"),
+    ]
+    lines = [*targets_table(targets), "", *shown]
     print("\n".join(lines))
     if options.write_docs:
         machine = describe_machine()

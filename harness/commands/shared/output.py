@@ -30,7 +30,8 @@ class Output:
     """The format of a report, and the file it goes to; None: it is printed.
 
     `everything` is the command that prints all of a report that does not know a better one: the same as JSON. `html`
-    and `junit` are files that hold the same as a page and as JUnit XML.
+    and `junit` are files that hold the same as a page and as JUnit XML. `verbose`: a terminal gets all of a report that
+    has a shorter one for it.
     """
 
     form: str = "table"
@@ -38,11 +39,17 @@ class Output:
     everything: str | None = None
     html: Path | None = None
     junit: Path | None = None
+    verbose: bool = False
 
     @property
     def has_page(self) -> bool:
         """Whether a page was asked for: some are made only then."""
         return self.form == "html" or self.html is not None
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether a report that has a screen is shown as it."""
+        return self.form == "table" and not self.verbose
 
     def put(self, report: Report, hint: str | None = None, page: Path | None = None) -> int:
         """Print or write a report, say last where too little was measured, and return the exit code.
@@ -57,7 +64,7 @@ class Output:
         """
         colour = self.path is None and sys.stdout.isatty()
         report = replace(report, everything=report.everything or self.everything)
-        self.put_text(render(report, self.form, Style(terminal_width(), colour)))
+        self.put_text(render(report, self.form, Style(terminal_width(), colour, self.verbose)))
         self._put_page(report, page)
         if self.junit is not None:
             _write(self.junit, junit(report), "--junit")
@@ -133,13 +140,21 @@ def add_output(parser: argparse.ArgumentParser, formats: Sequence[str] = FORMATS
     )
 
 
+def add_verbose(parser: argparse.ArgumentParser) -> None:
+    """Add --verbose, for a command whose answer on a terminal is one screen."""
+    parser.add_argument(
+        "--verbose", action="store_true", help="print every row and number, not only the answer on one screen"
+    )
+
+
 def output_of(options: argparse.Namespace) -> Output:
-    """Return what --format, --output, --html and --junit say."""
+    """Return what --format, --output, --html, --junit and --verbose say."""
     everything = _as_json(vars(options).get("words", ()))
-    return Output(options.format, options.output, everything, options.html, options.junit)
+    verbose = vars(options).get("verbose", False)
+    return Output(options.format, options.output, everything, options.html, options.junit, verbose)
 
 
-_WHERE = ("--format", "--output", "--html", "--junit")
+_WHERE = ("--format", "--output", "--html", "--junit", "--verbose")
 
 
 def _as_json(words: Sequence[str]) -> str | None:
@@ -149,7 +164,7 @@ def _as_json(words: Sequence[str]) -> str | None:
     for word in left:
         name, equals, _ = word.partition("=")
         if len(name) > len("--f") and any(option.startswith(name) for option in _WHERE):
-            if not equals:
+            if not equals and not "--verbose".startswith(name):
                 next(left, None)
         else:
             kept.append(word)

@@ -45,8 +45,11 @@ _WIDEST = 100_000  # columns
 
 
 def render(report: Report, style: Style) -> str:
-    """Return the report's document as text; a table that needs more columns than there are is broken within texts."""
-    document = report.document
+    """Return the report as text: its screen, where it has one and the style is not verbose, else its document.
+
+    A table that needs more columns than there are is broken within texts.
+    """
+    document = report.document if report.screen is None or style.verbose else report.screen
     stream = io.StringIO()
     console = Console(
         file=stream,
@@ -62,7 +65,8 @@ def render(report: Report, style: Style) -> str:
     if document.title is not None:
         console.print(Text(printable(document.title), style="bold"), width=style.width)
     for place, part in enumerate(document.parts):
-        if place and isinstance(document.parts[place - 1], Table) and not isinstance(part, Section):
+        is_space = isinstance(part, Section) or (isinstance(part, Paragraph) and not part.text)
+        if place and isinstance(document.parts[place - 1], Table) and not is_space:
             console.print()
         for piece in _pieces(part, 0):
             # What needs more columns, such as a command, gets them: a terminal breaks it, a file keeps it whole.
@@ -118,7 +122,9 @@ def _command(command: Command, indent: int) -> Iterator[RenderableType]:
 
 
 def _grid(table: Table) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    has_titles = any(column.title for column in table.columns)
+    apart = (0, 2 if has_titles else 1, 0, 0)
+    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=apart, show_header=has_titles)
     for place, column in enumerate(table.columns):
         title = one_line(column.title)
         if column.numeric or table.is_listing:

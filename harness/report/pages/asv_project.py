@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from harness.answers.history import HistorySection
-from harness.report.asv_summary import bars
 from harness.report.document import (
     Cell,
     Change,
@@ -27,6 +26,7 @@ from harness.report.document import (
 from harness.report.history import history_data
 from harness.report.names import shortened
 from harness.report.pages.history import history_sections, history_top, how_to_read
+from harness.report.sparkline import bars
 
 _LONGEST = 120
 

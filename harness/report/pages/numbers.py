@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from harness.answers.courses import RowCourse, Steps
 from harness.answers.measured import Measured, measured_of
+from harness.answers.outline import Outline
 from harness.answers.run_facts import RunFacts
 from harness.report.document import (
     Answer,
@@ -26,6 +27,7 @@ from harness.report.document import (
     Tone,
 )
 from harness.report.numbers import count
+from harness.report.outline import outline_section
 from harness.report.pages.cold_start import cold_start_section
 from harness.report.pages.courses import course_sections
 from harness.report.pages.heat import heat_section
@@ -58,13 +60,16 @@ def with_run_page(report: Report, medians: pd.DataFrame, facts: RunFacts) -> Rep
     return replace(report, page=Document("What a run measured", parts, (name,)))
 
 
-def with_summary_page(report: Report, medians: pd.DataFrame, courses: tuple[RowCourse, ...], steps: Steps) -> Report:
-    """Return the report of a summary with its page: courses by machine and environment, then all numbers."""
+def with_summary_page(
+    report: Report, medians: pd.DataFrame, outlines: Sequence[Outline], courses: tuple[RowCourse, ...], steps: Steps
+) -> Report:
+    """Return the report of a summary with its page: its lines, courses by machine and environment, all numbers."""
     measured = main_measured(medians)
     places = Places.of(measured)
     rest = tuple(part for part in report.document.parts if isinstance(part, Section))
     parts: tuple[Part, ...] = (
         *steps_top(steps.comparisons),
+        *outline_section(outlines),
         *courses_by_machine(courses, steps),
         *rest,
         *cold_start_section(measured, places),
