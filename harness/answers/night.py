@@ -52,8 +52,9 @@ class Night:
     """One night. What could not be measured is None or empty, and `shortfall` says why.
 
     `comparisons` are with each baseline, the one to be told first first; `itself` is the A/A arm. `missed` are nights
-    that began and came to no end, `silent_since` is the last night before, where days lie between. `unavailable` are
-    last good builds that cannot be had any more. `drifts` are what a search of all runs shows to have become worse.
+    since the last that concluded, with their state: "running" (killed), "unmeasured" or "untrusted". `silent_since` is
+    the last night before, where days lie between. `unavailable` are last good builds that cannot be had any more.
+    `drifts` are what a search of all runs shows to have become worse.
     """
 
     night: str
@@ -66,7 +67,7 @@ class Night:
     canary: Canary | None = None
     record: AlarmRecord = AlarmRecord(0, 0, 0, 0, 0)
     changed: tuple[Changed, ...] = ()
-    missed: tuple[str, ...] = ()
+    missed: tuple[tuple[str, str], ...] = ()
     silent_since: str | None = None
     unavailable: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()  # models that the budget has no room for tonight

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from harness.commands.shared.arguments import margin
 from harness.commands.shared.night import NightJob
-from harness.commands.shared.output import add_output, output_of
+from harness.commands.shared.output import add_output, add_verbose, output_of
 from harness.commands.shared.plan import SUBJECT, add_plan, request_of
 from harness.errors import UsageError
 from harness.planning.nights import AskedNight
@@ -67,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_plan(parser)
     add_output(parser)
+    add_verbose(parser)
     parser.set_defaults(preset="nightly")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
     what = "do not tell of a finding until a day, as something that is known"

@@ -37,6 +37,11 @@ from harness.verdict.nights import Evidence, Finding, Role, State
 
 _ROLES = {Role.LAST_GOOD: "last good build", Role.STABLE: "newest stable release", Role.ASKED: "asked for"}
 _TONES = {State.NEW: Tone.WORSE, State.GONE: Tone.BETTER}
+_MISSED = {
+    "running": "began and did not come to its end; nothing of it counts",
+    "unmeasured": "could not be measured",
+    "untrusted": "could not be trusted, since the build differed from itself",
+}
 _MOST = 20
 
 
@@ -68,6 +73,7 @@ def report_night(night: Night) -> Report:
         night.exit_code,
         notes,
         shortfall=_shortfall(night),
+        screen=Document(title, (*top, *below)),
         page=Document(title, (*top, *below, *pages), (night.machine,)),
         cases=tuple(_cases(night)),
     )
@@ -92,7 +98,7 @@ def night_data(night: Night) -> dict[str, Any]:
         "unconfirmed": [] if concluded is None else [_evidence_data(one) for one in concluded.unconfirmed],
         "unmeasured": [] if concluded is None else [list(key) for key in concluded.unmeasured],
         "changed": [{"what": one.what, "before": one.before, "now": one.now} for one in night.changed],
-        "missed": list(night.missed),
+        "missed": [{"night": missed, "state": state} for missed, state in night.missed],
         "silent_since": night.silent_since,
         "left_out": list(night.left_out),
         "idle": night.idle,
@@ -187,8 +193,8 @@ def _qualifications(night: Night) -> Iterator[str]:
     yield from map(_changed, night.changed)
     for one in night.comparisons:
         yield from (f"Against {one.old.name}: {text}" for text in notes_text(one.notes))
-    for missed in night.missed:
-        yield f"Night {missed} began and did not come to its end; nothing of it counts."
+    for missed, state in night.missed:
+        yield f"Night {missed} {_MISSED[state]}."
     if night.silent_since is not None:
         yield f"No night ran between {night.silent_since} and {night.night}."
     for name in night.unavailable:

@@ -56,14 +56,19 @@ class StoredNight:
         return self.path.name
 
     @property
+    def state(self) -> str:
+        """How it stands, or ended."""
+        return str(self.facts.get("state", "running"))
+
+    @property
     def is_over(self) -> bool:
         """Whether it came to its end, however."""
-        return bool(self.facts.get("state", "running") != "running")
+        return self.state != "running"
 
     @property
     def is_concluded(self) -> bool:
         """Whether it measured and concluded something that the next night builds on."""
-        return bool(self.facts.get("state") == "finished")
+        return self.state == "finished"
 
     @property
     def phases(self) -> Mapping[str, Any]:

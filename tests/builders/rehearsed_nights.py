@@ -3,7 +3,8 @@
 `plants.json` in the project holds, by a part of a subject's name, the factor of its loads, `larger.json` that of what
 it saves. `python -m
 tests.builders.rehearsed_nights ARGUMENTS` is `savedmodel-bench ARGUMENTS` with such measurements, for what runs the
-command from outside. `killed.json` may name a kind of run that is killed after so many blocks, once.
+command from outside. `killed.json` may name a kind of run that is killed after so many blocks, once; or ["find", 0]
+and ["conclude", 0].
 """
 
 from __future__ import annotations
@@ -14,16 +15,19 @@ import random
 import signal
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.commands.shared import night
 from harness.measure import run as measuring
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan
 from harness.measure.progress import Progress
 from harness.measure.sitting import Outcome
+from harness.planning import nights
 from harness.store.records import Record, complete_blocks
 from harness.store.runs import RunDirectory
 from tests.builders.stored_runs import block_end, repeat
@@ -65,20 +69,30 @@ class DrawnSitting:
             for block in range(planned):
                 if block in before:
                     continue
-                self._be_killed(block)
+                _be_killed(self._root, plan.kind, block)
                 for record in _block(self._root, plan, models, block):
                     writer.append(record)
         looks = {"looks": list(plan.looks[:2])} if plan.looks else {}
         run = run.updated(state="complete", blocks=planned, blocks_planned=planned, disturbed=None, **looks)
         return Outcome(run, planned, len(before), planned, False, None)
 
-    def _be_killed(self, block: int) -> None:
-        file = self._root / "killed.json"
-        if file.exists():
-            kind, after = json.loads(file.read_text())
-            if (kind, after) == (self._plan.kind, block):
-                file.unlink()
-                os.kill(os.getpid(), signal.SIGKILL)
+
+def _be_killed(root: Path, what: str, block: int = 0) -> None:
+    file = root / "killed.json"
+    if file.exists() and json.loads(file.read_text()) == [what, block]:
+        file.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _killing(what: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that may end the process after it did its work and before anybody wrote down that it did."""
+
+    def function(*arguments: Any, **named: Any) -> Any:
+        found = real(*arguments, **named)
+        _be_killed(Path.cwd(), what)
+        return found
+
+    return function
 
 
 def _block(root: Path, plan: Plan, models: list[str], block: int) -> list[Record]:
@@ -112,6 +126,8 @@ def rehearse(patch: Any) -> None:
     """Let everything that measures in this process draw; `patch(object, name, value)` sets an attribute."""
     patch(measuring, "Sitting", DrawnSitting)
     patch(measuring, "with_floors", lambda run, kind: run)
+    patch(nights, "installed", _killing("find", nights.installed))
+    patch(night, "conclude", _killing("conclude", night.conclude))
 
 
 def make_rehearsed(root: Path) -> None:

@@ -126,6 +126,7 @@ def test_a_build_that_differs_from_itself_wakes_nobody_and_changes_nothing(night
     nights.plant("#2", 1 / 1.0)
     nights.build(3)
     after = nights.run(3)
+    assert after["missed"] == [{"night": "2026-09-02", "state": "untrusted"}]
     assert after["exit_code"] == 0
     assert after["baselines"][0]["name"].endswith("0901")
 
@@ -195,12 +196,16 @@ def test_two_nights_at_once_are_refused(nights: Nights, capsys: pytest.CaptureFi
     assert "wait until it ends or stop it" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("kind", ["night", "canary", "confirm"])
-def test_a_night_that_was_killed_goes_on(nights: Nights, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "block"),
+    [("find", 0), ("night", 2), ("canary", 2), ("confirm", 2), ("conclude", 0)],
+    ids=lambda one: str(one),
+)
+def test_a_night_that_was_killed_goes_on(nights: Nights, kind: str, block: int) -> None:
     nights.build(1)
     nights.run(1)
     nights.build(2, 1.2)
-    (nights.root / "killed.json").write_text(json.dumps([kind, 2]))
+    (nights.root / "killed.json").write_text(json.dumps([kind, block]))
     command = [sys.executable, "-m", "tests.builders.rehearsed_nights", *WORDS, "--night", "2026-09-02"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "tests" / "builders")))}
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -209,3 +214,13 @@ def test_a_night_that_was_killed_goes_on(nights: Nights, kind: str) -> None:
     assert told["exit_code"] == 1
     assert len(told["findings"]) == 2
     assert sum(run.facts["kind"] == "night" for run in runs_of(nights.root)[0]) == 2
+
+
+def test_what_was_not_told_is_told_by_the_same_night_once(nights: Nights) -> None:
+    nights.build(1)
+    nights.run(1)
+    nights.build(2, 1.2)
+    nights.run(2, "--on-finding", "exit 7")
+    nights.run(2, "--on-finding", "cat >> told.json")
+    nights.run(2, "--on-finding", "cat >> told.json")
+    assert json.loads((nights.root / "told.json").read_text())["exit_code"] == 1

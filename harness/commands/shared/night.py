@@ -288,7 +288,7 @@ class NightJob:
             changed=changed_since(measured[-1].facts["circumstances"], facts.get("circumstances", {}))
             if measured
             else (),
-            missed=tuple(one.night for one in _since_last_measured(before) if not one.is_over),
+            missed=tuple((one.night, one.state) for one in _since_last_measured(before) if one.state != "idle"),
             silent_since=last.night if last is not None and _days(last.night, self.stored.night) > 1 else None,
             unavailable=tuple(facts.get("unavailable", ())),
             left_out=tuple(facts.get("left_out", ())),
