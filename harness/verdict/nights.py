@@ -151,7 +151,7 @@ def conclude(
         night: "2026-11-28"; nights sort by their names.
         build: the name of the new build.
         evidence: of each row and baseline that was measured; of a row's baselines the one to be told first is first.
-        accepted: until which night a finding is accepted, that one included, by its ident.
+        accepted: until which day a finding is accepted, that one included, by its ident.
     """
     accepted = accepted or {}
     by_row: dict[RowKey, list[Evidence]] = {}
@@ -266,7 +266,7 @@ def _again(finding: Finding, rows: Sequence[Evidence], night: str, build: str) -
 def _accepted(now: Finding, before: Finding | None, accepted: Mapping[str, str], night: str) -> Finding:
     if now.state is State.GONE or now.ident not in accepted:
         return now
-    if night <= accepted[now.ident]:
+    if night[:10] <= accepted[now.ident]:
         return replace(now, state=State.ACCEPTED)
     is_back = before is not None and before.state is State.ACCEPTED and now.measured
     low = _or(now.low, now.ratio)

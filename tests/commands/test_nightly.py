@@ -177,6 +177,8 @@ def test_without_a_new_build_nothing_is_measured(nights: Nights) -> None:
     assert told["idle"]
     assert len(runs_of(nights.root)[0]) == runs
     assert told["silent_since"] == "2026-09-01"
+    nights.build(3)
+    assert not nights.run(3)["idle"]
 
 
 def test_a_night_without_an_index_is_one_without_an_answer_and_the_next_says_so(nights: Nights) -> None:

@@ -75,12 +75,10 @@ class NightJob:
         Raises:
             KeyboardInterrupt: it was interrupted; the same command goes on.
         """
-        if "find" in self.stored.phases and self.stored.facts["state"] == "idle":
-            return self._idle()
         try:
-            if "find" not in self.stored.phases:
+            if "find" not in self.stored.phases or self.stored.state == "idle":  # a build may have appeared since
                 self._find()
-            if self.stored.facts["state"] == "idle":
+            if self.stored.state == "idle":
                 return self._idle()
             self._measure()
             return self._concluded()
