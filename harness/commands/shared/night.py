@@ -27,7 +27,7 @@ from harness.commands.shared.session import measure_request
 from harness.errors import ReleaseError, UsageError
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
-from harness.metrics import METRICS
+from harness.metrics import METRICS, Kind
 from harness.planning.nights import AskedNight, find, of_models, with_registered, with_room
 from harness.planning.plans import chosen_preset
 from harness.planning.request import Request
@@ -45,6 +45,8 @@ CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
 CANARY_DAYS = 7
 MEASURE_SHARE, CANARY_SHARE = 0.65, 0.10
 CONFIRM_BUDGET_S = 20 * 60.0
+EXACT_BLOCKS = 2
+"""What is compared exactly needs no more to be confirmed."""
 GOES_ON_HOURS = 20
 """A night that was killed goes on when it is started again within so many hours."""
 
@@ -208,19 +210,21 @@ class NightJob:
         for place, (subject, name, rows) in enumerate(wanted):
             left_s = self._left_s()
             budget_s = CONFIRM_BUDGET_S if left_s is None else max(60.0, left_s / (len(wanted) - place))
+            is_exact = all(row.kind is Kind.EXACT for row in rows)
             models = sorted({row.model for row in rows if row.model != "-"})
             operations = {METRICS[row.metric].operation for row in rows if row.metric in METRICS} & set(OPERATIONS)
             request = replace(
                 of_models(self._request, models or [_first_model(self._request)]),
                 subjects=(subject, subjects[0]),
                 operations=tuple(one for one in OPERATIONS if one in operations) or self._request.operations,
-                blocks=None,
-                budget_s=budget_s,
+                blocks=EXACT_BLOCKS if is_exact else None,
+                budget_s=None if is_exact else budget_s,
                 seed=seed,
             )
+            looks = () if is_exact else PLANNED
             self._say(f"{len(rows)} called against {name}: measured once more in fresh blocks.")
             try:
-                runs[name] = self._shown(self._run_of(request, CONFIRM_KIND, PLANNED))
+                runs[name] = self._shown(self._run_of(request, CONFIRM_KIND, looks))
             except ReleaseError:
                 raise
             except UsageError as error:
