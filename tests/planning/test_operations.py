@@ -275,15 +275,13 @@ def test_what_settles_an_open_row_is_a_command_that_can_be_typed(
     asked = ["compare", "2.15", "2.21", "--model", "mlp-*", "--run"]
     main([*asked, str(reference)])
     shown = " ".join(capsys.readouterr().out.split())
-    assert re.search(
-        r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks (\d+) A run of \1 blocks should", shown
-    )
+    assert re.search(r" compare v2\.15\.1 v2\.21\.0 --preset quick --model 'mlp-\*' --blocks \d+ ", shown)
     # A run of a preset of one's own does not say in which file that lay.
     shutil.copytree(reference, tmp_path / "run")
     facts = json.loads((reference / "run.json").read_text())
     (tmp_path / "run" / "run.json").write_text(json.dumps({**facts, "preset": {**facts["preset"], "name": "mine"}}))
     main([*asked, str(tmp_path / "run")])
-    assert "To reach a verdict" not in (shown := capsys.readouterr().out)
+    assert "--preset" not in (shown := capsys.readouterr().out)
     assert "Inconclusive" in shown
 
 
@@ -294,5 +292,4 @@ def test_what_settles_an_open_row_keeps_to_the_python_that_was_asked_for(
     monkeypatch.setattr(compare, "measure_request", lambda *_: outcome)
     main(["compare", "2.15", "2.21", "--python", "3.11"])
     shown = " ".join(capsys.readouterr().out.split())
-    wanted = r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks (\d+) A run of \1 blocks should"
-    assert re.search(wanted, shown)
+    assert re.search(r" compare v2\.15\.1 v2\.21\.0 --preset quick --python 3\.11 --blocks \d+ ", shown)

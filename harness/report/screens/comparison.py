@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.answers.comparison import Comparison
-from harness.answers.notes import BlocksAdded, OwnInterpreters, Said, SidesDiffer, Unpaired
+from harness.answers.notes import BlocksAdded, LocksDiffer, OwnInterpreters, OwnWheel, Said, SidesDiffer, Unpaired
 from harness.report.document import (
     Cell,
     Column,
@@ -26,7 +26,7 @@ from harness.report.document import (
 )
 from harness.report.headline import headline
 from harness.report.names import CUT_NOTE, LONGEST, shortened
-from harness.report.notes import note_text
+from harness.report.notes import notes_text
 from harness.report.numbers import brief_change, brief_interval, count
 from harness.report.screens.failed import failed_section
 from harness.report.screens.size import fits
@@ -127,10 +127,10 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
     if rest:
         yield Table(_LIST, tuple(Row(("-", shortened(sentence, _LONGEST_SENTENCE))) for sentence in rest))
     for note in comparison.notes:
-        is_told = isinstance(note, Unpaired | OwnInterpreters)
+        is_told = isinstance(note, Unpaired | OwnInterpreters | OwnWheel | LocksDiffer)
         is_said = isinstance(note, Said) and not is_about_gpu(note.text) and not is_disturbance(note.text)
         if is_told or is_said:
-            yield Note(shortened(note_text(note), _LONGEST_SENTENCE))
+            yield from (Note(shortened(line, _LONGEST_SENTENCE)) for line in notes_text([note]))
 
 
 def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
