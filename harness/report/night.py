@@ -191,8 +191,11 @@ def _headline(night: Night) -> str:
 
 def _qualifications(night: Night) -> Iterator[str]:
     yield from map(_changed, night.changed)
-    for one in night.comparisons:
-        yield from (f"Against {one.old.name}: {text}" for text in notes_text(one.notes))
+    told = {one.old.name: notes_text(one.notes) for one in night.comparisons}
+    of_all = set.intersection(*map(set, told.values())) if told else set()
+    yield from (text for text in next(iter(told.values()), ()) if text in of_all)
+    for name, texts in told.items():
+        yield from (f"Against {name}: {text}" for text in texts if text not in of_all)
     for missed, state in night.missed:
         yield f"Night {missed} {_MISSED[state]}."
     if night.silent_since is not None:
