@@ -53,6 +53,7 @@ lint: setup-dev
 	.venv/bin/ruff format --check --quiet
 	.venv/bin/mypy --no-error-summary
 	.venv/bin/lint-imports --no-logo
+	.venv/bin/zizmor --offline --quiet --no-progress .github/workflows
 
 # The linters run beside the tests: two cores have room for both.
 check: setup-dev

@@ -24,7 +24,7 @@ from harness.verdict.rows import Row
 FEWEST_BLOCKS = 3
 """From so many blocks on a value has an interval."""
 _MOST_PAIRS = 24
-_NOT_COMPARED = ("speed", "calibrate")
+_NOT_COMPARED = ("speed", "calibrate", "canary")
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def judged_samples(root: Path, machine: str | None = None) -> Judged:
     """
     problems: list[Problem] = []
     # What confirms or refutes a finding must not be part of it.
-    samples = record_samples(root, problems, without=("speed", "calibrate", KIND))
+    samples = record_samples(root, problems, without=("speed", "calibrate", "canary", KIND))
     if machine is not None:
         samples = samples[samples["machine"] == machine]
     samples = samples[samples["value"].notna()]

@@ -38,7 +38,7 @@ from harness.worker import WORKER_VERSION
 PRESET_WIDTHS = ("asv", "quick", "nightly", "full")
 """Presets from the narrowest to the widest; one of another name counts as the narrowest."""
 
-_NOT_OF_RELEASES = ("speed", "confirm")  # these measure the harness itself, or a few rows of a release once more
+_NOT_OF_RELEASES = ("speed", "confirm", "canary")  # the harness itself, or a few rows of a release once more
 
 _NOT_MEASURED = math.nan  # asv shows n/a; its None means failed
 

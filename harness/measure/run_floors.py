@@ -9,7 +9,7 @@ from harness.machine.floors import measure_floors
 from harness.machine.load import sample_host, taints_between
 from harness.store.runs import RunDirectory
 
-KINDS = ("compare", "run", "bench")
+KINDS = ("compare", "run", "bench", "night")
 """Kinds of run that a person reads. One of asv's is a single cell, and its few seconds would double."""
 
 SIZE_BYTES = 64 << 20

@@ -20,6 +20,7 @@ OWN = "profiles.toml"
 _FIELDS = ("title", "variables", "packages")
 _STAMP = "savedmodel-bench.json"
 _MINOR = "{minor}"
+_HARNESS = "{harness}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def with_profile(
     Raises:
         ReleaseError: a package cannot be had for this release.
     """
-    variables = dict(profile.variables)
+    here = str(Path(__file__).parent.parent)
+    variables = {name: text.replace(_HARNESS, here) for name, text in profile.variables.items()}
     packages: dict[str, str] = {}
     if profile.packages:
         folder = root / FOLDER / f"{environment.name}+{profile.name}"

@@ -20,10 +20,11 @@ from shown import as_markdown, as_table
 
 from harness.answers.check import Advice, Check, CheckedModel, Error, State, Unread
 from harness.answers.check import Cell as Try
-from harness.answers.comparison import Comparison, SubjectFacts
+from harness.answers.comparison import Comparison
 from harness.answers.measured import Failure, Measured
 from harness.answers.notes import BlocksAdded, Said, SidesDiffer, Unpaired
 from harness.answers.run_facts import RunFacts
+from harness.answers.sides import SubjectFacts
 from harness.cli import main
 from harness.commands.shared.output import Output
 from harness.measure.own_models import SAVED_MODEL, OwnModel
