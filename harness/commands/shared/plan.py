@@ -41,7 +41,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "--preset",
         default="quick",
         metavar="P",
-        help=f"test plan: {', '.join(shipped_names())}, or your own FILE.toml[#NAME] (default: quick)",
+        help=f"test plan: {', '.join(shipped_names())}, or your own FILE.toml[#NAME] (default: %(default)s)",
     )
     parser.add_argument(
         "--device",
