@@ -22,7 +22,8 @@ from harness.machine.naming import Hardware, KnownMachine, hardware_name, is_sam
 NAME_VARIABLE = "SAVEDMODEL_BENCH_MACHINE"
 """The environment variable that names the machine where `--machine` does not."""
 
-_USABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+ -]*")
+USABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+ -]{0,199}")
+"""What a machine's name may be: it becomes a folder's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def describe_machine(name: str | None = None, known: Mapping[str, KnownMachine] 
     own = Hardware(cpu, logical_cpus, memory_bytes, presence.models if presence.is_there else ())
     by_hardware, own = hardware_name(own, known or {})
     chosen = name or os.environ.get(NAME_VARIABLE) or _asv_name(own, known or {}) or by_hardware
-    if not _USABLE_NAME.fullmatch(chosen):
+    if not USABLE_NAME.fullmatch(chosen):
         raise UsageError(
             f"The machine name {chosen!r} cannot name a folder; use letters, digits, '.', '_', '+' and '-', "
             f"with --machine or {NAME_VARIABLE}."
