@@ -10,7 +10,9 @@ import hashlib
 import io
 import json
 import os
+import platform
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,38 +42,58 @@ def results_path(root: Path) -> Path:
 
 
 class ResultsLock:
-    """The right to write results: one run at a time for a results directory.
+    """The right to change what all runs and machines share below `results/`: one process at a time.
 
-    A context manager around `flock`, so a killed run never leaves a stale lock behind.
+    That is where merging, packing, asv's files and the beginning of a run meet. What measures holds
+    `harness.machine.measuring_lock.MeasuringLock`, and writes to its own run alone. A context manager around `flock`,
+    so a killed process never leaves a stale lock behind.
 
     Args:
-        root: the project root.
+        root: the project's root.
+        wait_s: how long to wait for the holder to end.
 
     Raises:
-        UsageError: on entering, where another process holds it; the sentence names that process.
+        UsageError: on entering, where another process holds it; the sentence names that process. Or where the file
+            system has no locks.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, wait_s: float = 0.0) -> None:
         self._path = results_path(root) / ".lock"
+        self._wait_s = wait_s
         self._file: int | None = None
 
     def __enter__(self) -> ResultsLock:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(file, 32, 0).decode(errors="replace").strip()
+        until = time.monotonic() + self._wait_s
+        while not self._is_had(file):
+            if time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            holder = os.pread(file, 300, 0).decode(errors="replace").strip()
             os.close(file)
             process = f"process {holder}" if holder else "a process that has just started"
             raise UsageError(
-                f"Another run ({process}) is writing to {self._path.parent}: "
+                f"Another command ({process}) is writing to {self._path.parent}: "
                 "wait until it ends or stop it, then try again."
-            ) from None
+            )
         os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
+        os.pwrite(file, f"{os.getpid()} on {platform.node()}".encode(), 0)
         self._file = file
         return self
+
+    def _is_had(self, file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            os.close(file)
+            raise UsageError(
+                f"{self._path} cannot be locked ({error.strerror}): mount this file system with locks, or keep the "
+                "project on another one."
+            ) from error
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
