@@ -33,7 +33,7 @@ RESULTS_WAIT_S = 300.0
 """How long a run waits where another command, perhaps on another machine, changes what is shared."""
 
 
-def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outcome:
+def measure(root: Path, plan: Plan, limits: Limits, progress: Progress, *, lock_wait_s: float = 0.0) -> Outcome:
     """Measure a plan and return what became of it. Every complete block is on disk when it is reported.
 
     Args:
@@ -41,11 +41,12 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outco
         plan: what to measure.
         limits: when to stop.
         progress: is told what happens.
+        lock_wait_s: how long to wait where another run is measuring on this machine.
 
     Raises:
         UsageError: another run is measuring on this machine.
     """
-    with MeasuringLock():
+    with MeasuringLock(lock_wait_s):
         gpu = _gpu_of(plan)
         # Whoever packs or merges looks at a run's state under this lock, and leaves alone what is running.
         with ResultsLock(root, wait_s=RESULTS_WAIT_S):

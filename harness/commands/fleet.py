@@ -1,0 +1,169 @@
+"""`savedmodel-bench fleet`: the same question on all machine types of a cluster, by Slurm."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from harness.commands.shared.output import add_output, command_name, output_of
+from harness.commands.shared.plan import request_of
+from harness.errors import UsageError
+from harness.fleet import slurm
+from harness.fleet.collecting import cancel, collect
+from harness.fleet.folder import FleetFolder, fleet_names, open_fleet
+from harness.fleet.starting import costs, plan_fleet, start, submissions
+from harness.fleet.status import ENDED, statuses
+from harness.fleet.submission import shown
+from harness.fleet.types import read_types
+from harness.fleet.work import work
+from harness.releases.manifest import find_root
+from harness.report.fleet import report_status
+
+HELP = "ask the same question on all machine types of a cluster (Slurm)"
+
+_COMMANDS = ("run", "compare")
+_POLL_S = 5.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's actions, each with its options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text)
+
+    starting = action("start", "submit a job for each node of some machine types")
+    starting.add_argument(
+        "--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml to measure on, with commas between"
+    )
+    starting.add_argument(
+        "--dry-run", action="store_true", help="print jobs, hours and what would be submitted; submit nothing"
+    )
+    starting.add_argument(
+        "--wait", action="store_true", help="collect until all jobs have ended, then report, as `fleet report` does"
+    )
+    starting.add_argument(
+        "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
+    )
+    add_output(starting)
+    for name, text in {
+        "status": "say where each job stands; changes nothing",
+        "collect": "merge what was delivered, and submit again what is lost; can be repeated at any moment",
+        "cancel": "cancel all jobs that have not ended",
+        "logs": "print what the jobs printed",
+        "clean": "remove the fleet's folder, once all jobs have ended and their results are merged",
+    }.items():
+        each = action(name, text)
+        each.add_argument("fleet", nargs="?", metavar="FLEET", help="name of the fleet (default: the newest)")
+        if name in ("status", "collect", "cancel"):
+            add_output(each)
+    working = action("work", "what a job runs on its node; not meant to be typed")
+    working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for and return its exit code."""
+    if options.action == "work":
+        return work(options.job)
+    root = find_root()
+    if options.action == "start":
+        return _start(root, options)
+    fleet = open_fleet(root, options.fleet)
+    match options.action:
+        case "status":
+            return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
+        case "collect":
+            done = collect(fleet)
+            return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
+        case "cancel":
+            return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
+        case "logs":
+            return _logs(fleet)
+        case _:
+            return _clean(fleet)
+
+
+def _start(root: Path, options: argparse.Namespace) -> int:
+    words = options.question[1:] if options.question[:1] == ["--"] else options.question
+    if not words or words[0] not in _COMMANDS:
+        raise UsageError(
+            f"Say what to measure after `--` ({' or '.join(_COMMANDS)}), as in `fleet start --on h100 -- compare 2.20 "
+            "2.21`."
+        )
+    asked = _parsed(words)
+    types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
+    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new)
+    request = request_of(asked, subjects)
+    plan, own = plan_fleet(request, words[0], words, types, _say, is_kept=not options.dry_run)
+    for cost in costs(plan):
+        _say(
+            f"{cost.type}: {cost.jobs} job{'' if cost.jobs == 1 else 's'}, at most {cost.node_hours:g} node-hours and "
+            f"{cost.gpu_hours:g} GPU-hours, tries included."
+        )
+    if options.dry_run:
+        for name, arguments in submissions(plan):
+            print(f"{name}: sbatch {shown(arguments)}")
+        return 0
+    if slurm.listed() is None:
+        raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")
+    fleet, refused = start(plan, own)
+    for sentence in refused:
+        _say(sentence)
+    _say(f"Fleet {fleet.plan.fleet} is on its way: `{command_name()} fleet collect` brings its results home.")
+    if not options.wait:
+        return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
+    said: set[str] = set()
+    while not (done := collect(fleet)).is_done:
+        for sentence in (one for one in done.said if one not in said):
+            _say(sentence)
+            said.add(sentence)
+        time.sleep(_POLL_S)
+    return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """Return the options of the command that the jobs are to answer, as it reads them itself."""
+    command = importlib.import_module(f"harness.commands.{words[0]}")
+    parser = argparse.ArgumentParser(prog=f"savedmodel-bench fleet start … -- {words[0]}")
+    command.configure(parser)
+    try:
+        asked = parser.parse_args(words[1:])
+    except SystemExit as ended:
+        raise UsageError("The command after `--` is wrong; nothing was submitted.") from ended
+    for name in ("run", "results", "output", "html", "junit"):
+        if vars(asked).get(name) is not None and not callable(vars(asked)[name]):
+            raise UsageError(f"--{name} does not belong after `--`: give it to `fleet start` or `fleet report`.")
+    if asked.dry_run:
+        raise UsageError("--dry-run belongs before `--`: `fleet start --dry-run --on …`.")
+    return asked
+
+
+def _logs(fleet: FleetFolder) -> int:
+    for job in fleet.plan.jobs:
+        for attempt in fleet.attempts(job.name):
+            print(f"== {job.name}, attempt {attempt.number}: {attempt.log}")
+            if attempt.log.exists():
+                print(attempt.log.read_text(encoding="utf-8", errors="replace").rstrip("\n"))
+    return 0
+
+
+def _clean(fleet: FleetFolder) -> int:
+    done = collect(fleet)
+    open_jobs = [one.job.name for one in done.jobs if one.state not in ENDED]
+    if open_jobs:
+        raise UsageError(f"{', '.join(open_jobs)} have not ended: wait, or `{command_name()} fleet cancel` first.")
+    for sentence in done.said:
+        _say(sentence)
+    if done.said:
+        raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
+    shutil.rmtree(fleet.path)
+    _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
