@@ -9,19 +9,22 @@ import sys
 import time
 from pathlib import Path
 
+from harness.commands.shared.arguments import fraction
 from harness.commands.shared.output import add_output, command_name, output_of
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
+from harness.fleet.answer import answer
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.folder import FleetFolder, fleet_names, open_fleet
 from harness.fleet.starting import costs, plan_fleet, start, submissions
-from harness.fleet.status import ENDED, statuses
+from harness.fleet.status import ENDED, JobStatus, statuses
 from harness.fleet.submission import shown
 from harness.fleet.types import read_types
 from harness.fleet.work import work
 from harness.releases.manifest import find_root
 from harness.report.fleet import report_status
+from harness.report.fleet_answer import report_fleet
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
@@ -49,9 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     starting.add_argument(
         "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
     )
+    _add_coverage(starting)
     add_output(starting)
     for name, text in {
         "status": "say where each job stands; changes nothing",
+        "report": "judge what was measured on each type, and say what changed where",
         "collect": "merge what was delivered, and submit again what is lost; can be repeated at any moment",
         "cancel": "cancel all jobs that have not ended",
         "logs": "print what the jobs printed",
@@ -59,8 +64,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     }.items():
         each = action(name, text)
         each.add_argument("fleet", nargs="?", metavar="FLEET", help="name of the fleet (default: the newest)")
-        if name in ("status", "collect", "cancel"):
+        if name in ("status", "report", "collect", "cancel"):
             add_output(each)
+        if name == "report":
+            _add_coverage(each)
     working = action("work", "what a job runs on its node; not meant to be typed")
     working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
 
@@ -81,6 +88,8 @@ def run(options: argparse.Namespace) -> int:
             return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
         case "cancel":
             return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
+        case "report":
+            return _report(fleet, options, collect(fleet).jobs)
         case "logs":
             return _logs(fleet)
         case _:
@@ -122,7 +131,26 @@ def _start(root: Path, options: argparse.Namespace) -> int:
             _say(sentence)
             said.add(sentence)
         time.sleep(_POLL_S)
-    return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
+    return _report(fleet, options, done.jobs)
+
+
+def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+    asked = _parsed(list(fleet.plan.words))
+    operations = None if asked.operation is None else tuple(asked.operation)
+    found = answer(fleet, jobs, operations, vars(asked).get("margin"))
+    decision = bool(vars(asked).get("require_decision"))
+    report = report_fleet(found, require_coverage=options.require_coverage, require_decision=decision)
+    return output_of(options).put(report)
+
+
+def _add_coverage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require-coverage",
+        type=fraction,
+        default=0.9,
+        metavar="F",
+        help="exit with code 3 if less than this fraction of a type's plan was measured (default: 0.9)",
+    )
 
 
 def _parsed(words: list[str]) -> argparse.Namespace:
