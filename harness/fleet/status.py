@@ -69,7 +69,7 @@ def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None
         attempt.number,
         (said and said.node) or (slurm_job and slurm_job.node) or attempt.submitted.node or job.node,
         (slurm_job and slurm_job.slurm_id) or attempt.submitted.slurm_id,
-        max((one.blocks_done for one in _said(attempts)), default=0),
+        min(planned, max((one.blocks_done for one in _said(attempts)), default=0)),  # without replacement blocks
         planned,
         said.since if said else attempt.submitted.submitted_at,
         reason,
