@@ -51,8 +51,11 @@ class MachineType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def gpus(self) -> int:
         """How many GPUs a job asks for."""
-        asked = re.search(r"\bgpu(?::[^:,]+)?(?::(\d+))?", self.gres or "")
-        return int(asked[1] or 1) if asked else 0
+        for part in (self.gres or "").split(","):
+            kind, *more = part.partition("(")[0].split(":")
+            if kind == "gpu":
+                return int(more[-1]) if more and more[-1].isdecimal() else 1
+        return 0
 
     @property
     def build(self) -> str:
