@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import shutil
 import sys
 import time
@@ -16,12 +17,14 @@ from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import answer
 from harness.fleet.collecting import cancel, collect
-from harness.fleet.folder import FleetFolder, fleet_names, open_fleet
+from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.matrix import matrix_of
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
 from harness.fleet.submission import shown
 from harness.fleet.types import read_types
 from harness.fleet.work import work
+from harness.measure.own_models import OwnModel
 from harness.releases.manifest import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
@@ -54,6 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _add_coverage(starting)
     add_output(starting)
+    matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
+    matrix.add_argument("--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml")
+    matrix.add_argument("question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="as for `fleet start`")
     for name, text in {
         "status": "say where each job stands; changes nothing",
         "report": "judge what was measured on each type, and say what changed where",
@@ -79,6 +85,10 @@ def run(options: argparse.Namespace) -> int:
     root = find_root()
     if options.action == "start":
         return _start(root, options)
+    if options.action == "matrix":
+        plan, _ = _planned(root, options, is_kept=False)
+        print(json.dumps(matrix_of(plan)))
+        return 0
     fleet = open_fleet(root, options.fleet)
     match options.action:
         case "status":
@@ -96,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
             return _clean(fleet)
 
 
-def _start(root: Path, options: argparse.Namespace) -> int:
+def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple[FleetPlan, dict[str, OwnModel]]:
     words = options.question[1:] if options.question[:1] == ["--"] else options.question
     if not words or words[0] not in _COMMANDS:
         raise UsageError(
@@ -107,7 +117,11 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
     subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new)
     request = request_of(asked, subjects)
-    plan, own = plan_fleet(request, words[0], words, types, _say, is_kept=not options.dry_run)
+    return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
+
+
+def _start(root: Path, options: argparse.Namespace) -> int:
+    plan, own = _planned(root, options, is_kept=not options.dry_run)
     for cost in costs(plan):
         _say(
             f"{cost.type}: {cost.jobs} job{'' if cost.jobs == 1 else 's'}, at most {cost.node_hours:g} node-hours and "

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from fleets import make_fleet, make_type, measured
 from real_slurm import Slurm
 
@@ -69,8 +70,11 @@ def stub(root: Path, **said: object) -> None:
     (root / "stub.json").write_text(json.dumps(said))
 
 
-def test_every_type_measures_delivers_and_is_merged_once(slurm: Path | Slurm, tmp_path: Path) -> None:
+def test_every_type_measures_delivers_and_is_merged_once(
+    slurm: Path | Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = tmp_path / "project"
+    monkeypatch.setenv("SECRET_TOKEN", "planted")
     fleet = make_fleet(root, types(tmp_path, "h100", "a100"))
     done = collected(fleet)
     assert {one.job.name: (one.state, one.node) for one in done.jobs} == {
@@ -81,6 +85,8 @@ def test_every_type_measures_delivers_and_is_merged_once(slurm: Path | Slurm, tm
     assert collect(fleet).is_done
     whole(fleet, root)
     assert list((tmp_path / "scratch").iterdir()) == []
+    written = [path for path in (root / "results").rglob("*") if path.is_file()]
+    assert [path for path in written if b"planted" in path.read_bytes()] == []
     machines = {path.name.rpartition("-")[2] for path in (root / "results" / "runs").iterdir()}
     assert machines == {"n1", "n2"}
 
