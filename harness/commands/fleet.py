@@ -86,8 +86,8 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "start":
         return _start(root, options)
     if options.action == "matrix":
-        plan, _ = _planned(root, options, is_kept=False)
-        print(json.dumps(matrix_of(plan)))
+        plan, own = _planned(root, options, is_kept=False)
+        print(json.dumps(matrix_of(plan, own)))
         return 0
     fleet = open_fleet(root, options.fleet)
     match options.action:
