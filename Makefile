@@ -48,7 +48,7 @@ browser:
 	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
 
 slurm:
-	@command -v sbatch munged slurmctld shellcheck >/dev/null || { \
+	@{ command -v sbatch && command -v munge && command -v shellcheck; } >/dev/null || { \
 	command -v apt-get >/dev/null || { echo "Install Slurm, munge and shellcheck with this system's package manager." >&2; exit 3; }; \
 	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends slurm-wlm munge shellcheck; }

@@ -16,6 +16,7 @@ from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import answer
+from harness.fleet.assignment import assignment_path
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
 from harness.fleet.matrix import matrix_of
@@ -57,6 +58,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _add_coverage(starting)
     add_output(starting)
+    balancing = action("rebalance", "let the next start spread the models of a type anew; histories begin new courses")
+    balancing.add_argument("type", metavar="TYPE", help="machine type of fleet.toml")
     matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
     matrix.add_argument("--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml")
     matrix.add_argument("question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="as for `fleet start`")
@@ -85,6 +88,11 @@ def run(options: argparse.Namespace) -> int:
     root = find_root()
     if options.action == "start":
         return _start(root, options)
+    if options.action == "rebalance":
+        (kind,) = read_types(root, [options.type])
+        assignment_path(root, kind).unlink(missing_ok=True)
+        _say(f"The next start spreads the models of {kind} over its nodes anew.")
+        return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
         print(json.dumps(matrix_of(plan, own)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.answers.comparison import Comparison
@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.fleet.collecting import run_of
 from harness.fleet.folder import FleetFolder, JobPlan
 from harness.fleet.status import JobStatus
+from harness.metrics import METRICS
 from harness.store.runs import open_run
 from harness.verdict.margins import Asked
 from harness.verdict.rows import Row, Verdict
@@ -58,6 +59,7 @@ class FleetAnswer:
     comparisons: Mapping[str, tuple[Comparison, ...]]
     coverage: Mapping[str, float]
     missing: tuple[str, ...]
+    unstaged: tuple[str, ...] = ()  # types on which imports and cold loads would measure a shared file system
 
     def exit_code(self, require_coverage: float, *, require_decision: bool = False) -> int:
         """Return 1 if a regression is called on any type, else 3 where too little was measured, else 2 or 0."""
@@ -104,6 +106,8 @@ def answer(
             old, new = (subject["name"] for subject in run.facts["subjects"])
             sides = (old, new)
             comparison = compare_in_run(run, old, new, Selection(operations), margins=margins)
+            if fleet.plan.machine_types[job.type].stage is False:
+                comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not _of_share(row)))
         if comparison is None or path is None:
             missing.append(f"{job.name} has no results ({status.reason or status.state.value})")
             continue
@@ -128,6 +132,7 @@ def answer(
         {name: tuple(found) for name, found in comparisons.items()},
         coverage,
         tuple(missing),
+        tuple(name for name, kind in fleet.plan.machine_types.items() if kind.stage is False),
     )
 
 
@@ -141,6 +146,12 @@ def _stated(tables: list[dict[str, OnType]], names: list[str]) -> list[Statement
         )
         for statement, table in zip(statements, tables, strict=True)
     ]  # fmt: skip
+
+
+def _of_share(row: Row) -> bool:
+    """Whether a row measures the file system that environments and models are read from."""
+    metric = METRICS.get(row.metric)
+    return metric is not None and metric.operation == "import"
 
 
 def _label(fleet: FleetFolder, job: JobPlan, row: Row) -> str:

@@ -34,6 +34,11 @@ def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decisi
     counts = Counter(row.statement.verdict for row in answer.rows)
     changed = [row for row in answer.rows if row.statement.called]
     notes = [f"Missing: {'; '.join(answer.missing)}."] if answer.missing else []
+    if answer.unstaged:
+        notes.append(
+            f"On {', '.join(answer.unstaged)} import and cold loads are n/a: staging is off, so they would measure the "
+            "shared file system."
+        )
     for name, found in answer.comparisons.items():
         notes += [f"{name}: {one.shortfall}" for one in found if one.shortfall is not None]
     lacking = [name for name, share in answer.coverage.items() if share < require_coverage]
@@ -123,4 +128,5 @@ def _data(answer: FleetAnswer) -> dict[str, Any]:
         ],
         "coverage": dict(answer.coverage),
         "missing": list(answer.missing),
+        "unstaged": list(answer.unstaged),
     }

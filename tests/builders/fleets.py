@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from stored_runs import NEW, OLD, block_end, project_root, repeat
@@ -70,7 +71,7 @@ def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome:
                     for model in models:
                         cell = {"device": "cpu", "model": model, "writer": "tf-module", "reader": "tf-load"}
                         for subject, factor in ((OLD, 1.0), (NEW, slower)):
-                            value = factor * (1 + 0.001 * ((block * 7 + len(model) + len(subject)) % 5))
+                            value = factor * Random(f"{block} {model} {subject}").uniform(1.0, 1.005)
                             extra = {"attempt": attempt, "stub": [node.attempt.number, machine.node]}
                             writer.append(repeat(value, subject=subject, block=block, cell=cell, **extra))
                     time.sleep(float(wanted.get("pause_s", 0.0)))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +18,16 @@ from fleets import make_fleet, make_type, measured, stub
 import harness.fleet.work as working
 from harness.errors import UsageError
 from harness.fleet import collecting, slurm
+from harness.fleet.answer import answer
+from harness.fleet.assignment import assign
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.folder import FleetFolder
-from harness.fleet.status import State
+from harness.fleet.status import State, statuses
 from harness.fleet.submission import sbatch_arguments
 from harness.machine.findings import problem
+from harness.measure.presets import read_preset
+from harness.report.fleet import report_status
+from harness.report.fleet_answer import report_fleet
 
 
 @pytest.fixture
@@ -194,6 +202,7 @@ def test_who_waits_too_long_for_a_node_is_measured_elsewhere(
 STEPS = ["harness.fleet.slurm.submit", "harness.fleet.collecting.merge", "harness.fleet.folder.FleetFolder.begin"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("is_after", [False, True])
 def test_killed_at_any_step_the_next_collect_goes_on(
@@ -252,3 +261,87 @@ def test_what_is_asked_of_sbatch(fleet: FleetFolder) -> None:
     }
     assert "--output=/a%%b/log" in words
     assert all(word.startswith("--") for word in words)
+
+
+def two_types(by_hand: Path, tmp_path: Path, **slower: float) -> FleetFolder:
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "stub.json").write_text(json.dumps({"slower": slower}))
+    (tmp_path / "scratch").mkdir()
+    kinds = {name: make_type(name, scratch=str(tmp_path / "scratch"), nodes=1) for name in ("h100", "a100")}
+    fleet = make_fleet(root, kinds, blocks=6)
+    for job in fake_slurm.jobs(by_hand):
+        do(by_hand, job["id"])
+    return fleet
+
+
+def test_one_answer_says_what_changed_where(by_hand: Path, tmp_path: Path) -> None:
+    fleet = two_types(by_hand, tmp_path, a100=1.5)
+    found = answer(fleet, collect(fleet).jobs, None, None)
+    report = report_fleet(found, require_coverage=0.9)
+    (row,) = report.data["rows"]
+    assert row["fleet"]["verdict"] == "regression only on a100"
+    assert {name: one["verdict"] for name, one in row["types"].items()} == {"h100": "same", "a100": "regression"}
+    assert (row["types"]["h100"]["node"], row["types"]["a100"]["node"]) == ("n1", "n2")
+    assert report.data["coverage"] == {"h100": 1.0, "a100": 1.0}
+    assert report.exit_code == 1
+    assert json.loads(json.dumps(report.data)) == report.data
+
+
+def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, tmp_path: Path) -> None:
+    fleet = two_types(by_hand, tmp_path)
+    for run in fleet.attempts("h100-1")[0].delivered():
+        shutil.rmtree(run)
+    report = report_fleet(answer(fleet, collect(fleet).jobs, None, None), require_coverage=0.9)
+    assert report.exit_code == 3
+    assert report.data["coverage"] == {"h100": 0.0, "a100": 1.0}
+    assert "h100-1 has no results" in report.notes[0]
+    assert "Too little was measured on h100" in str(report.shortfall)
+
+
+def test_the_status_as_data(fleet: FleetFolder, by_hand: Path) -> None:
+    do(by_hand, measure=after(2, KeyboardInterrupt()))
+    report = report_status(fleet.plan.fleet, statuses(fleet, slurm.listed()))
+    (job,) = report.data["jobs"]
+    assert datetime.datetime.fromisoformat(job.pop("since")).tzinfo is not None
+    assert job == {
+        "fleet": fleet.plan.fleet, "job": "h100-1", "type": "h100", "node": "n1", "slurm_id": "1", "attempt": 1,
+        "state": "lost", "blocks_done": 2, "blocks_planned": 4, "reason": "it was told to end",
+    }  # fmt: skip
+
+
+def test_models_stay_on_their_nodes() -> None:
+    first = assign([], {"a": 3.0, "b": 2.0, "c": 1.0}, 2, ["n1", "n2"])
+    assert [(slot.node, slot.models) for slot in first] == [("n1", ["a"]), ("n2", ["b", "c"])]
+    joined = assign(first, {"a": 3.0, "b": 2.0, "c": 1.0, "d": 9.0}, 3, ["n1", "n2", "n3"])
+    assert [(slot.node, slot.models) for slot in joined] == [("n1", ["a"]), ("n2", ["b", "c"]), ("n3", ["d"])]
+    fewer = assign(joined, {"a": 3.0, "b": 2.0, "c": 1.0, "d": 9.0}, 2, ["n1", "n2"])
+    assert sorted(model for slot in fewer[:2] for model in slot.models) == ["a", "b", "c", "d"]
+    assert fewer[0].models[0] == "a"
+
+
+@pytest.mark.slow
+def test_two_hundred_jobs_each_once(by_hand: Path, tmp_path: Path) -> None:
+    models = [model for model in read_model_names() for _ in (0, 1)]
+    (tmp_path / "scratch").mkdir()
+    kinds = {f"t{number}": make_type("h100", scratch=str(tmp_path / "scratch")) for number in range(200 // len(models))}
+    fleet = make_fleet(tmp_path / "project", kinds, models=models, blocks=1)
+    assert len(fake_slurm.jobs(by_hand)) == 200
+    failing = set(range(1, 201, 7))
+    for number in range(1, 201):
+        do(by_hand, str(number), measure=fails if number in failing else stub)
+    done = collect(fleet)
+    assert len(done.submitted) == len(failing)
+    for job in fake_slurm.jobs(by_hand)[200:]:
+        do(by_hand, job["id"])
+    assert collect(fleet).is_done
+    found = measured(fleet.root)
+    assert len(found) == len(set(found)) == 400
+
+
+def fails(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def read_model_names() -> list[str]:
+    return list(dict.fromkeys(cell.model for cell in read_preset("quick").cells))
