@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.fleet import slurm
 from harness.fleet.assignment import bind
@@ -15,7 +17,7 @@ from harness.fleet.status import ASKING_AGAIN, ENDED, JobStatus, State, status_o
 from harness.fleet.submission import submit
 from harness.fleet.types import MachineType, seconds
 from harness.store.merging import Fate, Merged, merge
-from harness.store.runs import ResultsLock, results_path
+from harness.store.runs import ResultsLock, results_path, write_json_atomically
 
 RESULTS_WAIT_S = 300.0
 
@@ -101,6 +103,11 @@ def _is_beginning(shorter: Path, longer: Path) -> bool:
 
 
 def _merge(fleet: FleetFolder, job: JobPlan, done: Collected) -> None:
+    """Merge what counts of an ended job; once, unless more is delivered afterwards."""
+    note = fleet.path / "jobs" / job.name / "merged.json"
+    delivered = _delivered(fleet, job)
+    if _noted(note) == delivered:
+        return
     run, aside = counting(fleet, job)
     done.aside += aside
     if run is None or not blocks_of(run):
@@ -112,6 +119,21 @@ def _merge(fleet: FleetFolder, job: JobPlan, done: Collected) -> None:
         if one.fate is Fate.REFUSED:
             done.said.append(f"{one.source} {one.reason}.")
     bind(fleet, job)
+    if not aside and all(one.fate is not Fate.REFUSED for one in merged):
+        write_json_atomically(note, delivered)
+
+
+def _delivered(fleet: FleetFolder, job: JobPlan) -> list[list[Any]]:
+    """Return the files of records that were delivered for a job, each with its size."""
+    found = [run / "records.jsonl" for attempt in fleet.attempts(job.name) for run in attempt.delivered()]
+    return [[str(path.relative_to(fleet.path)), path.stat().st_size] for path in found if path.exists()]
+
+
+def _noted(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def _be_patient(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Collected) -> None:

@@ -18,7 +18,7 @@ from typing import IO, Any
 import msgspec
 
 from harness.errors import UsageError
-from harness.store.intake import Intake, IntakeLimits, Refused, lines_of, run_folders
+from harness.store.intake import Intake, IntakeLimits, Refused, chunks_of, lines_of, run_folders
 from harness.store.records import is_record
 from harness.store.runs import RunDirectory, load_run, results_path, sync_folder, write_json_atomically
 
@@ -29,7 +29,6 @@ _MOVING = frozenset({"state", "blocks", "blocks_planned", "disturbed", "gpu", "l
 """Facts in run.json that change while a run goes on; all others have to be equal."""
 
 _STATES = {"running": 0, "interrupted": 1, "complete": 2}
-_CHUNK = 1 << 20
 
 
 class Fate(StrEnum):
@@ -128,7 +127,23 @@ def _further(incoming: dict[str, Any], stored: dict[str, Any]) -> bool:
 def _compared(stored: RunDirectory, intake: Intake, limits: IntakeLimits) -> int | None:
     """Return 1 if the incoming records are more of the same, 0 if equal, -1 if fewer; None if they differ."""
     with intake.records() as incoming, stored.plain_records() as own:
+        length = _compared_bytes(own, incoming, limits)
+    if length is not None:
+        return length
+    with intake.records() as incoming, stored.plain_records() as own:
         return _compared_records(own, incoming, limits)
+
+
+def _compared_bytes(own: IO[bytes], incoming: IO[bytes], limits: IntakeLimits) -> int | None:
+    """Compare as `_compared` where one file begins with the other, which is quick; None where neither does."""
+    length = 0
+    for piece in chunks_of(incoming, limits):
+        mine = own.read(len(piece)) if not length else b""
+        if not piece.startswith(mine):
+            return None
+        if len(mine) < len(piece):
+            length = 1
+    return length or (-1 if own.read(1) else 0)
 
 
 def _compared_records(own: IO[bytes], incoming: IO[bytes], limits: IntakeLimits) -> int | None:
@@ -185,9 +200,9 @@ def _replace_records(root: Path, stored: RunDirectory, intake: Intake, limits: I
 
 def _write_records(path: Path, intake: Intake, limits: IntakeLimits) -> None:
     """Write an incoming run's records plain, byte for byte, after the same checks as at reading."""
-    with intake.records() as incoming, path.open("xb", buffering=_CHUNK) as file:
-        for line in lines_of(incoming, limits):
-            file.write(line)
+    with intake.records() as incoming, path.open("xb", buffering=0) as file:
+        for piece in chunks_of(incoming, limits):
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
 
