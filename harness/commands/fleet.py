@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib
 import json
 import shutil
@@ -29,6 +30,7 @@ from harness.measure.own_models import OwnModel
 from harness.releases.manifest import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
@@ -132,7 +134,8 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     plan, own = _planned(root, options, is_kept=not options.dry_run)
     for cost in costs(plan):
         _say(
-            f"{cost.type}: {cost.jobs} job{'' if cost.jobs == 1 else 's'}, at most {cost.node_hours:g} node-hours and "
+            f"{cost.type}: {count(cost.jobs, 'job')}, about {max(1, round(cost.expected_s / 60))} min each (end "
+            f"{_clock(cost.expected_s)} if nodes are free), at most {cost.node_hours:g} node-hours and "
             f"{cost.gpu_hours:g} GPU-hours, tries included."
         )
     if options.dry_run:
@@ -213,6 +216,11 @@ def _clean(fleet: FleetFolder) -> int:
     shutil.rmtree(fleet.path)
     _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0
+
+
+def _clock(after_s: float) -> str:
+    """Return the time of day so many seconds from now, with its zone."""
+    return f"{datetime.datetime.now().astimezone() + datetime.timedelta(seconds=after_s):%H:%M %Z}"
 
 
 def _say(line: str) -> None:

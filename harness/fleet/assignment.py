@@ -17,6 +17,7 @@ from harness.fleet import slurm
 from harness.fleet.folder import FleetFolder, JobPlan, fleets_path
 from harness.fleet.types import MachineType
 from harness.measure.presets import Preset
+from harness.planning.durations import ASSUMED_IMPORT_S, Durations
 from harness.store.runs import write_json_atomically
 
 
@@ -57,12 +58,17 @@ def write_assignment(root: Path, machine_type: str, slots: Sequence[Slot]) -> No
 
 
 def weights_of(preset: Preset) -> dict[str, float]:
-    """Return what each model of a test plan takes, in measurements a block."""
-    found: dict[str, float] = {}
-    for group in preset.groups:
-        for cell in group.cells:
-            found[cell.model] = found.get(cell.model, 0.0) + group.repeats_in_all
-    return found
+    """Return the seconds that a block of each model is expected to take, for one subject and without its import."""
+    return {model: block_s(_part(preset, {model})) - ASSUMED_IMPORT_S for model in _models(preset)}
+
+
+def block_s(preset: Preset) -> float:
+    """Return the seconds that a block of a test plan is expected to take, for one subject."""
+    return Durations({}, None, ()).block_s(preset, 0, "fork")
+
+
+def _models(preset: Preset) -> list[str]:
+    return list(dict.fromkeys(cell.model for cell in preset.cells))
 
 
 def assign(slots: Sequence[Slot], weights: Mapping[str, float], nodes: int, names: Sequence[str] | None) -> list[Slot]:
@@ -70,7 +76,7 @@ def assign(slots: Sequence[Slot], weights: Mapping[str, float], nodes: int, name
 
     Args:
         slots: the parts until now.
-        weights: what each model takes, by its name.
+        weights: the seconds that each model takes, by its name.
         nodes: how many nodes measure.
         names: the nodes that there are, where Slurm says so.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.fleet.assignment import jobs_of
+from harness.fleet.assignment import block_s, jobs_of
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now, write_plan
 from harness.fleet.slurm import SlurmError
 from harness.fleet.submission import sbatch_arguments, submit
@@ -18,7 +18,7 @@ from harness.fleet.types import MachineType
 from harness.machine.measuring_lock import FOLDER_VARIABLE
 from harness.measure.own_models import OwnModel
 from harness.measure.presets import Preset
-from harness.planning.fixed import FixedSubject, fix
+from harness.planning.fixed import FixedSubject, fix, preset_of
 from harness.planning.request import Request
 
 _PROJECT_FILES = ("releases.toml", "profiles.toml", "models.toml", "asv.conf.json")
@@ -28,10 +28,11 @@ _VARIABLES = (FOLDER_VARIABLE,)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a type's jobs take at most."""
+    """What a type's jobs take: the longest is expected to take `expected_s`; hours are the most, tries included."""
 
     type: str
     jobs: int
+    expected_s: float
     node_hours: float
     gpu_hours: float
     most_node_hours: float
@@ -102,9 +103,10 @@ def costs(plan: FleetPlan) -> list[Cost]:
     """Return what each type's jobs take at most, all tries included."""
     found = []
     for name, kind in plan.machine_types.items():
-        count = sum(job.type == name for job in plan.jobs)
-        hours = kind.node_hours(count)
-        found.append(Cost(name, count, hours, hours * kind.gpus, kind.max_node_hours))
+        presets = [preset_of(job.preset) for job in plan.jobs if job.type == name]
+        longest = max((one.blocks * block_s(one) * len(plan.subjects[name]) for one in presets), default=0.0)
+        hours = kind.node_hours(len(presets))
+        found.append(Cost(name, len(presets), longest, hours, hours * kind.gpus, kind.max_node_hours))
     return found
 
 

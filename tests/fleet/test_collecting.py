@@ -242,6 +242,7 @@ def test_killed_at_any_step_the_next_collect_goes_on(
 HOSTILE = ["a space", 'a "quote"', "$(touch X)", "new\nline", "%j", "-leading", "a;b", "ünï"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_go_through_no_shell(by_hand: Path, tmp_path: Path, name: str) -> None:
     fleet = make_fleet(tmp_path / name / "project", {"h100": make_type("h100", scratch=str(tmp_path))})
