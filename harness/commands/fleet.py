@@ -23,7 +23,7 @@ from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
 from harness.fleet.matrix import matrix_of
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
-from harness.fleet.submission import shown
+from harness.fleet.submission import SCRIPT, shown
 from harness.fleet.types import read_types
 from harness.fleet.work import work
 from harness.measure.own_models import OwnModel
@@ -144,6 +144,10 @@ def _start(root: Path, options: argparse.Namespace) -> int:
         return 0
     if slurm.listed() is None:
         raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")
+    for name, arguments in submissions(plan):
+        wrong = slurm.complaint(arguments, SCRIPT)
+        if wrong is not None:
+            raise UsageError(f"Slurm would refuse {name} ({wrong}), so nothing was submitted: correct fleet.toml.")
     fleet, refused = start(plan, own)
     for sentence in refused:
         _say(sentence)

@@ -48,6 +48,16 @@ def submit(arguments: Sequence[str], script: Path, words: Sequence[str]) -> str:
     return done.stdout.strip().partition(";")[0]
 
 
+def complaint(arguments: Sequence[str], script: Path) -> str | None:
+    """Return what Slurm calls invalid in a job's arguments (partition, feature, gres, account); None where nothing is.
+
+    Nodes that are down or drained are no reason: a job can wait for them.
+    """
+    done = _run(["sbatch", "--test-only", *arguments, str(script)])
+    said = "" if done is None or not done.returncode else _last(done.stderr)
+    return said if "invalid" in said.lower() else None
+
+
 def listed() -> list[SlurmJob] | None:
     """Return the jobs of this user that Slurm knows, ended ones included while it keeps them; None: no answer."""
     done = _run(["squeue", "--noheader", "--me", "--states=all", f"--format={_FORMAT}"])

@@ -19,13 +19,13 @@ import harness.fleet.work as working
 from harness.errors import UsageError
 from harness.fleet import collecting, slurm
 from harness.fleet.answer import answer
-from harness.fleet.assignment import assign
+from harness.fleet.assignment import assign, assignment_path, jobs_of
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.folder import FleetFolder
 from harness.fleet.status import State, statuses
 from harness.fleet.submission import sbatch_arguments
 from harness.machine.findings import problem
-from harness.measure.presets import read_preset
+from harness.measure.presets import narrow, read_preset
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
 
@@ -346,3 +346,22 @@ def fails(*_: object) -> None:
 
 def read_model_names() -> list[str]:
     return list(dict.fromkeys(cell.model for cell in read_preset("quick").cells))
+
+
+def test_each_node_has_its_models_and_keeps_them(by_hand: Path, tmp_path: Path) -> None:
+    kind, preset = make_type(nodes=2, constraint=None), narrow(read_preset("quick"), blocks=4)
+    jobs = jobs_of(tmp_path, "any", kind, preset)
+    parts = [{cell["model"] for group in job.preset["groups"] for cell in group["cells"]} for job in jobs]
+    assert [job.node for job in jobs] == ["n1", "n2"]
+    assert parts[0] | parts[1] == {cell.model for cell in preset.cells}
+    assert not parts[0] & parts[1]
+    assert jobs_of(tmp_path, "any", kind, preset) == jobs
+    assignment_path(tmp_path, "any").write_text("[")
+    with pytest.raises(UsageError, match="to assign all models anew"):
+        jobs_of(tmp_path, "any", kind, preset)
+
+
+def test_what_slurm_calls_invalid_is_told_before_anything_is_submitted(by_hand: Path) -> None:
+    assert slurm.complaint(["--output=/x", "--constraint=none"], Path("job.sh")) is not None
+    assert slurm.complaint(["--output=/x", "--constraint=h100"], Path("job.sh")) is None
+    assert fake_slurm.jobs(by_hand) == []
