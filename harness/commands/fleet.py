@@ -16,9 +16,10 @@ from harness.commands.shared.output import add_output, command_name, output_of
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
-from harness.fleet.answer import answer
+from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
 from harness.fleet.collecting import cancel, collect
+from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
 from harness.fleet.matrix import matrix_of
 from harness.fleet.starting import costs, plan_fleet, start, submissions
@@ -68,6 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for name, text in {
         "status": "say where each job stands; changes nothing",
         "report": "judge what was measured on each type, and say what changed where",
+        "confirm": "measure again what changed, on the nodes where it did, as a fleet of its own",
         "collect": "merge what was delivered, and submit again what is lost; can be repeated at any moment",
         "cancel": "cancel all jobs that have not ended",
         "logs": "print what the jobs printed",
@@ -75,7 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     }.items():
         each = action(name, text)
         each.add_argument("fleet", nargs="?", metavar="FLEET", help="name of the fleet (default: the newest)")
-        if name in ("status", "report", "collect", "cancel"):
+        if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
             _add_coverage(each)
@@ -110,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
             return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
         case "report":
             return _report(fleet, options, collect(fleet).jobs)
+        case "confirm":
+            return _confirm(fleet, options)
         case "logs":
             return _logs(fleet)
         case _:
@@ -163,12 +167,25 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     return _report(fleet, options, done.jobs)
 
 
-def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    jobs = collect(fleet).jobs
+    found = _answer(fleet, jobs)
+    plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
+    second, refused = start(plan, {}, fleet.project)
+    for sentence in refused:
+        _say(sentence)
+    return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))
+
+
+def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
     asked = _parsed(list(fleet.plan.words))
     operations = None if asked.operation is None else tuple(asked.operation)
-    found = answer(fleet, jobs, operations, vars(asked).get("margin"))
-    decision = bool(vars(asked).get("require_decision"))
-    report = report_fleet(found, require_coverage=options.require_coverage, require_decision=decision)
+    return answer(fleet, jobs, operations, vars(asked).get("margin"))
+
+
+def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+    decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
+    report = report_fleet(_answer(fleet, jobs), require_coverage=options.require_coverage, require_decision=decision)
     return output_of(options).put(report)
 
 

@@ -110,19 +110,21 @@ def costs(plan: FleetPlan) -> list[Cost]:
     return found
 
 
-def start(plan: FleetPlan, own: Mapping[str, OwnModel]) -> tuple[FleetFolder, list[str]]:
+def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = None) -> tuple[FleetFolder, list[str]]:
     """Write a fleet's folder and submit its jobs; return it, and what Slurm refused.
 
     A job that could not be submitted is submitted by `fleet collect`.
+
+    Args:
+        plan: the fleet's plan.
+        own: the user's own models by their names.
+        project: the copy that another fleet made of all that names releases, locks and models; None: it is made.
     """
     fleet = write_plan(plan)
-    root = Path(plan.root)
-    for name in _PROJECT_FILES:
-        if (root / name).exists():
-            shutil.copyfile(root / name, fleet.project / name)
-    shutil.copytree(root / "locks", fleet.project / "locks")
-    for model in own.values():
-        _copy_model(fleet.project, model)
+    if project is None:
+        _copy_project(Path(plan.root), fleet.project, own)
+    else:
+        shutil.copytree(project, fleet.project, dirs_exist_ok=True)
     refused = []
     with fleet.locked():
         for job in plan.jobs:
@@ -131,6 +133,15 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel]) -> tuple[FleetFolder, li
             except SlurmError as error:
                 refused.append(str(error))
     return fleet, refused
+
+
+def _copy_project(root: Path, project: Path, own: Mapping[str, OwnModel]) -> None:
+    for name in _PROJECT_FILES:
+        if (root / name).exists():
+            shutil.copyfile(root / name, project / name)
+    shutil.copytree(root / "locks", project / "locks")
+    for model in own.values():
+        _copy_model(project, model)
 
 
 def submissions(plan: FleetPlan) -> list[tuple[str, list[str]]]:

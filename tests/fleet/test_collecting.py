@@ -21,7 +21,9 @@ from harness.fleet import collecting, slurm
 from harness.fleet.answer import answer
 from harness.fleet.assignment import assign, assignment_path, jobs_of
 from harness.fleet.collecting import cancel, collect
+from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder
+from harness.fleet.starting import start
 from harness.fleet.status import State, statuses
 from harness.fleet.submission import sbatch_arguments
 from harness.machine.findings import problem
@@ -365,3 +367,19 @@ def test_what_slurm_calls_invalid_is_told_before_anything_is_submitted(by_hand: 
     assert slurm.complaint(["--output=/x", "--constraint=none"], Path("job.sh")) is not None
     assert slurm.complaint(["--output=/x", "--constraint=h100"], Path("job.sh")) is None
     assert fake_slurm.jobs(by_hand) == []
+
+
+def test_what_changed_is_measured_again_on_its_node(by_hand: Path, tmp_path: Path) -> None:
+    fleet = two_types(by_hand, tmp_path, a100=1.5)
+    jobs = collect(fleet).jobs
+    plan = confirming(fleet, answer(fleet, jobs, None, None), {one.job.name: one.node for one in jobs})
+    assert [(job.name, job.node) for job in plan.jobs] == [("a100-1", "n2")]
+    assert (plan.seed, plan.confirms) == (fleet.plan.seed + 1, fleet.plan.fleet)
+    second, refused = start(plan, {}, fleet.project)
+    assert refused == []
+    do(by_hand)
+    found = answer(second, collect(second).jobs, None, None)
+    assert [row.statement.verdict for row in found.rows] == ["regression everywhere"]
+    same = answer(fleet, jobs, None, [(None, 0.9)])
+    with pytest.raises(UsageError, match="nothing to confirm"):
+        confirming(fleet, same, {})
