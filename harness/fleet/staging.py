@@ -45,6 +45,7 @@ def staged(source: Path, identity: str, stage: Path, limit_bytes: int) -> Path:
             _copy(source, folder / source.name)
             (folder / _DONE).write_text(str(wanted))
         os.utime(folder / _DONE)
+        _in_use(folder / _DONE)
     return folder / source.name
 
 
@@ -70,8 +71,26 @@ def _make_room(stage: Path, wanted: int, limit_bytes: int) -> None:
     used = sum(int(done.read_text() or 0) for done in kept)
     while kept and used + wanted > limit_bytes:
         oldest = kept.pop(0)
+        if _is_used(oldest):
+            continue
         used -= int(oldest.read_text() or 0)
         shutil.rmtree(oldest.parent, ignore_errors=True)
+
+
+def _in_use(done: Path) -> None:
+    """Keep other jobs from removing a copy as long as this process lives."""
+    fcntl.flock(os.open(done, os.O_RDONLY), fcntl.LOCK_SH)
+
+
+def _is_used(done: Path) -> bool:
+    file = os.open(done, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 @contextlib.contextmanager

@@ -56,15 +56,18 @@ def test_a_copy_is_made_once_by_its_identity_and_goes_when_room_is_needed(tmp_pa
     source.mkdir()
     (source / "lib.so").write_bytes(b"x" * 600)
     (source / "link").symlink_to("lib.so")
-    first = staged(source, "lock one", stage, 10_000)
+    code = "import sys; from pathlib import Path; from harness.fleet.staging import staged\n"
+    code += "print(staged(Path(sys.argv[1]), sys.argv[3], Path(sys.argv[2]), 10_000))"
+    words = [sys.executable, "-c", code, str(source), str(stage)]
+    first = Path(subprocess.check_output([*words, "one"], text=True).strip())
     assert (first / "link").readlink() == Path("lib.so")
-    inode = (first / "lib.so").stat().st_ino
-    assert (staged(source, "lock one", stage, 10_000) / "lib.so").stat().st_ino == inode
-    second = staged(source, "lock two", stage, 1000)
-    assert second.exists()
+    second = staged(source, "two", stage, 1000)  # the job that made the first one has ended
     assert not first.exists()
+    third = staged(source, "three", stage, 1000)  # this process still uses the second one
+    assert second.exists()
+    assert (staged(source, "three", stage, 1000) / "lib.so").stat().st_ino == (third / "lib.so").stat().st_ino
     with pytest.raises(UsageError, match="stage_limit_gib"):
-        staged(source, "lock three", stage, 100)
+        staged(source, "four", stage, 100)
 
 
 def test_half_a_copy_is_made_anew(tmp_path: Path) -> None:
