@@ -27,6 +27,7 @@ from harness.machine.findings import Severity
 from harness.machine.gpu.fitness import gpu_findings
 from harness.machine.host_fitness import host_findings
 from harness.machine.identity import Machine
+from harness.machine.measuring_lock import MachineBusyError
 from harness.machine.storage_fitness import storage_findings
 from harness.measure.limits import Limits
 from harness.measure.own_models import OwnModel
@@ -130,6 +131,8 @@ class _Shift:
             reason = outcome.stopped_by
         except KeyboardInterrupt:
             ended = "interrupted"
+        except MachineBusyError as error:
+            ended, reason = "interrupted", str(error)  # an orphan, perhaps: a later attempt can do it
         except UsageError as error:
             reason = str(error)
         except OSError as error:

@@ -29,6 +29,10 @@ _NAME = "savedmodel-bench.lock"
 _POLL_S = 0.5
 
 
+class MachineBusyError(UsageError):
+    """Another run is measuring on this machine."""
+
+
 class MeasuringLock:
     """Holds the machine while something is measured; a context manager around `flock`.
 
@@ -38,8 +42,8 @@ class MeasuringLock:
         wait_s: how long to wait for the holder to end.
 
     Raises:
-        UsageError: on entering, where another process holds it; the sentence names that process. Or where the lock
-            cannot be made.
+        MachineBusyError: on entering, where another process holds it; the sentence names that process.
+        UsageError: the lock cannot be made.
     """
 
     def __init__(self, wait_s: float = 0.0) -> None:
@@ -60,7 +64,7 @@ class MeasuringLock:
                     continue
                 holder = _holder(file)
                 os.close(file)
-                raise UsageError(
+                raise MachineBusyError(
                     f"Another run ({holder}) is measuring on this machine: wait until it ends or stop it, then try "
                     "again."
                 ) from None

@@ -27,6 +27,7 @@ from harness.fleet.starting import start
 from harness.fleet.status import State, statuses
 from harness.fleet.submission import sbatch_arguments
 from harness.machine.findings import problem
+from harness.machine.measuring_lock import MachineBusyError
 from harness.measure.presets import narrow, read_preset
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
@@ -383,3 +384,11 @@ def test_what_changed_is_measured_again_on_its_node(by_hand: Path, tmp_path: Pat
     same = answer(fleet, jobs, None, [(None, 0.9)])
     with pytest.raises(UsageError, match="nothing to confirm"):
         confirming(fleet, same, {})
+
+
+def test_a_busy_machine_is_tried_again(fleet: FleetFolder, by_hand: Path) -> None:
+    def busy(*_: object) -> None:
+        raise MachineBusyError("Another run is measuring on this machine.")
+
+    do(by_hand, measure=busy)
+    assert collect(fleet).submitted == ["h100-1"]
