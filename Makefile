@@ -4,12 +4,13 @@
 # make test-python   what of it depends on the Python
 # make speed   measure the harness itself
 # make browser   install Chromium for the tests of pages (Debian, Ubuntu)
+# make slurm   install Slurm, munge and shellcheck for the tests of fleets (Debian, Ubuntu)
 # make setup   only make .venv
 #
 # PYTHON=python3.11 chooses the Python of the harness; what is compared has its own, which `--python` chooses.
 # ARGS='--device cpu --python 3.11' hands options to the command behind `bench` or `speed`.
 
-.PHONY: bench browser check test test-fast test-python speed setup setup-dev lint
+.PHONY: bench browser slurm check test test-fast test-python speed setup setup-dev lint
 .DEFAULT_GOAL := bench
 
 ARGS ?=
@@ -47,6 +48,12 @@ browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \
 	command -v apt-get >/dev/null || { echo "Install Chromium with this system's package manager." >&2; exit 3; }; \
 	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get update -qq && $$sudo apt-get install -y -qq chromium; }
+
+slurm:
+	@{ command -v sbatch && command -v munge && command -v shellcheck; } >/dev/null || { \
+	command -v apt-get >/dev/null || { echo "Install Slurm, munge and shellcheck with this system's package manager." >&2; exit 3; }; \
+	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends slurm-wlm munge shellcheck; }
 
 lint: setup-dev
 	.venv/bin/ruff check --quiet

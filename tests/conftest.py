@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from harness.machine.measuring_lock import FOLDER_VARIABLE
+
 # pytest-xdist sets it in its processes; what is printed to no terminal is not folded.
 os.environ.pop("COLUMNS", None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_measuring_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let the tests measure beside others on this machine."""
+    os.environ.setdefault(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("locks")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

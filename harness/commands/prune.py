@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
         return 0
     after = 0
     with ResultsLock(root):
-        for one in runs:
+        # Once more: a run that was complete may have begun to get more blocks.
+        for one in prunable(root, options.older_than):
             try:
                 after += pack(one)[1]
             except OSError as error:

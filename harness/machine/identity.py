@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.machine.boot import boot_id, node_name
 from harness.machine.gpu.devices import Gpu
 from harness.machine.gpu.presence import GpuModel, gpu_presence
 from harness.machine.naming import Hardware, KnownMachine, hardware_name, is_same
@@ -22,7 +23,8 @@ from harness.machine.naming import Hardware, KnownMachine, hardware_name, is_sam
 NAME_VARIABLE = "SAVEDMODEL_BENCH_MACHINE"
 """The environment variable that names the machine where `--machine` does not."""
 
-_USABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+ -]*")
+USABLE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+ -]{0,199}")
+"""What a machine's name may be: it becomes a folder's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Machine:
     gpu_reason: str | None  # why GPUs that are there do not answer
     gpu_models: tuple[GpuModel, ...]  # of each GPU that is there, whether or not it answers
     named_by: str  # "person", or "hardware" where the name is the one that its hardware has in the results
+    node: str | None = None  # the name of a cluster's node, which tells machines of equal hardware apart
 
     def as_record(self) -> dict[str, Any]:
         """Return the facts as JSON-ready values, for run.json."""
@@ -58,7 +61,8 @@ def describe_machine(name: str | None = None, known: Mapping[str, KnownMachine] 
     Args:
         name: what `--machine` said. Without it the name is, in this order: the variable SAVEDMODEL_BENCH_MACHINE,
             the entry of ~/.asv-machine.json that asv itself would use, or one made of the hardware (processor,
-            logical CPUs, memory, GPU), which stays the same in every container on the same kind of machine.
+            logical CPUs, memory, GPU), which stays the same in every container on the same kind of machine; in a job
+            of Slurm the node's name is part of it.
         known: the machines in the results, which keep their names; `harness.store.machines.this_machine` passes them.
 
     Raises:
@@ -67,11 +71,11 @@ def describe_machine(name: str | None = None, known: Mapping[str, KnownMachine] 
     cpu = _proc_field(Path("/proc/cpuinfo"), "model name") or platform.processor() or "unknown CPU"
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     logical_cpus = os.cpu_count() or 1
-    presence = gpu_presence()
+    presence, node = gpu_presence(), node_name()
     own = Hardware(cpu, logical_cpus, memory_bytes, presence.models if presence.is_there else ())
-    by_hardware, own = hardware_name(own, known or {})
-    chosen = name or os.environ.get(NAME_VARIABLE) or _asv_name(own, known or {}) or by_hardware
-    if not _USABLE_NAME.fullmatch(chosen):
+    by_hardware, own = hardware_name(own, known or {}, node)
+    chosen = name or os.environ.get(NAME_VARIABLE) or _asv_name(own, known or {}, node) or by_hardware
+    if not USABLE_NAME.fullmatch(chosen):
         raise UsageError(
             f"The machine name {chosen!r} cannot name a folder; use letters, digits, '.', '_', '+' and '-', "
             f"with --machine or {NAME_VARIABLE}."
@@ -88,11 +92,12 @@ def describe_machine(name: str | None = None, known: Mapping[str, KnownMachine] 
         python=platform.python_version(),
         gpus=presence.answering,
         driver=presence.answering[0].driver if presence.answering else None,
-        boot_id=_read(Path("/proc/sys/kernel/random/boot_id")).strip(),
+        boot_id=boot_id(),
         gpu_state=presence.state.value,
         gpu_reason=presence.reason,
         gpu_models=own.gpus,
         named_by="hardware" if chosen == by_hardware else "person",
+        node=node,
     )
 
 
@@ -121,12 +126,17 @@ def asv_entry() -> tuple[dict[str, Any], bool] | None:
         ) from error
 
 
-def _asv_name(own: Hardware, known: Mapping[str, KnownMachine]) -> str | None:
-    """Return asv's name for this machine; None where its only entry describes another one: homes may be shared."""
+def _asv_name(own: Hardware, known: Mapping[str, KnownMachine], node: str | None) -> str | None:
+    """Return asv's name for this machine; None where its only entry describes another one: homes may be shared.
+
+    On a node of a cluster an entry counts only if it names the host: all nodes have the same home, and equal hardware.
+    """
     found = asv_entry()
     if found is None:
         return None
     entry, is_by_host = found
+    if node is not None and not is_by_host:
+        return None
     return str(entry["machine"]) if is_by_host or not _is_of_another(entry, own, known) else None
 
 

@@ -5,7 +5,8 @@ So a name is made once, and later looked up among the machines in the results. T
 that machines are sold with, which lies well above what a kernel shows of it, not to the nearest GiB.
 
 Machines of equal hardware share a name, as containers that are started anew on any of them have to. Machines that
-differ do not, even where they share a results folder and hardware that would give one name.
+differ do not, even where they share a results folder and hardware that would give one name. Nodes of a cluster have the
+node's name in theirs: they are machines of their own however equal they are.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class KnownMachine:
     name: str
     hardware: Hardware
     is_named_by_hardware: bool  # not by a person
+    node: str | None = None  # of a cluster
 
 
 def known_machine(record: Mapping[str, Any]) -> KnownMachine | None:
@@ -54,29 +56,35 @@ def known_machine(record: Mapping[str, Any]) -> KnownMachine | None:
             tuple(GpuModel(gpu.get("name"), gpu.get("pci_id")) for gpu in gpus),
         )
         by_hardware = record.get("named_by") == "hardware" or record["name"] == _rounded_name(hardware)
-        return KnownMachine(str(record["name"]), hardware, by_hardware)
+        node = record.get("node")
+        return KnownMachine(str(record["name"]), hardware, by_hardware, None if node is None else str(node))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
 
 
-def hardware_name(own: Hardware, known: Mapping[str, KnownMachine]) -> tuple[str, Hardware]:
+def hardware_name(own: Hardware, known: Mapping[str, KnownMachine], node: str | None = None) -> tuple[str, Hardware]:
     """Return a machine's name, and its hardware with what the results know of GPUs that do not answer now.
 
     Args:
         own: what the machine shows now.
         known: the machines in the results, by name.
+        node: the name of a cluster's node, which tells machines of equal hardware apart; None: this is none.
 
     Returns:
         The name under which a machine of this hardware is filed already, the one nearest in memory where there are
         several; else a new one such as `amd-epyc-7763-8cpu-32gib-nvidia-h100`, with four letters more where another
         machine has that.
     """
-    alike = [one for one in known.values() if one.is_named_by_hardware and is_same(own, one.hardware)]
+    alike = [
+        one for one in known.values() if one.is_named_by_hardware and one.node == node and is_same(own, one.hardware)
+    ]
     if alike:
         kept = min(alike, key=lambda one: abs(one.hardware.memory_bytes - own.memory_bytes))
         gpus = own.gpus if any(gpu.name for gpu in own.gpus) else kept.hardware.gpus
         return kept.name, Hardware(own.cpu, own.logical_cpus, own.memory_bytes, gpus)
     name = _name(own, f"{_sold_gib(own.memory_bytes)}gib")
+    if node is not None:
+        name = f"{name}-{node}"
     if name in known:
         digest = hashlib.sha1(repr(own).encode(), usedforsecurity=False).hexdigest()
         name = f"{name}-{digest[:4]}"

@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.machine.findings import Finding, advice, ok
 from harness.measure.own_models import OwnModel
-from harness.measure.pinning import worker_environment
+from harness.measure.pinning import ALLOWED, worker_environment
 from harness.savedmodel.places import list_files
 
 MOST_DISK_BYTES = 64 << 30
@@ -30,13 +30,6 @@ DISK_SHARE = 0.8
 
 MOST_FILES = 100_000
 """So many files and folders in a scratch folder are an attempt to use up the file system's."""
-
-ALLOWED = (
-    *("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD"),
-    *("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"),
-    *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
-)
-"""Variables that reach a guarded worker from the caller's shell, beside LC_*. By name: NVIDIA_API_KEY is a token."""
 
 _SCRIPT = Path(__file__).parent.parent / "worker" / "guard.py"
 _PROBE_S = 30.0

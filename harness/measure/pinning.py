@@ -1,4 +1,7 @@
-"""The environment variables of every worker: the caller's, less what would change TensorFlow, plus what is pinned."""
+"""The environment variables of every worker: few of the caller's, by name, and what is pinned.
+
+Nothing else reaches a worker: no token, and nothing that would silently change what is measured.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,15 @@ PINNED = {
 }
 """Set for every worker and stored with every run."""
 
-DROPPED_PREFIXES = (
-    *("TF_", "TF2_", "XLA_", "KERAS_", "OMP_", "MKL_", "KMP_", "ONEDNN_", "DNNL_", "GOMP_", "OPENBLAS_"),
-    *("NVIDIA_TF32_OVERRIDE", "CUDA_MODULE_LOADING", "CUDNN_", "CUBLAS_", "CUDA_CACHE_DISABLE"),
-    *("MALLOC_", "GLIBC_TUNABLES", "PYTHON", "VIRTUAL_ENV", "ASV_"),
+ALLOWED = (
+    *("PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "LD_PRELOAD"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_HOME", "CUDA_PATH", "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"),
+    *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"),
 )
-"""Variables of the caller's shell that would silently change what is measured."""
+"""Variables that reach any worker from the caller's shell, beside LC_*. By name: NVIDIA_API_KEY is a token."""
+
+_OWN = ("HOME", "USER", "LOGNAME", "TMPDIR", "CUDA_CACHE_PATH")
+"""Variables that a worker has beside these unless it is in the sandbox, which has folders of its own."""
 
 
 def worker_environment(caller: Mapping[str, str], scratch: Path, gpu_uuid: str | None = None) -> dict[str, str]:
@@ -37,6 +43,7 @@ def worker_environment(caller: Mapping[str, str], scratch: Path, gpu_uuid: str |
         scratch: a folder of the run; Keras looks there for its configuration and finds none.
         gpu_uuid: the only GPU they see. TensorFlow otherwise starts, and its barrier waits for, every one there is.
     """
-    kept = {name: value for name, value in caller.items() if not name.startswith(DROPPED_PREFIXES)}
+    named = {*ALLOWED, *_OWN}
+    kept = {name: value for name, value in caller.items() if name in named or name.startswith("LC_")}
     only = {"CUDA_VISIBLE_DEVICES": gpu_uuid} if gpu_uuid else {}
     return {**kept, **PINNED, **only, "KERAS_HOME": str(scratch / "keras")}

@@ -10,6 +10,7 @@ from typing import Any
 import harness
 from harness.machine.gpu.nvml import Reading
 from harness.machine.gpu.selection import tensorflow_gpu
+from harness.machine.measuring_lock import MeasuringLock
 from harness.measure.limits import Limits
 from harness.measure.pinning import PINNED, worker_environment
 from harness.measure.plan import Plan
@@ -28,8 +29,11 @@ from harness.store.runs import (
 from harness.verdict.differences import ESTIMATOR
 from harness.worker import WORKER_VERSION
 
+RESULTS_WAIT_S = 300.0
+"""How long a run waits where another command, perhaps on another machine, changes what is shared."""
 
-def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outcome:
+
+def measure(root: Path, plan: Plan, limits: Limits, progress: Progress, *, lock_wait_s: float = 0.0) -> Outcome:
     """Measure a plan and return what became of it. Every complete block is on disk when it is reported.
 
     Args:
@@ -37,13 +41,16 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress) -> Outco
         plan: what to measure.
         limits: when to stop.
         progress: is told what happens.
+        lock_wait_s: how long to wait where another run is measuring on this machine.
 
     Raises:
-        UsageError: another run holds the results.
+        UsageError: another run is measuring on this machine.
     """
-    with ResultsLock(root):
+    with MeasuringLock(lock_wait_s):
         gpu = _gpu_of(plan)
-        run, records = _open(root, plan, limits, progress, plan.fingerprint_parts(gpu.value))
+        # Whoever packs or merges looks at a run's state under this lock, and leaves alone what is running.
+        with ResultsLock(root, wait_s=RESULTS_WAIT_S):
+            run, records = _open(root, plan, limits, progress, plan.fingerprint_parts(gpu.value))
         if "floors" not in run.facts:
             run = with_floors(run, plan.kind)
         outcome = Sitting(root, plan, limits, progress, run, records, gpu).measure()

@@ -11,7 +11,7 @@ import gzip
 import os
 from pathlib import Path
 
-from harness.store.runs import RunDirectory, runs_of
+from harness.store.runs import RunDirectory, runs_of, sync_folder
 
 
 def prunable(root: Path, older_than_days: float, now: datetime.datetime | None = None) -> list[RunDirectory]:
@@ -53,15 +53,7 @@ def pack(run: RunDirectory) -> tuple[int, int]:
         temporary.replace(run.packed_path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync(run.path)
+    sync_folder(run.path)
     run.records_path.unlink()
-    _sync(run.path)
+    sync_folder(run.path)
     return len(data), run.packed_path.stat().st_size
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

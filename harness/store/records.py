@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import field_error
+from harness.errors import UsageError, field_error
 
 Record = dict[str, Any]
 
@@ -71,11 +72,21 @@ class RecordWriter:
 
     Args:
         path: the file; made, with its folder, if missing. A cut last line of an earlier run is closed, not removed.
+
+    Raises:
+        UsageError: another process is writing to it.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            raise UsageError(f"Another process is writing to {path.parent}: wait until it ends.") from None
+        except OSError:  # a file system without locks
+            pass
         size = os.fstat(self._file).st_size
         if size and os.pread(self._file, 1, size - 1) != b"\n":
             self._write(b"\n")
@@ -136,12 +147,24 @@ def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
             msgspec.convert(record, _Repeat | _Block)
         except msgspec.ValidationError as error:
             problems.append(Problem(path, number, f"not a record: {field_error(error, record)}"))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             what = "the last line is cut off" if number == len(lines) else "not a JSON line"
             problems.append(Problem(path, number, what))
         else:
             records.append(record)
     return records, problems
+
+
+_DECODER = msgspec.json.Decoder(_Repeat | _Block)
+
+
+def is_record(line: bytes) -> bool:
+    """Return whether a line is a record as `read_records` takes it."""
+    try:
+        _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 def complete_blocks(records: Iterable[Record]) -> dict[int, int]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import fcntl
 import gzip
 import hashlib
+import io
 import json
 import os
+import platform
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from harness.errors import UsageError
 from harness.machine.gpu.devices import is_fake_driver
@@ -38,38 +42,58 @@ def results_path(root: Path) -> Path:
 
 
 class ResultsLock:
-    """The right to write results: one run at a time for a results directory.
+    """The right to change what all runs and machines share below `results/`: one process at a time.
 
-    A context manager around `flock`, so a killed run never leaves a stale lock behind.
+    That is where merging, packing, asv's files and the beginning of a run meet. What measures holds
+    `harness.machine.measuring_lock.MeasuringLock`, and writes to its own run alone. A context manager around `flock`,
+    so a killed process never leaves a stale lock behind.
 
     Args:
-        root: the project root.
+        root: the project's root.
+        wait_s: how long to wait for the holder to end.
 
     Raises:
-        UsageError: on entering, where another process holds it; the sentence names that process.
+        UsageError: on entering, where another process holds it; the sentence names that process. Or where the file
+            system has no locks.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, wait_s: float = 0.0) -> None:
         self._path = results_path(root) / ".lock"
+        self._wait_s = wait_s
         self._file: int | None = None
 
     def __enter__(self) -> ResultsLock:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(file, 32, 0).decode(errors="replace").strip()
+        until = time.monotonic() + self._wait_s
+        while not self._is_had(file):
+            if time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            holder = os.pread(file, 300, 0).decode(errors="replace").strip()
             os.close(file)
             process = f"process {holder}" if holder else "a process that has just started"
             raise UsageError(
-                f"Another run ({process}) is writing to {self._path.parent}: "
+                f"Another command ({process}) is writing to {self._path.parent}: "
                 "wait until it ends or stop it, then try again."
-            ) from None
+            )
         os.ftruncate(file, 0)
-        os.pwrite(file, str(os.getpid()).encode(), 0)
+        os.pwrite(file, f"{os.getpid()} on {platform.node()}".encode(), 0)
         self._file = file
         return self
+
+    def _is_had(self, file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            os.close(file)
+            raise UsageError(
+                f"{self._path} cannot be locked ({error.strerror}): mount this file system with locks, or keep the "
+                "project on another one."
+            ) from error
+        return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -138,6 +162,30 @@ class RunDirectory:
         packed = self.packed_path.exists() and not self.records_path.exists()
         return read_records(self.packed_path if packed else self.records_path)
 
+    @contextlib.contextmanager
+    def plain_records(self) -> Iterator[IO[bytes]]:
+        """Open its records as plain bytes, whether or not they are packed; an empty stream where it has none."""
+        for path, opener in ((self.records_path, open), (self.packed_path, gzip.open)):
+            with contextlib.suppress(FileNotFoundError):
+                file: Any = opener(path, "rb")
+                with file:
+                    yield file
+                return
+        yield io.BytesIO()
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Keep others from appending to its records, as `writer` does.
+
+        Raises:
+            UsageError: another process is writing to them.
+        """
+        if not self.records_path.exists():
+            yield
+            return
+        with RecordWriter(self.records_path):
+            yield
+
     def updated(self, **facts: Any) -> RunDirectory:
         """Write changed facts (`state="complete"`) to run.json, atomically, and return the run with them."""
         changed = RunDirectory(self.path, {**self.facts, **facts}, self.is_reference)
@@ -188,17 +236,25 @@ def load_run(path: Path) -> RunDirectory | Problem:
         return Problem(file, None, f"cannot be read: {error.strerror}")
     except ValueError:
         return Problem(file, None, "is cut off or not JSON")
+    problem = facts_problem(facts)
+    if problem is not None:
+        return Problem(file, None, problem)
+    return RunDirectory(path, facts, path.parent.parent.name == "reference")
+
+
+def facts_problem(facts: Any) -> str | None:
+    """Return why what a run.json holds cannot be used, as the rest of a sentence about it; None if it can."""
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        return Problem(file, None, "is not a run of this layout (schema 1)")
+        return "is not a run of this layout (schema 1)"
     for field, wanted in _FACTS_FIELDS.items():
         if not isinstance(facts.get(field), wanted):
-            return Problem(file, None, f"lacks a usable {field!r}")
+            return f"lacks a usable {field!r}"
     if not isinstance(facts["machine"].get("name"), str):
-        return Problem(file, None, "does not name its machine")
+        return "does not name its machine"
     for subject in facts["subjects"]:
         if not isinstance(subject, dict) or not isinstance(subject.get("name"), str):
-            return Problem(file, None, "has a subject without a name")
-    return RunDirectory(path, facts, path.parent.parent.name == "reference")
+            return "has a subject without a name"
+    return None
 
 
 def open_run(path: Path) -> RunDirectory:
@@ -262,8 +318,13 @@ def write_json_atomically(path: Path, document: Any) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

@@ -186,3 +186,30 @@ def test_the_machine_of_the_reference_runs_keeps_its_name(machine: Callable[...,
     for gib in (23.54, 23.2, 24.1):
         machine(gib, cpu="AMD EPYC", cpus=2)
         assert this_machine(Path(__file__).parents[2]).name == "amd-epyc-2cpu-24gib"
+
+
+def test_nodes_of_equal_hardware_are_told_apart(
+    machine: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(64)
+    alone = measured(tmp_path, this_machine(tmp_path))
+    names = []
+    for node in ("gpu-01", "gpu-02"):
+        monkeypatch.setenv("SLURMD_NODENAME", node)
+        names.append(measured(tmp_path, this_machine(tmp_path)))
+    assert names == [f"{alone}-gpu-01", f"{alone}-gpu-02"]
+    machine(63.5)  # another kernel
+    assert this_machine(tmp_path).name == names[1]
+    monkeypatch.delenv("SLURMD_NODENAME")
+    assert this_machine(tmp_path).name == alone
+
+
+def test_a_shared_home_does_not_make_all_nodes_one_machine(
+    machine: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(64)
+    entry = {"machine": "login", "cpu": CPU, "num_cpu": "8", "ram": str(64 * GIB), "os": "", "arch": ""}
+    (tmp_path / ".asv-machine.json").write_text(json.dumps({"version": 1, "login": entry}))
+    assert this_machine(tmp_path).name == "login"
+    monkeypatch.setenv("SLURMD_NODENAME", "gpu-01")
+    assert this_machine(tmp_path).name == "some-epyc-4242-8cpu-64gib-gpu-01"

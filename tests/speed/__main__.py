@@ -7,7 +7,9 @@ import os
 import shutil
 import statistics
 import sys
-from contextlib import nullcontext
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,10 +17,11 @@ from typing import Any, NoReturn
 from harness.errors import UsageError
 from harness.machine.gpu.presence import Presence, gpu_presence
 from harness.machine.identity import describe_machine
+from harness.machine.measuring_lock import FOLDER_VARIABLE, MeasuringLock
 from harness.releases.environments import Environment, prepare
 from harness.releases.manifest import read_manifest
 from harness.releases.python_choice import common_python
-from harness.store.runs import ResultsLock, write_json_atomically
+from harness.store.runs import write_json_atomically
 
 from .accounting import account
 from .equality import harness_samples, require_equal, wanted
@@ -235,13 +238,21 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+@contextmanager
+def _machine_alone() -> Iterator[None]:
+    """Keep all other runs off this machine; what is measured inside takes a lock of its own."""
+    with MeasuringLock(), tempfile.TemporaryDirectory() as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        yield
+
+
 def _measure(options: argparse.Namespace) -> None:
     releases = read_manifest(ROOT / "releases.toml").newest_stable(2)
     python = common_python(releases)
     environments = [prepare(release, ROOT, wheel="cpu", python=python, say=print) for release in releases]
     benchmark = Benchmark(ROOT, ROOT / "results" / "speed", environments, options.smoke)
     # No other run may disturb this one; a smoke run believes no number.
-    with nullcontext() if options.smoke else ResultsLock(ROOT):
+    with nullcontext() if options.smoke else _machine_alone():
         if options.only & {"a", "b", "e"}:
             benchmark.measure_account(options.only)
         if "c" in options.only:

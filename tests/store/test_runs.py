@@ -88,7 +88,7 @@ def test_of_two_processes_at_once_exactly_one_gets_the_results(tmp_path: Path) -
         for racer in racers:
             racer.communicate("\n", timeout=20)
         assert answers[0] == "held"
-        assert answers[1].startswith("Another run (")
+        assert answers[1].startswith("Another command (")
 
 
 def test_the_lock_is_free_again_after_an_error(tmp_path: Path) -> None:

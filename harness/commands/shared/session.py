@@ -12,7 +12,7 @@ from harness.asv.projection import project
 from harness.errors import UsageError
 from harness.measure.limits import Limits
 from harness.measure.progress import Progress
-from harness.measure.run import measure
+from harness.measure.run import RESULTS_WAIT_S, measure
 from harness.measure.sitting import Outcome
 from harness.planning.plans import plan_of
 from harness.planning.request import Request
@@ -39,7 +39,7 @@ def measure_request(request: Request, kind: str, limits: Limits, looks: tuple[in
         limits = replace(limits, review=review_of(request.operations, progress, request.margins))
     outcome = measure(root, plan, limits, progress)
     if outcome.blocks:
-        with ResultsLock(root):
+        with ResultsLock(root, wait_s=RESULTS_WAIT_S):
             project(root)
     if outcome.interrupted:
         print(_interrupted(outcome.blocks, outcome.run.path.relative_to(root)), file=sys.stderr)

@@ -1,0 +1,248 @@
+"""`savedmodel-bench fleet`: the same question on all machine types of a cluster, by Slurm."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from harness.commands.shared.arguments import fraction
+from harness.commands.shared.output import add_output, command_name, output_of
+from harness.commands.shared.plan import request_of
+from harness.errors import UsageError
+from harness.fleet import slurm
+from harness.fleet.answer import FleetAnswer, answer
+from harness.fleet.assignment import assignment_path
+from harness.fleet.collecting import cancel, collect
+from harness.fleet.confirmation import confirming
+from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.matrix import matrix_of
+from harness.fleet.starting import costs, plan_fleet, start, submissions
+from harness.fleet.status import ENDED, JobStatus, statuses
+from harness.fleet.submission import SCRIPT, shown
+from harness.fleet.types import read_types
+from harness.fleet.work import work
+from harness.measure.own_models import OwnModel
+from harness.releases.project import find_root
+from harness.report.fleet import report_status
+from harness.report.fleet_answer import report_fleet
+from harness.report.numbers import count
+
+HELP = "ask the same question on all machine types of a cluster (Slurm)"
+
+_COMMANDS = ("run", "compare")
+_POLL_S = 5.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's actions, each with its options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text)
+
+    starting = action("start", "submit a job for each node of some machine types")
+    starting.add_argument(
+        "--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml to measure on, with commas between"
+    )
+    starting.add_argument(
+        "--dry-run", action="store_true", help="print jobs, hours and what would be submitted; submit nothing"
+    )
+    starting.add_argument(
+        "--wait", action="store_true", help="collect until all jobs have ended, then report, as `fleet report` does"
+    )
+    starting.add_argument(
+        "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
+    )
+    _add_coverage(starting)
+    add_output(starting)
+    balancing = action("rebalance", "let the next start spread the models of a type anew; histories begin new courses")
+    balancing.add_argument("type", metavar="TYPE", help="machine type of fleet.toml")
+    matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
+    matrix.add_argument("--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml")
+    matrix.add_argument("question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="as for `fleet start`")
+    for name, text in {
+        "status": "say where each job stands; changes nothing",
+        "report": "judge what was measured on each type, and say what changed where",
+        "confirm": "measure again what changed, on the nodes where it did, as a fleet of its own",
+        "collect": "merge what was delivered, and submit again what is lost; can be repeated at any moment",
+        "cancel": "cancel all jobs that have not ended",
+        "logs": "print what the jobs printed",
+        "clean": "remove the fleet's folder, once all jobs have ended and their results are merged",
+    }.items():
+        each = action(name, text)
+        each.add_argument("fleet", nargs="?", metavar="FLEET", help="name of the fleet (default: the newest)")
+        if name in ("status", "report", "confirm", "collect", "cancel"):
+            add_output(each)
+        if name == "report":
+            _add_coverage(each)
+    working = action("work", "what a job runs on its node; not meant to be typed")
+    working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for and return its exit code."""
+    if options.action == "work":
+        return work(options.job)
+    root = find_root()
+    if options.action == "start":
+        return _start(root, options)
+    if options.action == "rebalance":
+        (kind,) = read_types(root, [options.type])
+        assignment_path(root, kind).unlink(missing_ok=True)
+        _say(f"The next start spreads the models of {kind} over its nodes anew.")
+        return 0
+    if options.action == "matrix":
+        plan, own = _planned(root, options, is_kept=False)
+        print(json.dumps(matrix_of(plan, own)))
+        return 0
+    fleet = open_fleet(root, options.fleet)
+    match options.action:
+        case "status":
+            return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
+        case "collect":
+            done = collect(fleet)
+            return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
+        case "cancel":
+            return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
+        case "report":
+            return _report(fleet, options, collect(fleet).jobs)
+        case "confirm":
+            return _confirm(fleet, options)
+        case "logs":
+            return _logs(fleet)
+        case _:
+            return _clean(fleet)
+
+
+def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple[FleetPlan, dict[str, OwnModel]]:
+    words = options.question[1:] if options.question[:1] == ["--"] else options.question
+    if not words or words[0] not in _COMMANDS:
+        raise UsageError(
+            f"Say what to measure after `--` ({' or '.join(_COMMANDS)}), as in `fleet start --on h100 -- compare 2.20 "
+            "2.21`."
+        )
+    asked = _parsed(words)
+    types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
+    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new)
+    request = request_of(asked, subjects)
+    return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
+
+
+def _start(root: Path, options: argparse.Namespace) -> int:
+    plan, own = _planned(root, options, is_kept=not options.dry_run)
+    for cost in costs(plan):
+        _say(
+            f"{cost.type}: {count(cost.jobs, 'job')}, about {max(1, round(cost.expected_s / 60))} min each (end "
+            f"{_clock(cost.expected_s)} if nodes are free), at most {cost.node_hours:g} node-hours and "
+            f"{cost.gpu_hours:g} GPU-hours, tries included."
+        )
+    if options.dry_run:
+        for name, arguments in submissions(plan):
+            print(f"{name}: sbatch {shown(arguments)}")
+        return 0
+    if slurm.listed() is None:
+        raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")
+    for name, arguments in submissions(plan):
+        wrong = slurm.complaint(arguments, SCRIPT)
+        if wrong is not None:
+            raise UsageError(f"Slurm would refuse {name} ({wrong}), so nothing was submitted: correct fleet.toml.")
+    fleet, refused = start(plan, own)
+    for sentence in refused:
+        _say(sentence)
+    _say(f"Fleet {fleet.plan.fleet} is on its way: `{command_name()} fleet collect` brings its results home.")
+    if not options.wait:
+        return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
+    said: set[str] = set()
+    while not (done := collect(fleet)).is_done:
+        for sentence in (one for one in done.said if one not in said):
+            _say(sentence)
+            said.add(sentence)
+        time.sleep(_POLL_S)
+    return _report(fleet, options, done.jobs)
+
+
+def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    jobs = collect(fleet).jobs
+    found = _answer(fleet, jobs)
+    plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
+    second, refused = start(plan, {}, fleet.project)
+    for sentence in refused:
+        _say(sentence)
+    return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))
+
+
+def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
+    asked = _parsed(list(fleet.plan.words))
+    operations = None if asked.operation is None else tuple(asked.operation)
+    return answer(fleet, jobs, operations, vars(asked).get("margin"))
+
+
+def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+    decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
+    report = report_fleet(_answer(fleet, jobs), require_coverage=options.require_coverage, require_decision=decision)
+    return output_of(options).put(report)
+
+
+def _add_coverage(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--require-coverage",
+        type=fraction,
+        default=0.9,
+        metavar="F",
+        help="exit with code 3 if less than this fraction of a type's plan was measured (default: 0.9)",
+    )
+
+
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """Return the options of the command that the jobs are to answer, as it reads them itself."""
+    command = importlib.import_module(f"harness.commands.{words[0]}")
+    parser = argparse.ArgumentParser(prog=f"savedmodel-bench fleet start … -- {words[0]}")
+    command.configure(parser)
+    try:
+        asked = parser.parse_args(words[1:])
+    except SystemExit as ended:
+        raise UsageError("The command after `--` is wrong; nothing was submitted.") from ended
+    for name in ("run", "results", "output", "html", "junit"):
+        if vars(asked).get(name) is not None and not callable(vars(asked)[name]):
+            raise UsageError(f"--{name} does not belong after `--`: give it to `fleet start` or `fleet report`.")
+    if asked.dry_run:
+        raise UsageError("--dry-run belongs before `--`: `fleet start --dry-run --on …`.")
+    return asked
+
+
+def _logs(fleet: FleetFolder) -> int:
+    for job in fleet.plan.jobs:
+        for attempt in fleet.attempts(job.name):
+            print(f"== {job.name}, attempt {attempt.number}: {attempt.log}")
+            if attempt.log.exists():
+                print(attempt.log.read_text(encoding="utf-8", errors="replace").rstrip("\n"))
+    return 0
+
+
+def _clean(fleet: FleetFolder) -> int:
+    done = collect(fleet)
+    open_jobs = [one.job.name for one in done.jobs if one.state not in ENDED]
+    if open_jobs:
+        raise UsageError(f"{', '.join(open_jobs)} have not ended: wait, or `{command_name()} fleet cancel` first.")
+    for sentence in done.said:
+        _say(sentence)
+    if done.said:
+        raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
+    shutil.rmtree(fleet.path)
+    _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
+    return 0
+
+
+def _clock(after_s: float) -> str:
+    """Return the time of day so many seconds from now, with its zone."""
+    return f"{datetime.datetime.now().astimezone() + datetime.timedelta(seconds=after_s):%H:%M %Z}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

@@ -1,0 +1,168 @@
+"""One answer of many machines: what changed on which type, from the runs that were merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.answers.comparison import Comparison
+from harness.answers.judging import Selection, compare_in_run
+from harness.answers.shortfall import EXIT_CODE
+from harness.errors import UsageError
+from harness.fleet.collecting import run_of
+from harness.fleet.folder import FleetFolder, JobPlan
+from harness.fleet.status import JobStatus
+from harness.metrics import METRICS
+from harness.store.runs import open_run
+from harness.verdict.margins import Asked
+from harness.verdict.rows import Row, Verdict
+from harness.verdict.types import OnType, Statement, state
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TypeRow:
+    """A row as one type's comparison has it, and where that was measured."""
+
+    row: Row
+    node: str | None
+    run: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRow:
+    """One row over all types."""
+
+    types: Mapping[str, TypeRow]
+    statement: Statement
+
+    @property
+    def any(self) -> Row:
+        """The row of one of the types: what it is called."""
+        return next(iter(self.types.values())).row
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAnswer:
+    """What a fleet found.
+
+    `coverage` is the share of each type's plan that was measured, by measurements; `missing` says for each job what is
+    not there.
+    """
+
+    fleet: str
+    old: str
+    new: str
+    rows: tuple[FleetRow, ...]
+    comparisons: Mapping[str, tuple[Comparison, ...]]
+    coverage: Mapping[str, float]
+    missing: tuple[str, ...]
+    unstaged: tuple[str, ...] = ()  # types on which imports and cold loads would measure a shared file system
+
+    def exit_code(self, require_coverage: float, *, require_decision: bool = False) -> int:
+        """Return 1 if a regression is called on any type, else 3 where too little was measured, else 2 or 0."""
+        codes = {one.exit_code(require_decision) for found in self.comparisons.values() for one in found}
+        if 1 in codes:
+            return 1
+        if EXIT_CODE in codes or min(self.coverage.values(), default=0.0) < require_coverage:
+            return EXIT_CODE
+        return max(codes, default=EXIT_CODE)
+
+
+def answer(
+    fleet: FleetFolder, jobs: list[JobStatus], operations: tuple[str, ...] | None, margins: Asked | None
+) -> FleetAnswer:
+    """Judge what a fleet measured: each run as `compare` does alone, then all types together.
+
+    Args:
+        fleet: the fleet.
+        jobs: where its jobs stand.
+        operations: that were asked for; None: all.
+        margins: that were asked for.
+
+    Raises:
+        UsageError: it was not asked to compare, or nothing of it is in the results.
+    """
+    if fleet.plan.command != "compare":
+        raise UsageError(
+            f"Fleet {fleet.plan.fleet} was asked to `{fleet.plan.command}`, which judges nothing: the "
+            "numbers are in `savedmodel-bench summary --machine NAME`."
+        )
+    names = list(fleet.plan.machine_types)
+    comparisons: dict[str, list[Comparison]] = {name: [] for name in names}
+    by_key: dict[Key, dict[str, TypeRow]] = {}
+    missing = []
+    planned, had = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    sides: tuple[str, str] | None = None
+    for status in jobs:
+        job = status.job
+        planned[job.type] += _measurements(job)
+        path = run_of(fleet, job)
+        comparison = None
+        if path is not None:
+            run = open_run(path)
+            old, new = (subject["name"] for subject in run.facts["subjects"])
+            sides = (old, new)
+            comparison = compare_in_run(run, old, new, Selection(operations), margins=margins)
+            if fleet.plan.machine_types[job.type].stage is False:
+                comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not _of_share(row)))
+        if comparison is None or path is None:
+            missing.append(f"{job.name} has no results ({status.reason or status.state.value})")
+            continue
+        comparisons[job.type].append(comparison)
+        share = min(1.0, comparison.blocks / max(1, status.blocks_planned))
+        had[job.type] += _measurements(job) * share
+        if share < 1:
+            missing.append(f"{job.name} has {comparison.blocks} of {status.blocks_planned} blocks ({status.reason})")
+        for row in comparison.rows:
+            by_key.setdefault(row.key, {})[_label(fleet, job, row)] = TypeRow(row, status.node, path)
+    if sides is None:
+        raise UsageError(f"Nothing of fleet {fleet.plan.fleet} is in the results yet: {'; '.join(missing)}.")
+    judged = [key for key, found in by_key.items() if any(one.row.judged for one in found.values())]
+    tables = [{name: _on_type(one.row) for name, one in by_key[key].items()} for key in judged]
+    said = dict(zip(judged, _stated(tables, names), strict=True))
+    rows = tuple(FleetRow(by_key[key], said[key]) for key in judged)
+    coverage = {name: had[name] / planned[name] if planned[name] else 0.0 for name in names}
+    return FleetAnswer(
+        fleet.plan.fleet,
+        *sides,
+        rows,
+        {name: tuple(found) for name, found in comparisons.items()},
+        coverage,
+        tuple(missing),
+        tuple(name for name, kind in fleet.plan.machine_types.items() if kind.stage is False),
+    )
+
+
+def _stated(tables: list[dict[str, OnType]], names: list[str]) -> list[Statement]:
+    """Say of each row where it changed; a row without a model is each node's own, so its nodes are what it is over."""
+    statements = state(tables, names)
+    return [
+        statement if set(table) <= set(names) else Statement(
+            statement.q, statement.called, statement.same,
+            tuple(name for name in table if name not in statement.called and name not in statement.same),
+        )
+        for statement, table in zip(statements, tables, strict=True)
+    ]  # fmt: skip
+
+
+def _of_share(row: Row) -> bool:
+    """Whether a row measures the file system that environments and models are read from."""
+    metric = METRICS.get(row.metric)
+    return metric is not None and metric.operation == "import"
+
+
+def _label(fleet: FleetFolder, job: JobPlan, row: Row) -> str:
+    is_alone = sum(one.type == job.type for one in fleet.plan.jobs) == 1
+    return job.type if is_alone or row.model != "-" else job.name
+
+
+def _on_type(row: Row) -> OnType:
+    larger = None if row.ratio is None or row.ratio == 1 else row.ratio > 1
+    return OnType(row.verdict if row.judged else Verdict.INCONCLUSIVE, row.p, larger)
+
+
+def _measurements(job: JobPlan) -> float:
+    return float(sum(sum(group["repeats"].values()) * len(group["cells"]) for group in job.preset["groups"]) or 1)

@@ -1,0 +1,233 @@
+"""What may be done at any moment, by anybody, as often as one likes: merge what was delivered, submit what is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.fleet import slurm
+from harness.fleet.assignment import bind
+from harness.fleet.delivery import blocks_of
+from harness.fleet.folder import Attempt, FleetFolder, JobPlan, now
+from harness.fleet.slurm import SlurmError, SlurmJob
+from harness.fleet.status import ASKING_AGAIN, ENDED, JobStatus, State, status_of, statuses
+from harness.fleet.submission import submit
+from harness.fleet.types import MachineType, seconds
+from harness.store.merging import Fate, Merged, merge
+from harness.store.runs import ResultsLock, results_path, write_json_atomically
+
+RESULTS_WAIT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery that does not count: a newer attempt's does. It stays where it is."""
+
+    job: str
+    attempt: int
+    blocks: int
+    path: Path
+
+
+@dataclass
+class Collected:
+    """What one collecting did, and where the jobs stand after it."""
+
+    jobs: list[JobStatus] = field(default_factory=list)
+    merged: list[Merged] = field(default_factory=list)
+    aside: list[Kept] = field(default_factory=list)
+    submitted: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will come."""
+        return all(one.state in ENDED for one in self.jobs)
+
+
+def collect(fleet: FleetFolder) -> Collected:
+    """Merge what ended jobs delivered, and submit again what is lost, at most `tries` times.
+
+    Nothing is submitted while Slurm does not answer. Killed at any step, the next call goes on.
+
+    Args:
+        fleet: the fleet.
+
+    Raises:
+        UsageError: another command works on it, or on the results.
+    """
+    done = Collected()
+    with fleet.locked():
+        known = slurm.listed()
+        for job in fleet.plan.jobs:
+            status = status_of(fleet, job, known)
+            if known is not None and status.state is State.WAITING:
+                _be_patient(fleet, job, status, done)
+            if known is not None and status.state in ASKING_AGAIN:
+                _submit_again(fleet, job, status, done)
+            elif status.state in ENDED:
+                _merge(fleet, job, done)
+        done.jobs = statuses(fleet, slurm.listed() if done.submitted else known)
+    return done
+
+
+def counting(fleet: FleetFolder, job: JobPlan) -> tuple[Path | None, list[Kept]]:
+    """Return the delivery of a job that counts, and those that are kept aside.
+
+    It is the one with the most complete blocks, the newest attempt's of equal ones: a successor goes on from what was
+    delivered before it, so its run holds those blocks, too. Deliveries are never pooled.
+    """
+    found = [
+        (blocks_of(run), attempt.number, run) for attempt in fleet.attempts(job.name) for run in attempt.delivered()
+    ]
+    if not found:
+        return None, []
+    best = max(found, key=lambda one: one[:2])
+    aside = [Kept(job.name, number, blocks, run) for blocks, number, run in found if run != best[2]]
+    return best[2], [one for one in aside if one.blocks and not _is_beginning(one.path, best[2])]
+
+
+def _is_beginning(shorter: Path, longer: Path) -> bool:
+    """Whether a delivery is what another one went on from, which then holds all of it."""
+    first, second = shorter / "records.jsonl", longer / "records.jsonl"
+    if shorter.name != longer.name or first.stat().st_size > second.stat().st_size:
+        return False
+    with first.open("rb") as one, second.open("rb") as other:
+        while data := one.read(1 << 20):
+            if other.read(len(data)) != data:
+                return False
+    return True
+
+
+def _merge(fleet: FleetFolder, job: JobPlan, done: Collected) -> None:
+    """Merge what counts of an ended job; once, unless more is delivered afterwards."""
+    note = fleet.path / "jobs" / job.name / "merged.json"
+    delivered = _delivered(fleet, job)
+    if _noted(note) == delivered:
+        return
+    run, aside = counting(fleet, job)
+    done.aside += aside
+    if run is None or not blocks_of(run):
+        return
+    with ResultsLock(fleet.root, wait_s=RESULTS_WAIT_S):
+        merged = merge(fleet.root, [run])
+    done.merged += merged
+    for one in merged:
+        if one.fate is Fate.REFUSED:
+            done.said.append(f"{one.source} {one.reason}.")
+    bind(fleet, job)
+    if not aside and all(one.fate is not Fate.REFUSED for one in merged):
+        write_json_atomically(note, delivered)
+
+
+def _delivered(fleet: FleetFolder, job: JobPlan) -> list[list[Any]]:
+    """Return the files of records that were delivered for a job, each with its size."""
+    found = [run / "records.jsonl" for attempt in fleet.attempts(job.name) for run in attempt.delivered()]
+    return [[str(path.relative_to(fleet.path)), path.stat().st_size] for path in found if path.exists()]
+
+
+def _noted(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _be_patient(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Collected) -> None:
+    """Let a job that waits too long for its node be measured elsewhere, this time."""
+    attempt = fleet.attempts(job.name)[-1]
+    bound = attempt.submitted.node or job.node
+    kind = fleet.plan.machine_types[job.type]
+    if bound is None or now() - attempt.submitted.submitted_at < seconds(kind.patience) or status.slurm_id is None:
+        return
+    if len(fleet.attempts(job.name)) >= kind.tries:
+        return
+    try:
+        slurm.cancel([status.slurm_id])
+        submit(fleet, job, node="", exclude=[bound, *excluded(fleet, job.type)])
+    except SlurmError as error:
+        done.said.append(str(error))
+        return
+    done.submitted.append(job.name)
+    done.said.append(f"{job.name} waited {kind.patience} for {bound}: it is measured on another node this time.")
+
+
+def _submit_again(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Collected) -> None:
+    attempts = fleet.attempts(job.name)
+    bad = excluded(fleet, job.type)
+    kind = fleet.plan.machine_types[job.type]
+    if bad and _too_many(kind, bad):
+        done.said.append(
+            f"{job.type}: {', '.join(bad)} cannot be measured on ({status.reason}), more than half of its nodes: "
+            "nothing more is submitted for it."
+        )
+        return
+    before, _ = counting(fleet, job)
+    seed_from = None
+    node: str | None = None
+    if before is not None and status.state is State.LOST:
+        # Blocks of one run are of one node: its successor asks for the same.
+        seed_from, node = int(before.parents[1].name), _node_of(attempts, int(before.parents[1].name))
+    if node in bad or (job.node in bad and node is None):
+        seed_from, node = None, ""
+    try:
+        submit(fleet, job, seed_from=seed_from, node=node, exclude=bad)
+    except SlurmError as error:
+        done.said.append(str(error))
+        return
+    done.submitted.append(job.name)
+
+
+def excluded(fleet: FleetFolder, machine_type: str) -> list[str]:
+    """Return the nodes of a type that a job found unfit, sorted."""
+    found = set()
+    for job in fleet.plan.jobs:
+        if job.type == machine_type:
+            states = (attempt.state for attempt in fleet.attempts(job.name))
+            found |= {state.node for state in states if state is not None and state.state == "excluded"}
+    return sorted(found)
+
+
+def _too_many(kind: MachineType, bad: Sequence[str]) -> bool:
+    nodes = slurm.nodes_of(kind.partition, kind.constraint)
+    return len(bad) > (len(nodes) if nodes else kind.nodes) / 2
+
+
+def _node_of(attempts: Sequence[Attempt], number: int) -> str | None:
+    state = next((one.state for one in attempts if one.number == number), None)
+    return None if state is None else state.node
+
+
+def cancel(fleet: FleetFolder) -> list[JobStatus]:
+    """Cancel all jobs that have not ended; what they delivered stays.
+
+    Raises:
+        SlurmError: Slurm does not answer.
+    """
+    with fleet.locked():
+        known = slurm.listed()
+        if known is None:
+            raise SlurmError("Slurm does not answer, so nothing was cancelled: try again.")
+        open_jobs = [one for one in statuses(fleet, known) if one.state not in ENDED]
+        for status in open_jobs:
+            attempts = fleet.attempts(status.job.name)
+            (attempts[-1] if attempts else fleet.begin(status.job.name)).note(cancelled=True)
+        mark = fleet.comment("", 0).rpartition(":")[0].rpartition(":")[0] + ":"
+        slurm.cancel([one.slurm_id for one in known if one.comment.startswith(mark) and _lives(one)])
+        return statuses(fleet, slurm.listed())
+
+
+def _lives(job: SlurmJob) -> bool:
+    return job.state in slurm.RUNNING or job.state in slurm.WAITING
+
+
+def run_of(fleet: FleetFolder, job: JobPlan) -> Path | None:
+    """Return where the run of a job lies in the results; None where it was not merged."""
+    delivered, _ = counting(fleet, job)
+    if delivered is None:
+        return None
+    path = results_path(fleet.root) / "runs" / delivered.parent.name / delivered.name
+    return path if path.exists() else None

@@ -1,0 +1,72 @@
+"""A second wave: what changed is measured again, on the node of the finding, before anybody is alarmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.fleet.answer import FleetAnswer
+from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now
+from harness.measure.presets import Cell, Preset
+from harness.planning.fixed import preset_of
+from harness.verdict.rows import Row
+from harness.verdict.types import CHANGES
+
+
+def confirming(fleet: FleetFolder, answer: FleetAnswer, nodes: Mapping[str, str | None]) -> FleetPlan:
+    """Return the plan of a fleet that measures again what another one found: the same subjects, in another order.
+
+    Args:
+        fleet: the first one.
+        answer: what it found.
+        nodes: the node of each of its jobs.
+
+    Raises:
+        UsageError: nothing was called on any type.
+    """
+    jobs = []
+    for job in fleet.plan.jobs:
+        called = [
+            row
+            for comparison in answer.comparisons[job.type]
+            for row in comparison.rows
+            if row.judged and row.verdict in CHANGES
+        ]
+        preset = preset_of(job.preset)
+        cells = [asdict(cell) for cell in preset.cells if any(_is_in(cell, row) for row in called)]
+        if cells:
+            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, _part(preset, cells).as_dict()))
+    if not jobs:
+        raise UsageError(f"Fleet {fleet.plan.fleet} found no change on any type, so there is nothing to confirm.")
+    kinds = {name: kind for name, kind in fleet.plan.machine_types.items() if any(job.type == name for job in jobs)}
+    return msgspec.structs.replace(
+        fleet.plan,
+        fleet=new_name(),
+        created_at=str(now()),
+        seed=fleet.plan.seed + 1,
+        jobs=tuple(jobs),
+        machine_types=kinds,
+        subjects={name: fleet.plan.subjects[name] for name in kinds},
+        confirms=fleet.plan.fleet,
+    )
+
+
+def _part(preset: Preset, cells: list[dict[str, str]]) -> Preset:
+    """Return the test plan of some cells alone."""
+    part = preset.with_cells(cells)
+    own = tuple(model for model in part.models if any(cell["model"] == model.name for cell in cells))
+    return replace(part, groups=tuple(group for group in part.groups if group.cells), models=own)
+
+
+def _is_in(cell: Cell, row: Row) -> bool:
+    """Whether a row is measured in a cell; what has no model is, in any."""
+    if row.model == "-":
+        return row.device in ("-", cell.device)
+    return (row.device, row.model) == (cell.device, cell.model) and row.variant.split(" ")[0] in (
+        "-",
+        cell.writer,
+        f"{cell.writer}/{cell.reader}",
+    )

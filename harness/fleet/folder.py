@@ -1,0 +1,249 @@
+"""A fleet on disk, below `results/fleet/<fleet>/`: the fixed plan, what was submitted, and what jobs delivered.
+
+plan.json                                what is asked, by job; never changed
+project/                                 releases.toml, locks, profiles and models as they were at the start
+jobs/<job>/<attempt>/submitted.json      written before sbatch is called, and again with the id of Slurm
+jobs/<job>/<attempt>/state.json          written by the job on its node
+jobs/<job>/<attempt>/log                 what the job printed
+jobs/<job>/<attempt>/<machine>/<run>/    what it delivered, block by block
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.fleet.types import MachineType
+from harness.planning.fixed import FixedSubject
+from harness.store.runs import results_path, write_json_atomically
+
+FLEET_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
+COMMENT = "savedmodel-bench"
+
+
+class JobPlan(msgspec.Struct, frozen=True):
+    """One job's part: what is measured together on one node."""
+
+    name: str  # h100-1
+    type: str
+    node: str | None  # that it is bound to; None: any of the type
+    preset: dict[str, Any]
+
+
+class FleetPlan(msgspec.Struct, frozen=True):
+    """What a fleet was asked, resolved once."""
+
+    fleet: str
+    created_at: str
+    root: str  # the project's
+    python: str  # the interpreter that runs the harness
+    words: tuple[str, ...]  # the command after `--`
+    command: str  # run or compare
+    seed: int
+    isolation: str
+    machine_types: dict[str, MachineType]
+    subjects: dict[str, tuple[FixedSubject, ...]]  # by type
+    jobs: tuple[JobPlan, ...]
+    variables: dict[str, str] = {}
+    confirms: str | None = None  # the fleet whose findings it measures again
+    schema: int = 1
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """One attempt as it was submitted; `slurm_id` is None until sbatch has answered, and where that was never noted."""
+
+    number: int
+    submitted_at: float
+    slurm_id: str | None = None
+    node: str | None = None
+    seed_from: int | None = None  # the attempt whose blocks it goes on from
+    cancelled: bool = False
+    refused: str | None = None  # why Slurm did not take it
+
+
+class NodeState(msgspec.Struct, frozen=True):
+    """What a job last said of itself."""
+
+    state: str  # running, delivering, finished, interrupted, excluded or failed
+    since: float
+    node: str
+    slurm_id: str | None = None
+    scratch: str | None = None  # still there
+    blocks_done: int = 0
+    blocks_planned: int = 0
+    reason: str | None = None
+    machine: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a job."""
+
+    path: Path
+    submitted: Submitted
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+        return self.submitted.number
+
+    @property
+    def state(self) -> NodeState | None:
+        """What the job said; None before it began."""
+        found: NodeState | None = _read(self.path / "state.json", NodeState)
+        return found
+
+    @property
+    def log(self) -> Path:
+        """The file of what it printed."""
+        return self.path / "log"
+
+    def say(self, state: NodeState) -> None:
+        """Write what a job says of itself."""
+        write_json_atomically(self.path / "state.json", msgspec.to_builtins(state))
+
+    def note(self, **changed: Any) -> Attempt:
+        """Write what became of the submission."""
+        changed_one = msgspec.structs.replace(self.submitted, **changed)
+        write_json_atomically(self.path / "submitted.json", msgspec.to_builtins(changed_one))
+        return Attempt(self.path, changed_one)
+
+    def delivered(self) -> list[Path]:
+        """Return the run directories that it delivered."""
+        return sorted(path.parent for path in self.path.glob("*/*/run.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class FleetFolder:
+    """One fleet's folder."""
+
+    path: Path
+    plan: FleetPlan
+
+    @property
+    def root(self) -> Path:
+        """The project's root."""
+        return Path(self.plan.root)
+
+    @property
+    def project(self) -> Path:
+        """The copy of what names releases, locks and models."""
+        return self.path / "project"
+
+    def comment(self, job: str, attempt: int) -> str:
+        """Return the mark by which a job is found in Slurm."""
+        return f"{COMMENT}:{self.plan.fleet}:{job}:{attempt}"
+
+    def attempts(self, job: str) -> list[Attempt]:
+        """Return the attempts of a job, oldest first."""
+        found = []
+        for path in (self.path / "jobs" / job).glob("*/submitted.json"):
+            submitted = _read(path, Submitted)
+            if submitted is not None:
+                found.append(Attempt(path.parent, submitted))
+        return sorted(found, key=lambda one: one.number)
+
+    def begin(self, job: str, **facts: Any) -> Attempt:
+        """Write the intention to submit a job once more, and return the attempt."""
+        number = 1 + max((one.number for one in self.attempts(job)), default=0)
+        path = self.path / "jobs" / job / str(number)
+        path.mkdir(parents=True, exist_ok=True)
+        attempt = Attempt(path, Submitted(number, now(), **facts))
+        return attempt.note()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the fleet: one command at a time submits, collects and cancels.
+
+        Raises:
+            UsageError: another does.
+        """
+        file = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"Another command works on fleet {self.plan.fleet}: wait until it ends.") from None
+            yield
+        finally:
+            os.close(file)
+
+
+def now() -> float:
+    """Return the seconds since 1970."""
+    return datetime.datetime.now(datetime.UTC).timestamp()
+
+
+def new_name() -> str:
+    """Return the name of a new fleet: it sorts by time."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def fleets_path(root: Path) -> Path:
+    """Return the folder of all fleets."""
+    return results_path(root) / "fleet"
+
+
+def write_plan(plan: FleetPlan) -> FleetFolder:
+    """Make the folder of a new fleet, for its owner alone, and write its plan."""
+    path = fleets_path(Path(plan.root)) / plan.fleet
+    path.mkdir(parents=True)
+    path.chmod(0o700)
+    (path / "project").mkdir()
+    write_json_atomically(path / "plan.json", msgspec.to_builtins(plan))
+    (path / "plan.json").chmod(0o600)
+    return FleetFolder(path, plan)
+
+
+def fleet_names(root: Path) -> list[str]:
+    """Return the names of all fleets, oldest first."""
+    return sorted(path.parent.name for path in fleets_path(root).glob("*/plan.json"))
+
+
+def open_fleet(root: Path, name: str | None = None) -> FleetFolder:
+    """Return a fleet, the newest where no name is given.
+
+    Raises:
+        UsageError: there is none.
+    """
+    names = fleet_names(root)
+    if name is None:
+        if not names:
+            raise UsageError("There is no fleet yet: `savedmodel-bench fleet start` begins one.")
+        name = names[-1]
+    if name not in names:
+        raise UsageError(f"There is no fleet {name!r}: there are {', '.join(names) or 'none'}.")
+    return open_folder(fleets_path(root) / name)
+
+
+def open_folder(path: Path) -> FleetFolder:
+    """Return the fleet in a folder.
+
+    Raises:
+        UsageError: its plan cannot be read.
+    """
+    plan = _read(path / "plan.json", FleetPlan)
+    if plan is None:
+        raise UsageError(f"{path / 'plan.json'} cannot be read: start a new fleet.")
+    return FleetFolder(path, plan)
+
+
+def _read(path: Path, kind: type[Any]) -> Any:
+    """Return what a file of ours holds; None where it is missing or cut."""
+    try:
+        return msgspec.convert(json.loads(path.read_bytes()), kind)
+    except (OSError, ValueError, msgspec.ValidationError):
+        return None

@@ -1,0 +1,130 @@
+"""Slurm by its own commands: submit, look, cancel. No answer is told apart from an answer that knows nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+
+_TIMEOUT_S = 120
+_FORMAT = "%i|%T|%N|%k"
+
+WAITING = frozenset(
+    {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
+)
+RUNNING = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"})
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmJob:
+    """What Slurm says of one job."""
+
+    slurm_id: str
+    state: str  # as Slurm writes it: RUNNING, NODE_FAIL
+    node: str | None
+    comment: str
+
+
+class SlurmError(UsageError):
+    """Slurm refused, or does not answer; one sentence."""
+
+
+def submit(arguments: Sequence[str], script: Path, words: Sequence[str]) -> str:
+    """Submit a script with its own arguments and return the job's id.
+
+    Raises:
+        SlurmError: it was refused, or nobody answered.
+    """
+    done = _run(["sbatch", "--parsable", *arguments, str(script), *words])
+    if done is None or done.returncode:
+        said = "it does not answer" if done is None else _last(done.stderr)
+        raise SlurmError(f"Slurm did not take the job ({said}): {shlex.join(arguments)}.")
+    return done.stdout.strip().partition(";")[0]
+
+
+def complaint(arguments: Sequence[str], script: Path) -> str | None:
+    """Return what Slurm calls invalid in a job's arguments (partition, feature, gres, account); None where nothing is.
+
+    Nodes that are down or drained are no reason: a job can wait for them.
+    """
+    done = _run(["sbatch", "--test-only", *arguments, str(script)])
+    said = "" if done is None or not done.returncode else _last(done.stderr)
+    return said if "invalid" in said.lower() else None
+
+
+def listed() -> list[SlurmJob] | None:
+    """Return the jobs of this user that Slurm knows, ended ones included while it keeps them; None: no answer."""
+    done = _run(["squeue", "--noheader", "--me", "--states=all", f"--format={_FORMAT}"])
+    if done is None or done.returncode:
+        return None
+    found = []
+    for line in done.stdout.splitlines():
+        slurm_id, _, rest = line.partition("|")
+        state, _, rest = rest.partition("|")
+        node, _, comment = rest.partition("|")
+        found.append(SlurmJob(slurm_id, state, node or None, comment))
+    return found
+
+
+def accounted(slurm_id: str) -> str | None:
+    """Return the state that Slurm's accounting keeps of a job; None where there is none of it, or no accounting."""
+    done = _run(["sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={slurm_id}", "--format=State"])
+    if done is None or done.returncode:
+        return None
+    words = done.stdout.split()
+    return words[0] if words else None
+
+
+def cancel(slurm_ids: Sequence[str]) -> None:
+    """Cancel jobs; those that have ended are no error.
+
+    Raises:
+        SlurmError: nobody answered.
+    """
+    if slurm_ids and _run(["scancel", *slurm_ids]) is None:
+        raise SlurmError("Slurm does not answer, so nothing was cancelled: try again.")
+
+
+def nodes_of(partition: str | None, constraint: str | None) -> list[str] | None:
+    """Return the names of the nodes that have a feature, sorted; None: no answer, or a constraint that is no word."""
+    if constraint is not None and not re.fullmatch(r"[\w.-]+", constraint):
+        return None
+    words = ["sinfo", "--noheader", "--Node", "--format=%N|%f"]
+    done = _run([*words, *([f"--partition={partition}"] if partition else [])])
+    if done is None or done.returncode:
+        return None
+    found = set()
+    for line in done.stdout.splitlines():
+        name, _, features = line.strip().partition("|")
+        if constraint is None or constraint in features.split(","):
+            found.add(name)
+    return sorted(found)
+
+
+def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
+    """Run one of Slurm's commands without a shell; None where it is not there or does not come back.
+
+    Variables that would add options of their own (SBATCH_EXPORT, SQUEUE_FORMAT, …) do not reach it.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "HOME", "USER", "LOGNAME", "LANG", "SLURM_CONF")
+    }
+    try:
+        return subprocess.run(
+            words, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it says nothing"

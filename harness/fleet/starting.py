@@ -1,0 +1,182 @@
+"""A fleet begun: the question resolved once, on the submitting host, and a job planned for each node."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.fleet.assignment import block_s, jobs_of
+from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now, write_plan
+from harness.fleet.slurm import SlurmError
+from harness.fleet.submission import sbatch_arguments, submit
+from harness.fleet.types import MachineType
+from harness.machine.measuring_lock import FOLDER_VARIABLE
+from harness.measure.own_models import OwnModel
+from harness.measure.presets import Preset
+from harness.planning.fixed import FixedSubject, fix, preset_of
+from harness.planning.request import Request
+
+_PROJECT_FILES = ("releases.toml", "profiles.toml", "models.toml", "asv.conf.json")
+_VARIABLES = (FOLDER_VARIABLE,)
+"""Variables of the submitter that reach a job, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a type's jobs take: the longest is expected to take `expected_s`; hours are the most, tries included."""
+
+    type: str
+    jobs: int
+    expected_s: float
+    node_hours: float
+    gpu_hours: float
+    most_node_hours: float
+
+
+def plan_fleet(
+    request: Request,
+    command: str,
+    words: Sequence[str],
+    types: Mapping[str, MachineType],
+    say: Callable[[str], None],
+    *,
+    is_kept: bool = True,
+) -> tuple[FleetPlan, dict[str, OwnModel]]:
+    """Resolve a question for all types; nothing is submitted yet.
+
+    Args:
+        request: what is asked.
+        command: run or compare.
+        words: as it was typed.
+        types: on which machine types.
+        say: is told what takes time.
+        is_kept: whether the assignment of models to nodes is written.
+
+    Returns:
+        The plan, and the user's own models by their names, which lie where the user has them.
+
+    Raises:
+        UsageError: the question, or a type's cost, cannot be accepted.
+    """
+    if request.machine is not None:
+        raise UsageError("--machine names one machine: leave it out, nodes have names of their own.")
+    if "\\" in str(request.root):
+        raise UsageError(f"Slurm cannot write below {request.root}: move the project to a path without a backslash.")
+    jobs: list[JobPlan] = []
+    subjects: dict[str, tuple[FixedSubject, ...]] = {}
+    own: dict[str, OwnModel] = {}
+    for name, kind in types.items():
+        asked = replace(request, wheel=kind.build if request.wheel == "auto" else request.wheel)
+        fixed = fix(asked, kind.has, say)
+        subjects[name] = fixed.subjects
+        own |= {model.name: model for model in fixed.preset.models}
+        jobs += jobs_of(request.root, name, kind, _relocated(fixed.preset), is_kept=is_kept)
+    plan = FleetPlan(
+        fleet=new_name(),
+        created_at=str(now()),
+        root=str(request.root),
+        python=sys.executable,
+        words=tuple(words),
+        command=command,
+        seed=request.seed,
+        isolation=request.isolation,
+        machine_types=dict(types),
+        subjects=subjects,
+        jobs=tuple(jobs),
+        variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+    )
+    for cost in costs(plan):
+        if cost.node_hours > cost.most_node_hours:
+            raise UsageError(
+                f"{cost.type} could take {cost.node_hours:g} node-hours, tries included, and `max_node_hours` allows "
+                f"{cost.most_node_hours:g}: shorten `wall_time`, lower `tries` or `nodes`, or raise it."
+            )
+    return plan, own
+
+
+def costs(plan: FleetPlan) -> list[Cost]:
+    """Return what each type's jobs take at most, all tries included."""
+    found = []
+    for name, kind in plan.machine_types.items():
+        presets = [preset_of(job.preset) for job in plan.jobs if job.type == name]
+        longest = max((one.blocks * block_s(one) * len(plan.subjects[name]) for one in presets), default=0.0)
+        hours = kind.node_hours(len(presets))
+        found.append(Cost(name, len(presets), longest, hours, hours * kind.gpus, kind.max_node_hours))
+    return found
+
+
+def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = None) -> tuple[FleetFolder, list[str]]:
+    """Write a fleet's folder and submit its jobs; return it, and what Slurm refused.
+
+    A job that could not be submitted is submitted by `fleet collect`.
+
+    Args:
+        plan: the fleet's plan.
+        own: the user's own models by their names.
+        project: the copy that another fleet made of all that names releases, locks and models; None: it is made.
+    """
+    fleet = write_plan(plan)
+    if project is None:
+        _copy_project(Path(plan.root), fleet.project, own)
+    else:
+        shutil.copytree(project, fleet.project, dirs_exist_ok=True)
+    refused = []
+    with fleet.locked():
+        for job in plan.jobs:
+            try:
+                submit(fleet, job)
+            except SlurmError as error:
+                refused.append(str(error))
+    return fleet, refused
+
+
+def _copy_project(root: Path, project: Path, own: Mapping[str, OwnModel]) -> None:
+    for name in _PROJECT_FILES:
+        if (root / name).exists():
+            shutil.copyfile(root / name, project / name)
+    shutil.copytree(root / "locks", project / "locks")
+    for model in own.values():
+        _copy_model(project, model)
+
+
+def submissions(plan: FleetPlan) -> list[tuple[str, list[str]]]:
+    """Return each job's name and sbatch's arguments as they would be submitted."""
+    fleet = FleetFolder(Path(plan.root) / "results" / "fleet" / plan.fleet, plan)
+    return [(job.name, sbatch_arguments(fleet, job, fleet.path / "jobs" / job.name / "1", 1)) for job in plan.jobs]
+
+
+def _relocated(preset: Preset) -> Preset:
+    """Return the test plan with its models where the fleet's folder has them, relative to its project."""
+    models = tuple(
+        replace(
+            model,
+            path=str(_place(model)),
+            inputs_file=None if model.inputs_file is None else str(_inputs_place(model)),
+        )
+        for model in preset.models
+    )
+    return replace(preset, models=models)
+
+
+def _place(model: OwnModel) -> Path:
+    return Path("models") / model.digest.replace(":", "-") / Path(model.path).name
+
+
+def _inputs_place(model: OwnModel) -> Path:
+    return Path("models") / model.digest.replace(":", "-") / f"inputs{Path(str(model.inputs_file)).suffix}"
+
+
+def _copy_model(project: Path, model: OwnModel) -> None:
+    target = project / _place(model)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if Path(model.path).is_dir():
+        shutil.copytree(model.path, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(model.path, target)
+    if model.inputs_file is not None:
+        shutil.copyfile(model.inputs_file, project / _inputs_place(model))

@@ -1,0 +1,140 @@
+"""Where each job of a fleet stands: what it said itself, held against what Slurm says, or does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from harness.fleet import slurm
+from harness.fleet.folder import Attempt, FleetFolder, JobPlan, NodeState
+from harness.fleet.slurm import SlurmJob
+
+
+class State(StrEnum):
+    """The states of a job."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DELIVERING = "delivering"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    LOST = "lost"
+    EXCLUDED = "excluded"
+    UNKNOWN = "unknown"
+
+
+ENDED = frozenset({State.FINISHED, State.CANCELLED, State.FAILED})
+"""States after which nothing more comes of a job."""
+
+ASKING_AGAIN = frozenset({State.LOST, State.EXCLUDED})
+"""States after which a job is submitted once more, if tries are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """Where one job stands; its newest attempt's."""
+
+    job: JobPlan
+    state: State
+    attempt: int  # 0: not submitted yet
+    node: str | None = None
+    slurm_id: str | None = None
+    blocks_done: int = 0
+    blocks_planned: int = 0
+    since: float | None = None
+    reason: str | None = None
+
+
+def statuses(fleet: FleetFolder, known: Sequence[SlurmJob] | None) -> list[JobStatus]:
+    """Return where each job stands; `known` is `slurm.listed()`: None where Slurm does not answer."""
+    return [status_of(fleet, job, known) for job in fleet.plan.jobs]
+
+
+def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None) -> JobStatus:
+    """Return where one job stands."""
+    planned = int(job.preset["blocks"])
+    attempts = fleet.attempts(job.name)
+    if not attempts:
+        return JobStatus(job, State.LOST, 0, job.node, blocks_planned=planned, reason="it was not submitted yet")
+    attempt, said = attempts[-1], attempts[-1].state
+    slurm_job = _of(fleet, job, attempt, known)
+    state, reason = _state(attempt, said, slurm_job, known is not None, slurm.accounted)
+    if state in ASKING_AGAIN and len(attempts) >= fleet.plan.machine_types[job.type].tries:
+        state, reason = State.FAILED, f"{reason}; all {len(attempts)} tries are used"
+    return JobStatus(
+        job,
+        state,
+        attempt.number,
+        (said and said.node) or (slurm_job and slurm_job.node) or attempt.submitted.node or job.node,
+        (slurm_job and slurm_job.slurm_id) or attempt.submitted.slurm_id,
+        min(planned, max((one.blocks_done for one in _said(attempts)), default=0)),  # without replacement blocks
+        planned,
+        said.since if said else attempt.submitted.submitted_at,
+        reason,
+    )
+
+
+def _said(attempts: Iterable[Attempt]) -> list[NodeState]:
+    return [state for attempt in attempts if (state := attempt.state) is not None]
+
+
+def _of(fleet: FleetFolder, job: JobPlan, attempt: Attempt, known: Sequence[SlurmJob] | None) -> SlurmJob | None:
+    """Return what Slurm says of an attempt: found by its mark, also where its id was never noted."""
+    comment = fleet.comment(job.name, attempt.number)
+    return next((one for one in known or () if one.comment == comment), None)
+
+
+def _state(
+    attempt: Attempt,
+    said: NodeState | None,
+    slurm_job: SlurmJob | None,
+    answers: bool,
+    accounted: Callable[[str], str | None],
+) -> tuple[State, str | None]:
+    if said is not None and said.state in ("finished", "failed"):
+        return State(said.state), _told(said)
+    if attempt.submitted.refused is not None:
+        return State.LOST, attempt.submitted.refused
+    if slurm_job is not None and slurm_job.state in slurm.RUNNING:
+        return (State.DELIVERING if said is not None and said.state == "delivering" else State.RUNNING), None
+    if slurm_job is not None and slurm_job.state in slurm.WAITING:
+        return State.WAITING, None
+    if attempt.submitted.cancelled:
+        return State.CANCELLED, "it was cancelled"
+    if said is not None and said.state == "excluded":
+        return State.EXCLUDED, said.reason
+    if said is not None and said.state == "interrupted":
+        return State.LOST, said.reason
+    if not answers:
+        return State.UNKNOWN, "Slurm does not answer"
+    slurm_id = attempt.submitted.slurm_id
+    ended = slurm_job.state if slurm_job else accounted(slurm_id) if slurm_id else None
+    if ended is None:
+        return State.LOST, _with_scratch("Slurm does not know it any more", said)
+    if ended in slurm.RUNNING or ended in slurm.WAITING:
+        return State.RUNNING, None
+    return State.LOST, _with_scratch(_ENDINGS.get(ended, f"Slurm says {ended}"), said)
+
+
+_ENDINGS = {
+    "TIMEOUT": "it ran into its time limit",
+    "NODE_FAIL": "its node failed",
+    "OUT_OF_MEMORY": "it ran into the job's memory limit",
+    "PREEMPTED": "another job took its place",
+    "CANCELLED": "somebody cancelled it",
+    "COMPLETED": "it ended without a word",
+    "FAILED": "it ended with an error; `savedmodel-bench fleet logs` shows it",
+}
+
+
+def _told(said: NodeState) -> str | None:
+    return _with_scratch(said.reason, said)
+
+
+def _with_scratch(reason: str | None, said: NodeState | None) -> str | None:
+    if said is None or said.scratch is None or (reason and said.scratch in reason):
+        return reason
+    where = f"{said.scratch} on {said.node} may still be there"
+    return f"{reason}; {where}" if reason else where

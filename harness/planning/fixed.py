@@ -1,0 +1,164 @@
+"""A plan that is resolved once and measured elsewhere: what to measure is fixed here, as data, for another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness.errors import UsageError
+from harness.machine.identity import Machine
+from harness.measure.plan import Plan, name_subjects
+from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models, without_pass
+from harness.planning.own_models import read_model, registered
+from harness.planning.pythons import chosen_python
+from harness.planning.request import Request
+from harness.releases.environments import FOLDER, Environment, describe, describe_obtainable, identified, prepare
+from harness.releases.locks import make_usable_lock
+from harness.releases.manifest import read_manifest
+from harness.releases.profiles import find_profile, with_profile
+from harness.releases.subjects import chosen_subjects
+from harness.verdict.margins import margin_table, require_known
+
+
+class FixedSubject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One subject, with all that its numbers depend on; `folders` are its environment's below `.environments`."""
+
+    release: str
+    profile: str | None
+    wheel: str | None
+    policy: str | None
+    python: str | None
+    lock_digest: str | None
+    folders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What is measured on some machine: subjects and a test plan that is narrowed already."""
+
+    subjects: tuple[FixedSubject, ...]
+    preset: Preset
+
+
+def fix(request: Request, devices: Sequence[str], say: Callable[[str], None]) -> Fixed:
+    """Resolve a request for machines with these devices; installs here what is missing.
+
+    Args:
+        request: what is asked for; `wheel` says which build those machines need.
+        devices: what they have of `cpu` and `gpu`.
+        say: is told what takes time.
+
+    Raises:
+        UsageError: an option or a release's name is wrong, or nothing is left to measure.
+        ReleaseError: a release cannot be had here.
+    """
+    if request.budget_s is not None:
+        raise UsageError("--budget cannot be used on several machines: give a number of --blocks.")
+    preset = _preset(request, devices)
+    chosen = chosen_subjects(request.root, request.subjects)
+    choice = chosen_python([release for release, _ in chosen], request.python)
+    python = None if choice is None else choice.minor
+    root, wheel, policy = request.root, request.wheel, request.policy
+    subjects = []
+    for release, profile in chosen:
+        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
+        if described.is_unlocked:
+            make_usable_lock(root, release, *described.locked_for, say)
+        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=say)
+        if profile is not None:
+            environment = with_profile(environment, profile, root, say)
+        subjects.append(_fixed(root, environment))
+    name_subjects(_environments_of(root, subjects, say))
+    return Fixed(tuple(subjects), preset)
+
+
+def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: int, isolation: str) -> Plan:
+    """Return the plan of a fixed question on this machine; installs nothing.
+
+    Args:
+        root: a project that has the releases' entries, locks and environments.
+        fixed: what to measure.
+        machine: this machine.
+        kind: of the run.
+        seed: of the order.
+        isolation: fork or spawn.
+
+    Raises:
+        UsageError: an environment is not the one that was fixed.
+    """
+    environments = _environments_of(root, fixed.subjects, lambda line: None)
+    return Plan(kind, fixed.preset, name_subjects(environments), machine, seed, isolation)
+
+
+def preset_of(data: Any) -> Preset:
+    """Return the test plan that `Preset.as_dict` made data of."""
+    return msgspec.convert(data, Preset)
+
+
+def _preset(request: Request, devices: Sequence[str]) -> Preset:
+    known = registered(request.root)
+    preset = read_preset(request.preset, known)
+    named = {cell.model for cell in preset.cells} & known.keys()
+    if named:
+        preset = with_registered_models(preset, {name: read_model(known[name]) for name in sorted(named)})
+    if request.own:
+        preset = with_own_models(preset, [read_model(one) for one in request.own], alone=request.models is None)
+    for pattern in preset.margins:
+        require_known(pattern)
+    margin_table(preset.time_margin, preset.margins)
+    if len(request.subjects) != 2 or request.isolation == "spawn":
+        preset = without_pass(preset, "slices")
+    has = {cell.device for cell in preset.cells} & set(devices)
+    return narrow(
+        preset,
+        devices=request.devices or sorted(has),
+        models=request.chosen_models,
+        operations=request.operations,
+        blocks=request.blocks,
+        repeats=request.repeats,
+    )
+
+
+def _fixed(root: Path, environment: Environment) -> FixedSubject:
+    folders: tuple[str, ...] = ()
+    if environment.release.python is None:
+        above = root / FOLDER
+        folders = tuple(
+            sorted(
+                path.name
+                for path in above.iterdir()
+                if path.is_dir() and (path.name == environment.name or path.name.startswith(f"{environment.name}+"))
+            )
+        )
+    return FixedSubject(
+        environment.release.name,
+        environment.profile,
+        environment.wheel,
+        environment.policy,
+        environment.python_minor if environment.release.python is None else None,
+        environment.lock_digest,
+        folders,
+    )
+
+
+def _environments_of(root: Path, subjects: Sequence[FixedSubject], say: Callable[[str], None]) -> list[Environment]:
+    manifest = read_manifest(root / "releases.toml")
+    found = []
+    for one in subjects:
+        release = manifest.find(one.release)
+        # Its Python need not be found by name on this machine: the environment leads to it.
+        environment = describe(release, root, wheel=one.wheel or "cpu", policy=one.policy, python=one.python)
+        if release.python is None and (environment.lock_digest != one.lock_digest or not environment.installed):
+            raise UsageError(
+                f"The environment of {one.release} cannot be used here, or is not the one that the plan names: its "
+                "Python has to be at the same path on every node. Prepare it on the submitting host and start again."
+            )
+        environment = identified(environment)
+        if one.profile is not None:
+            environment = with_profile(environment, find_profile(root, one.profile), root, say)
+        found.append(environment)
+    return found

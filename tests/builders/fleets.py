@@ -1,0 +1,139 @@
+"""Fleets of a stub worker: everything is real but the measuring, which writes true records in no time."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from stored_runs import NEW, OLD, block_end, project_root, repeat
+
+from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name
+from harness.fleet.starting import start
+from harness.fleet.types import MachineType
+from harness.fleet.work import NodeWork, machine_of, work
+from harness.machine.measuring_lock import FOLDER_VARIABLE, MeasuringLock
+from harness.measure.presets import narrow, read_preset
+from harness.measure.progress import Progress
+from harness.measure.sitting import Outcome
+from harness.releases.manifest import read_manifest
+from harness.store.records import complete_blocks, next_attempt
+from harness.store.runs import create_run, fingerprint, runs_of
+from harness.worker import WORKER_VERSION
+
+HERE = Path(__file__).parent
+
+
+def stub_python(folder: Path) -> Path:
+    """Write what takes the interpreter's place in a fleet's plan: its worker is `stub`."""
+    program = folder / "stub-python"
+    paths = [str(HERE), str(HERE.parents[1])]
+    program.write_text(
+        f"#!{sys.executable} -I\nimport sys\nsys.path[:0] = {paths!r}\nimport fleets\nsys.exit(fleets.main())\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+def main() -> int:
+    return work(Path(sys.argv[-1]), stub)
+
+
+def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome:
+    """Write a run's records block by block, going on from the blocks that are there.
+
+    `stub.json` beside the fleet's `releases.toml` says how: `pause_s` a block, `slower` the new release's factor by
+    machine type.
+    """
+    path = node.fleet.root / "stub.json"
+    wanted: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    machine = machine_of(node)
+    slower = float(wanted.get("slower", {}).get(node.job.type, 1.0))
+    planned = int(node.job.preset["blocks"])
+    models = list(dict.fromkeys(cell["model"] for group in node.job.preset["groups"] for cell in group["cells"]))
+    parts = {"machine": machine.name, "boot": machine.boot_id, "models": models, "seed": node.fleet.plan.seed}
+    with MeasuringLock(wait_s=60):
+        found = [run for run in runs_of(root)[0] if run.facts["fingerprint"] == fingerprint(parts)]
+        run = found[-1] if found else create_run(root, machine.name, _facts(node, machine.as_record(), parts, planned))
+        records = run.records()[0]
+        done, interrupted = set(complete_blocks(records)), False
+        try:
+            with run.writer() as writer:
+                for block in range(planned):
+                    if block in done:
+                        continue
+                    attempt = next_attempt(records, block)
+                    for model in models:
+                        cell = {"device": "cpu", "model": model, "writer": "tf-module", "reader": "tf-load"}
+                        for subject, factor in ((OLD, 1.0), (NEW, slower)):
+                            value = factor * Random(f"{block} {model} {subject}").uniform(1.0, 1.005)
+                            extra = {"attempt": attempt, "stub": [node.attempt.number, machine.node]}
+                            writer.append(repeat(value, subject=subject, block=block, cell=cell, **extra))
+                    time.sleep(float(wanted.get("pause_s", 0.0)))
+                    writer.append(block_end(block, attempt=attempt))
+                    done.add(block)
+                    progress.block_done(block, planned, 0.0)
+        except KeyboardInterrupt:
+            interrupted = True
+        run = run.updated(state="interrupted" if interrupted else "complete", blocks=len(done))
+    return Outcome(run, len(done), 0, planned, interrupted, None)
+
+
+def _facts(node: NodeWork, machine: dict[str, Any], parts: dict[str, Any], planned: int) -> dict[str, Any]:
+    releases = {release.name: release for release in read_manifest(node.fleet.root / "releases.toml").releases}
+    subjects = [
+        {"name": name, "release": name, "release_id": releases[name].ident, "tensorflow": name[1:], "wheel": "cpu"}
+        for name in (OLD, NEW)
+    ]
+    return {
+        "kind": "compare", "preset": node.job.preset, "subjects": subjects, "machine": machine,
+        "worker_version": WORKER_VERSION, "fingerprint_parts": parts, "blocks_planned": planned,
+    }  # fmt: skip
+
+
+def make_type(feature: str = "h100", **fields: Any) -> MachineType:
+    """Return a machine type whose jobs take turns on this host."""
+    chosen = {"constraint": feature, "licenses": "host:1", "stage": False, "wall_time": "5m", "notice": "10s"}
+    return MachineType(**{**chosen, "scratch": "/tmp", **fields})
+
+
+def make_fleet(
+    root: Path, types: dict[str, MachineType], *, models: Sequence[str] = ("mlp-s",), blocks: int = 4
+) -> FleetFolder:
+    """Start a fleet of the stub worker: a job for each type and model."""
+    if not (root / "releases.toml").exists():
+        project_root(root)
+    preset = read_preset("quick")
+    jobs = tuple(
+        JobPlan(f"{name}-{number}", name, None, narrow(preset, models=model, blocks=blocks).as_dict())
+        for name in types
+        for number, model in enumerate(models, start=1)
+    )
+    plan = FleetPlan(
+        fleet=new_name(), created_at="now", root=str(root), python=str(stub_python(root)),
+        words=("compare", OLD, NEW), command="compare", seed=1, isolation="fork", machine_types=types,
+        subjects=dict.fromkeys(types, ()), jobs=jobs,
+        variables={name: os.environ[name] for name in (FOLDER_VARIABLE,) if name in os.environ},
+    )  # fmt: skip
+    fleet, refused = start(plan, {})
+    assert refused == [], refused
+    return fleet
+
+
+def measured(root: Path) -> list[tuple[str, str, str, int, int, str]]:
+    """Return (node, model, subject, block, attempt of the fleet, run) of each measurement of a complete block."""
+    found = []
+    for run in runs_of(root)[0]:
+        records, problems = run.records()
+        assert problems == []
+        complete = complete_blocks(records)
+        for record in records:
+            if record["type"] == "repeat" and complete.get(record["block"]) == record["attempt"]:
+                number, node = record["stub"]
+                found.append((node, record["cell"]["model"], record["subject"], record["block"], number, run.run))
+    return found
