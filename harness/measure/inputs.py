@@ -33,12 +33,8 @@ def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
             if one.is_sparse:
                 values |= sparse(one, batch)
             elif one.ragged is not None:
-                made_or_cut = (
-                    ragged_values.cut(given, one, one.ragged, batch)
-                    if given
-                    else ragged_values.made(one, one.ragged, batch)
-                )
-                values |= made_or_cut
+                rows = ragged_values.cut(given, one, one.ragged, batch) if given else None
+                values |= rows or ragged_values.made(one, one.ragged, batch)
             else:
                 values[one.name] = cut(given[one.name], one, batch) if given else made(one, batch)
         arrays.save(str(path), values)

@@ -53,16 +53,7 @@ def settled_inputs(
                 raise UsageError(f"{option} names {name!r}; the inputs of {path} are {', '.join(sorted(wholes))}.")
     inputs, notes = [], []
     for name, tensor in wholes.items():
-        if tensor.kind not in ("dense", "sparse") or (values and tensor.kind == "sparse"):
-            raise UsageError(
-                f"Input {name!r} of {path} is a {tensor.kind} tensor, of which no values can be "
-                f"{'given' if values else 'made'}: choose another signature with --signature."
-            )
-        if not values and tensor.dtype not in random_inputs.SUPPORTED:
-            raise UsageError(
-                f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
-                "signature with --signature."
-            )
+        _require_possible(name, tensor, path, are_given=bool(values))
         ragged = None if tensor.ragged is None else Ragged(tensor.ragged.splits, tensors[tensor.ragged.splits[0]].dtype)
         known = tensor.shape if ragged is None else _whole_shape(tensor, ragged)
         shape = _given_shape(name, known, ragged, values, path) if values else shapes.get(name)
@@ -90,6 +81,19 @@ def settled_inputs(
         is_sparse = tensor.kind == "sparse"
         inputs.append(Input(name, tensor.dtype, rest, has_batch, is_sparse, low=low, high=high, ragged=ragged))
     return tuple(inputs), notes
+
+
+def _require_possible(name: str, tensor: TensorSpec, path: Path, *, are_given: bool) -> None:
+    if tensor.kind not in ("dense", "sparse") or (are_given and tensor.kind == "sparse"):
+        raise UsageError(
+            f"Input {name!r} of {path} is a {tensor.kind} tensor, of which no values can be "
+            f"{'given' if are_given else 'made'}: choose another signature with --signature."
+        )
+    if not are_given and tensor.dtype not in random_inputs.SUPPORTED:
+        raise UsageError(
+            f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
+            "signature with --signature."
+        )
 
 
 def _whole_shape(tensor: TensorSpec, ragged: Ragged) -> Shape:
