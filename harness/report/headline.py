@@ -15,9 +15,10 @@ from harness.report.work import more_work_text
 from harness.verdict.rows import Reason, Row, Verdict
 
 _NOISY = ("is too noisy to tell here", "are too noisy to tell here")
+_CLOSE = ("changed by about the margin, too close to call", "changed by about the margin, too close to call")
 _WHY: Mapping[Reason, tuple[str, str]] = {
     Reason.TOO_NOISY: _NOISY,
-    Reason.NEAR_MARGIN: _NOISY,
+    Reason.NEAR_MARGIN: _CLOSE,
     Reason.MULTIPLICITY: _NOISY,
     Reason.TOO_FEW_BLOCKS: ("has too few blocks to tell", "have too few blocks to tell"),
     Reason.TOO_FEW_SAMPLES: ("has too few samples to tell", "have too few samples to tell"),
@@ -36,7 +37,7 @@ def headline(comparison: Comparison, *, is_here: bool) -> tuple[str, ...]:
     """Return the answer in a sentence, and what it consists of in a few more, the worst first.
 
     Example: "2.21.0 against 2.20.0 on this machine: nothing got slower by more than 10 %, or grew, in 59 of 90
-    comparisons; 31 are too noisy to tell here, most of them save times."
+    comparisons; 31 are too noisy to tell here (mostly save times)."
 
     Args:
         comparison: what was measured and judged; its shortfall is not told.
@@ -83,20 +84,20 @@ def answer_of(comparison: Comparison) -> str:
 
 
 def _open_text(rows: Sequence[Row]) -> str:
-    """Return how many rows are inconclusive and why: "31 are too noisy to tell here, most of them save times"."""
+    """Return how many rows are inconclusive and why: "31 are too noisy to tell here (mostly save times)"."""
     words, number = Counter(_WHY.get(row.reason, _OTHERS) for row in rows).most_common(1)[0]
-    most = _most_of_them(rows) if words == _NOISY else ""
+    most = _most_of_them(rows) if words in (_NOISY, _CLOSE) else ""
     if number == len(rows) or words == _OTHERS:
         return f"{len(rows)} {words[len(rows) > 1]}{most}"
     return f"{len(rows)} {_OTHERS[len(rows) > 1]} ({number} of them {words[number > 1]}{most})"
 
 
 def _most_of_them(rows: Sequence[Row]) -> str:
-    """Return ", most of them save times": the one or two families that most rows are of; "" where there are none."""
+    """Return " (mostly save times)": the one or two families that most rows are of; "" where there are none."""
     places = Places.of(rows)
     families = Counter(family(row.metric, places) for row in rows)
     for most, fewest_rows in ((1, 3), (2, 10)):
         common = families.most_common(most)
         if len(rows) >= fewest_rows and len(families) > most and 2 * sum(n for _, n in common) > len(rows):
-            return f", most of them {' and '.join(_TIMES.get(name, name) for name, _ in common)}"
+            return f" (mostly {' and '.join(_TIMES.get(name, name) for name, _ in common)})"
     return ""

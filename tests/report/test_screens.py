@@ -150,13 +150,13 @@ def test_screens_are_the_approved_ones_and_fit_80_columns_and_40_lines(name: str
     [
         (
             noisy(59, ["save_later_s"] * 20 + ["load_warm_s"] * 11),
-            "nothing got slower by more than 10 %, or grew, in 59 of 90 comparisons; 31 are too noisy to tell here, "
-            "most of them save times.",
+            "nothing got slower by more than 10 %, or grew, in 59 of 90 comparisons; 31 are too noisy to tell here "
+            "(mostly save times).",
         ),
         (noisy(2, []), "nothing got slower by more than 10 %, or grew, in 2 of 2 comparisons."),
         (
             noisy(1, ["save_later_s", "save_later_s", "load_warm_s"]),
-            "mostly not known. Of 4 comparisons 3 are too noisy to tell here, most of them save times; in the other 1 "
+            "mostly not known. Of 4 comparisons 3 are too noisy to tell here (mostly save times); in the other 1 "
             "nothing got slower by more than 10 %, or grew.",
         ),
         (compared(row("load_warm_s", reason=Reason.TOO_FEW_BLOCKS)),
@@ -201,11 +201,11 @@ def test_the_largest_changes_come_first_and_the_rest_are_counted() -> None:
     times = [name for name, metric in METRICS.items() if metric.judged and metric.kind is Kind.TIME][:12]
     worse = [row(name, reason=Reason.BEYOND_MARGIN, ratio=1.2 + place / 10) for place, name in enumerate(times)]
     better = [row(name, "conv-s", Reason.BEYOND_MARGIN, 0.8 - place / 100) for place, name in enumerate(times[:5])]
-    changed = one_line(screen(compared(*worse, *better))).partition("What got worse, then better")[2]
+    changed = one_line(screen(compared(*worse, *better))).partition("What got worse, the largest first")[2]
     found = re.findall(r" ms (x\S+|[+-]\d+) ", changed)
     assert found[:2] == ["x2.3", "x2.2"]
     assert found[-3:] == ["-24", "-23", "-22"]
-    assert f"and {17 - len(found)} more, smaller than these" in changed
+    assert f"and {17 - len(found)} more changes, smaller than these" in changed
     assert 8 <= len(found) <= 10
 
 

@@ -121,7 +121,7 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
     differ = [note for note in comparison.notes if isinstance(note, SidesDiffer)]
     if differ:
         what = ", ".join(f"{note.what} ({note.old or 'not recorded'}, {note.new or 'not recorded'})" for note in differ)
-        rest.append(f"The two also differ in {what}, which may be the cause.")
+        rest.insert(0, f"The two also differ in {what}, which may be the cause.")
     has_changes = any(row.judged and row.verdict in _TONES for row in comparison.rows)
     tested = [note.before for note in comparison.notes if isinstance(note, BlocksAdded)]
     if tested and has_changes:
@@ -140,7 +140,7 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
 
 
 def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
-    """Yield what changed, a line for each metric and direction: the worse ones first, of each the largest."""
+    """Yield what changed, a line for each metric and direction: what got worse first, the largest on top."""
     worse, better = (
         sorted((one for one in findings(comparison.rows) if one.verdict is verdict), key=_size, reverse=True)
         for verdict in _TONES
@@ -148,17 +148,18 @@ def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
     if not worse and not better:
         return
     most_better = min(len(better), max(room.findings // 3, room.findings - len(worse)))
-    shown = [*worse[: room.findings - most_better], *better[:most_better]]
+    shown = worse[: room.findings - most_better], better[:most_better]
     places = Places.of(comparison.rows)
     columns = (Column(""), *(Column(name, numeric=True) for name in ("old", "new", "change", "interval")))
-    heading = "What got worse" if not better else "What got better" if not worse else "What got worse, then better"
-    rows = tuple(_change(one, places) for one in shown)
-    parts: list[Part] = [Table(columns, rows)]
-    left_out = len(worse) + len(better) - len(shown)
+    heading = "What got worse" if worse else "What got better"
+    between = [Row(("What got better", *[""] * 4), Tone.STRONG)] if all(shown) else []
+    rows = [*(_change(one, places) for one in shown[0]), *between, *(_change(one, places) for one in shown[1])]
+    parts: list[Part] = [Table(columns, tuple(rows))]
+    left_out = len(worse) + len(better) - sum(map(len, shown))
     if any(CUT in str(row.cells[0]) for row in rows):
         parts.append(Paragraph(CUT_NOTE, Tone.QUIET))
     if left_out:
-        parts.append(Paragraph(f"and {left_out} more, smaller than these", Tone.QUIET))
+        parts.append(Paragraph(f"and {count(left_out, 'more change')}, smaller than these", Tone.QUIET))
     yield Section(f"{heading}, the largest first (with 95 % interval)", tuple(parts))
 
 
@@ -174,7 +175,7 @@ def _change(finding: Finding, places: Places) -> Row:
     """Return a finding's row that changed most, and how many others changed with it."""
     worst, others = finding.worst, len(finding.rows) - 1
     what = ": ".join(filter(None, (without_asides(places.title(worst.metric)), places.place(worst))))
-    what += f" and {others} more" if others else ""
+    what += f" (+{others} more)" if others else ""
     if worst.reason is Reason.FAILED:
         is_mended = finding.verdict is Verdict.IMPROVEMENT
         cells: tuple[Cell, ...] = (what, *(("fails", "works") if is_mended else ("works", "fails")), "", "")
