@@ -110,9 +110,9 @@ def test_the_script_lets_named_variables_through_and_nothing_else(tmp_path: Path
 def test_the_script_forwards_a_signal_and_waits(tmp_path: Path) -> None:
     program = tmp_path / "python"
     program.write_text(
-        f"#!{sys.executable} -I\nimport signal, sys, time\n"
-        "def end(*_):\n    time.sleep(0.3); print('delivered', flush=True); sys.exit(0)\n"
-        "signal.signal(signal.SIGTERM, end); print('begun', flush=True); time.sleep(30)\n"
+        f"#!{sys.executable} -I\nimport os, signal, sys, time\n"
+        "def end(*_):\n    time.sleep(0.3); os.write(1, b'delivered\\n'); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, end); os.write(1, b'begun\\n'); time.sleep(30)\n"
     )
     program.chmod(0o755)
     process = subprocess.Popen(["bash", str(SCRIPT), str(program), "job"], stdout=subprocess.PIPE, text=True)

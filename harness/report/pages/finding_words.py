@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.answers.comparison import Comparison
-from harness.metrics import METRICS, Kind
+from harness.metrics import CELL_FAILED, METRICS, Kind
 from harness.report.numbers import count, percent, quantity
 from harness.report.wording import Places, shared_reason_text
 from harness.verdict.rows import Reason, Row, Verdict
@@ -41,6 +41,7 @@ def answer_sentences(comparison: Comparison) -> tuple[str, ...]:
     better = _sentences(judged, Verdict.IMPROVEMENT, places)
     failed = [row for row in judged if row.reason is Reason.FAILED and row.verdict is Verdict.REGRESSION]
     told = [] if comparison.shortfall is None else [comparison.shortfall]
+    told += _failing(judged, comparison)
     if failed:
         told.append(f"{count(len(failed), 'operation')} failed that worked before.")
     told += worse
@@ -54,6 +55,21 @@ def answer_sentences(comparison: Comparison) -> tuple[str, ...]:
     if stayed and (worse or better):
         told.append(f"{_listed(stayed)} did not change.")
     return tuple(told)
+
+
+def _failing(judged: Iterable[Row], comparison: Comparison) -> list[str]:
+    """Return which models fail on one side alone, those of the new side first, and what tells what helps."""
+    old, new = (side.name.removeprefix("v") for side in (comparison.old, comparison.new))
+    told = []
+    for verdict, fails, works in ((Verdict.REGRESSION, new, old), (Verdict.IMPROVEMENT, old, new)):
+        rows = [row for row in judged if row.metric == CELL_FAILED.name and row.verdict is verdict]
+        names = list(dict.fromkeys(row.model for row in rows))
+        if names:
+            verbs = ("fail", "work") if len(names) > 1 else ("fails", "works")
+            told.append(f"{_listed(names)} {verbs[0]} in {fails} and {verbs[1]} in {works}.")
+            if verdict is Verdict.REGRESSION and any("@" in name for name in names):
+                told[-1] += " `savedmodel-bench check` with the model's path says what helps."
+    return told
 
 
 def family(metric: str, places: Places) -> str:
@@ -78,7 +94,7 @@ def _sentences(judged: Iterable[Row], verdict: Verdict, places: Places) -> list[
     """Return a sentence for times, one for sizes and one for counts, the largest change first."""
     by_kind: dict[str, dict[str, list[Row]]] = {}
     for row in judged:
-        if row.verdict is verdict and row.reason is not Reason.FAILED:
+        if row.verdict is verdict and row.reason is not Reason.FAILED and row.metric != CELL_FAILED.name:
             kind = _kind(row)
             by_kind.setdefault(kind, {}).setdefault(family(row.metric, places), []).append(row)
     counts = [_counted(name, rows) for name, rows in by_kind.pop("count", {}).items()]
@@ -169,4 +185,4 @@ def _listed(names: Sequence[str]) -> str:
     if more:
         shown.append(f"{more} more")
     text = shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-    return text[:1].upper() + text[1:]
+    return text if "@" in shown[0] else text[:1].upper() + text[1:]

@@ -60,6 +60,7 @@ _ROOMS = (
 """What is tried, one after the other, until it fits."""
 _MOST_NOTES = 3
 _MOST_WORK = 3
+_MOST_DEPENDENCIES = 6
 _LONGEST_SENTENCE = 230
 _LIST = (Column(""), Column(""))
 _TONES = {Verdict.REGRESSION: Tone.WORSE, Verdict.IMPROVEMENT: Tone.BETTER}
@@ -122,6 +123,7 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
     if differ:
         what = ", ".join(f"{note.what} ({note.old or 'not recorded'}, {note.new or 'not recorded'})" for note in differ)
         rest.insert(0, f"The two also differ in {what}, which may be the cause.")
+    rest += [_dependencies(note) for note in comparison.notes if isinstance(note, LocksDiffer) and not _is_short(note)]
     has_changes = any(row.judged and row.verdict in _TONES for row in comparison.rows)
     tested = [note.before for note in comparison.notes if isinstance(note, BlocksAdded)]
     if tested and has_changes:
@@ -129,7 +131,10 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
     if rest:
         yield Table(_LIST, tuple(Row(("-", shortened(sentence, _LONGEST_SENTENCE))) for sentence in rest))
     told: list[Fact] = [
-        note for note in comparison.notes if isinstance(note, Unpaired | OwnInterpreters | OwnWheel | LocksDiffer)
+        note
+        for note in comparison.notes
+        if isinstance(note, Unpaired | OwnInterpreters | OwnWheel)
+        or (isinstance(note, LocksDiffer) and _is_short(note))
     ]
     said = (note for note in comparison.notes if isinstance(note, Said))
     told += [one for one in said if not is_about_gpu(one.text) and not is_disturbance(one.text)]
@@ -137,6 +142,18 @@ def _answer(comparison: Comparison, is_here: bool, room: _Room) -> Iterator[Part
     yield from (Note(shortened(text, _LONGEST_SENTENCE)) for text in notes[:_MOST_NOTES])
     if len(notes) > _MOST_NOTES:
         yield Paragraph(f"and {count(len(notes) - _MOST_NOTES, 'more note')}", Tone.QUIET)
+
+
+def _is_short(note: LocksDiffer) -> bool:
+    """Return whether all dependencies that differ can be named on a screen."""
+    return len(note.added) + len(note.removed) + len(note.changed) <= _MOST_DEPENDENCIES
+
+
+def _dependencies(note: LocksDiffer) -> str:
+    """Return how many dependencies differ, where they are too many to name."""
+    sides = [f"{len(some)} only in {name}" for some, name in ((note.added, note.new), (note.removed, note.old)) if some]
+    other = [f"{len(note.changed)} of other versions"] if note.changed else []
+    return f"Dependencies differ, too: {', '.join([*sides, *other])}. --verbose names them."
 
 
 def _changes(comparison: Comparison, room: _Room) -> Iterator[Part]:
