@@ -19,7 +19,11 @@ from harness.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
-COMPARED = ("2.15", "2.21")
+_PAGES = {
+    "comparison": ("quick", "compare", "2.15", "2.21", "--run", "{run}", "--html", "{page}"),
+    "releases": ("releases", "report", "--output", "{page}"),
+}
+"""The test plan of the reference run that each page is of, and the command that writes it."""
 _NARROW = 760
 
 
@@ -72,23 +76,32 @@ def draw(page: Path, picture: Picture, started: Any) -> None:
 
 
 def pages(folder: Path) -> dict[str, Path]:
-    """Write the pages that pictures are parts of into a folder, a project that has one reference run and nothing else.
+    """Write the pages that pictures are parts of into a folder, each from the newest reference run of its test plan.
 
-    Raises:
-        SystemExit: no reference run is of the test plan `releases`.
+    A page whose run is not there is left out.
     """
-    shutil.copy(ROOT / "releases.toml", folder)
-    runs = sorted((ROOT / "results" / "reference").glob("*/*/run.json"))
-    found = [path.parent for path in runs if json.loads(path.read_text())["preset"]["name"] == "releases"]
-    if not found:
-        raise SystemExit("No reference run is of the test plan `releases`.")
-    copied = folder / found[-1].relative_to(ROOT)
-    shutil.copytree(found[-1], copied)
-    os.chdir(folder)
-    made = {"comparison": folder / "comparison.html", "releases": folder / "releases.html"}
-    main(["compare", *COMPARED, "--run", str(copied), "--html", str(made["comparison"])])
-    main(["report", "--output", str(made["releases"])])
+    made: dict[str, Path] = {}
+    for page, (plan, *command) in _PAGES.items():
+        run = next((one for one in reversed(_reference_runs()) if _plan(one) == plan), None)
+        if run is None:
+            print(f"No reference run is of the test plan {plan}: pictures of the page {page} are left out.")
+            continue
+        project = folder / page
+        copied = project / run.relative_to(ROOT)
+        shutil.copytree(run, copied)
+        shutil.copy(ROOT / "releases.toml", project)
+        os.chdir(project)
+        made[page] = project / "page.html"
+        main([part.format(run=copied, page=made[page]) for part in command])
     return made
+
+
+def _reference_runs() -> list[Path]:
+    return sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/*/run.json"))
+
+
+def _plan(run: Path) -> str:
+    return str(json.loads((run / "run.json").read_text(encoding="utf-8"))["preset"]["name"])
 
 
 def _main(names: Sequence[str]) -> None:
@@ -98,7 +111,7 @@ def _main(names: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as folder, browser() as started:
         made = pages(Path(folder))
         for picture in PICTURES:
-            if not names or picture.name in names:
+            if picture.page in made and (not names or picture.name in names):
                 draw(made[picture.page], picture, started)
         os.chdir(ROOT)
 
