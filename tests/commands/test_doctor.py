@@ -79,9 +79,11 @@ def test_the_tests_own_driver_keeps_everything_from_being_measured(tmp_path: Pat
 
 
 def test_outside_a_project_one_sentence_says_so(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").touch()  # an empty folder would become a project
     status, _, err = doctor(tmp_path, None)
     assert status == 3
     assert "There is no releases.toml" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def severity(finding: Finding) -> str:
