@@ -47,8 +47,19 @@ def require_plausible(outputs: Values, what: str) -> None:
             raise WrongOutput(f"wrong-output: {what} is constant")
 
 
+def read_expected(request: Dict[str, Any]) -> Optional[Values]:
+    """Return the arrays of a request's file of expected outputs, None where it names none."""
+    return None if request["expected"] is None else arrays.load(request["expected"])
+
+
 def require_equal(
-    outputs: Values, request: Dict[str, Any], recorder: Recorder, what: str = "", *, plausible: bool = True
+    outputs: Values,
+    request: Dict[str, Any],
+    recorder: Recorder,
+    what: str = "",
+    *,
+    plausible: bool = True,
+    expected: Optional[Values] = None,
 ) -> None:
     """Raise WrongOutput unless outputs equal what is expected within the tolerance; store the largest difference.
 
@@ -59,13 +70,14 @@ def require_equal(
         recorder: its evidence gets the difference.
         what: tells several outputs of one repeat apart in the evidence.
         plausible: whether they must be finite and not all the same, too.
+        expected: the expected ones where they were read before.
     """
     found = host_arrays(outputs)
     if plausible:
         require_plausible(found, "the output after load")
-    if request["expected"] is None:
+    expected = expected or read_expected(request)
+    if expected is None:
         return
-    expected = arrays.load(request["expected"])
     largest, allowed = compare(found, expected, request.get("tolerance") or RELATIVE_TOLERANCE[request["device"]])
     recorder.evidence[f"largest_difference {what}".strip()] = largest
     if allowed is not None:
