@@ -151,12 +151,16 @@ def module_of(file: str) -> str:
 
 
 def _function_names() -> Optional[Set[str]]:
-    """Return the names of TensorFlow's functions in the running context; None before there is one."""
-    context = sys.modules.get("tensorflow.python.eager.context")
-    if context is None or context.context_safe() is None:
+    """Return the names of TensorFlow's functions in the running context; None before it runs.
+
+    To ask starts a context that an import made and left alone (2.12, 2.13): its threads are lost to every fork.
+    """
+    module = sys.modules.get("tensorflow.python.eager.context")
+    context = None if module is None else module.context_safe()
+    if context is None or not getattr(context, "_initialized", False):
         return None
     try:
-        return {str(name) for name in context.context().list_function_names()}
+        return {str(name) for name in context.list_function_names()}
     except Exception:
         return None
 
