@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,6 +103,52 @@ class Night:
             return 1
         missed_plant = self.canary is not None and self.canary.is_called is False
         return EXIT_CODE if missed_plant or self.shortfall is not None else 0
+
+
+def night_of(
+    stored: StoredNight,
+    before: Sequence[StoredNight],
+    machine: str,
+    asked_build: str,
+    accepted: Mapping[str, Mapping[str, str]],
+) -> Night:
+    """Return what a night's own facts, and the nights before it, the oldest first, say of it.
+
+    `asked_build` names the build where none was found.
+    """
+    facts = stored.facts
+    build = facts.get("build", {"name": asked_build})
+    measured = [one.facts["circumstances"] for one in before if one.facts.get("circumstances")]
+    last = before[-1].night if before else None
+    canary = facts.get("canary")
+    return Night(
+        night=stored.night,
+        machine=machine,
+        build={
+            "id": build.get("release_id"),
+            "name": build["name"],
+            "version": build.get("version"),
+            "git_version": build.get("git_version"),
+        },
+        baselines=tuple((name, Role(role), ident) for name, role, ident in facts.get("baselines", ())),
+        canary=None if canary is None else Canary(**canary),
+        record=record_of([*before, stored]),
+        changed=changed_since(measured[-1], facts.get("circumstances", {})) if measured else (),
+        missed=tuple((one.night, one.state) for one in _since_last_measured(before) if one.state != "idle"),
+        silent_since=last if last is not None and _days(last, stored.night) > 1 else None,
+        unavailable=tuple(facts.get("unavailable", ())),
+        left_out=tuple(facts.get("left_out", ())),
+        accepted=accepted,
+    )
+
+
+def _since_last_measured(before: Sequence[StoredNight]) -> Sequence[StoredNight]:
+    places = [place for place, one in enumerate(before) if one.is_concluded]
+    return before[places[-1] + 1 :] if places else before
+
+
+def _days(earlier: str, later: str) -> int:
+    return (datetime.date.fromisoformat(later[:10]) - datetime.date.fromisoformat(earlier[:10])).days
 
 
 def circumstances(run: Mapping[str, Any], itself: Comparison) -> dict[str, str]:

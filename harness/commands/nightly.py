@@ -24,10 +24,12 @@ from harness.releases.project import find_root
 from harness.report.document import Report, Style
 from harness.report.formats import render
 from harness.report.night import report_night
+from harness.report.numbers import count
 from harness.report.paths import shown_path
 from harness.store.machines import this_machine
 from harness.store.nights import NightLock, StoredNight, accept, nights_of
 from harness.store.output_encoding import ERRORS
+from harness.store.pruning import OLD_DAYS, pack_all
 
 HELP = "measure tonight's build against the last good one and the newest stable release, and say what is new"
 
@@ -65,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what becomes a finding: every row that is judged, or only sizes, counts and failures, which no busy "
         "machine changes (default: all)",
     )
-    add_plan(parser)
+    add_plan(parser, dry_run=False)
     add_output(parser)
     add_verbose(parser)
     parser.set_defaults(preset="nightly")
@@ -85,8 +87,6 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.action == "accept":
         return accept_finding(find_root(), options.machine, options.finding, options.until, options.why)
-    if options.dry_run:
-        raise UsageError("A night has no --dry-run: `compare 2.21 nightly --preset nightly --dry-run` shows its plan.")
     request = request_of(options, ())
     root = request.root
     machine = this_machine(root, request.machine).name
@@ -99,6 +99,7 @@ def run(options: argparse.Namespace) -> int:
             _write(job.stored.path, report)
             code = output_of(options).put(report)
             _tell(job.stored, report, options.on_finding)
+            _pack(root)
     return code
 
 
@@ -149,6 +150,17 @@ def _tell(stored: StoredNight, report: Report, command: str | None) -> None:
         print(f"--on-finding ended with {done.returncode}: repeat the command to tell it again.", file=sys.stderr)
         return
     stored.updated(told=True)
+
+
+def _pack(root: Path) -> None:
+    """Pack the records of old runs; a night that cannot has failed in nothing that matters."""
+    try:
+        packed, before, after = pack_all(root, OLD_DAYS)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return
+    if packed:
+        print(f"{count(packed, 'old run')} compressed: {before >> 20} MiB became {after >> 20} MiB.", file=sys.stderr)
 
 
 @contextmanager

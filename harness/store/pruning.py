@@ -11,7 +11,11 @@ import gzip
 import os
 from pathlib import Path
 
-from harness.store.runs import RunDirectory, runs_of, sync_folder
+from harness.errors import UsageError
+from harness.store.runs import ResultsLock, RunDirectory, runs_of, sync_folder
+
+OLD_DAYS = 90
+"""From then on nobody reads a run's records but a search of the history."""
 
 
 def prunable(root: Path, older_than_days: float, now: datetime.datetime | None = None) -> list[RunDirectory]:
@@ -30,6 +34,23 @@ def prunable(root: Path, older_than_days: float, now: datetime.datetime | None =
         and run.records_path.exists()
         and datetime.datetime.fromisoformat(run.facts["created_at"]) < limit
     ]
+
+
+def pack_all(root: Path, older_than_days: float) -> tuple[int, int, int]:
+    """Pack all runs that are old enough; return (runs, bytes before, bytes after).
+
+    Raises:
+        UsageError: one could not be packed, and is unchanged; or somebody else writes below `results/`.
+    """
+    runs = before = after = 0
+    with ResultsLock(root):
+        for one in prunable(root, older_than_days):
+            try:
+                plain, packed = pack(one)
+            except OSError as error:
+                raise UsageError(f"{one.path} could not be compressed ({error}); it is unchanged.") from error
+            runs, before, after = runs + 1, before + plain, after + packed
+    return runs, before, after
 
 
 def pack(run: RunDirectory) -> tuple[int, int]:

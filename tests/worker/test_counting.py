@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,3 +140,15 @@ def test_code_is_told_by_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module_of("<string>") == GENERATED
     assert module_of("/tmp/__autograph_generated_filex1.py") == GENERATED
     assert module_of("/elsewhere/planted.py") == "planted"
+
+
+@pytest.mark.parametrize(("runs", "functions"), [(False, None), (True, 0)])
+def test_a_context_that_does_not_run_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, runs: bool, functions: int | None
+) -> None:
+    asked = []
+    context = SimpleNamespace(_initialized=runs, list_function_names=lambda: asked.append(1) or {"f"})
+    stand_in = SimpleNamespace(context_safe=lambda: context)
+    monkeypatch.setitem(sys.modules, "tensorflow.python.eager.context", stand_in)  # type: ignore[arg-type]
+    assert count(lambda: None)["functions"] == functions
+    assert bool(asked) is runs

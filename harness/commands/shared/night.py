@@ -20,7 +20,7 @@ from typing import Any
 from harness import releases
 from harness.answers.comparison import Comparison
 from harness.answers.confirmation import KIND as CONFIRM_KIND
-from harness.answers.night import Canary, Night, changed_since, circumstances, flew, record_of
+from harness.answers.night import Night, circumstances, flew, night_of, record_of
 from harness.answers.night_evidence import NightJudge
 from harness.answers.records_history import ask_history, judged_samples
 from harness.commands.shared.session import measure_request
@@ -36,7 +36,7 @@ from harness.store.machines import this_machine
 from harness.store.nights import NIGHT, StoredNight, accepted_of, in_time, known_as_facts, nights_of, open_night
 from harness.store.runs import RunDirectory, open_run, runs_of
 from harness.verdict.looks import PLANNED
-from harness.verdict.nights import Known, Role, called, conclude, fires
+from harness.verdict.nights import Known, called, conclude, fires
 
 KIND, CANARY_KIND = "night", "canary"
 CANARY = "canary"
@@ -268,35 +268,9 @@ class NightJob:
         comparisons: Sequence[Comparison] = (),
         shortfall: str | None = None,
     ) -> Night:
-        facts, before = self.stored.facts, self._before
-        build = facts.get("build", {"name": self._asked.build})
-        measured = [one for one in before if one.facts.get("circumstances")]
-        last = before[-1] if before else None
-        canary = facts.get("canary")
-        return Night(
-            night=self.stored.night,
-            machine=self._machine,
-            build={
-                "id": build.get("release_id"),
-                "name": build["name"],
-                "version": build.get("version"),
-                "git_version": build.get("git_version"),
-            },
-            baselines=tuple((name, Role(role), ident) for name, role, ident in facts.get("baselines", ())),
-            comparisons=tuple(comparisons),
-            itself=itself,
-            canary=None if canary is None else Canary(**canary),
-            record=record_of([*before, self.stored]),
-            changed=changed_since(measured[-1].facts["circumstances"], facts.get("circumstances", {}))
-            if measured
-            else (),
-            missed=tuple((one.night, one.state) for one in _since_last_measured(before) if one.state != "idle"),
-            silent_since=last.night if last is not None and _days(last.night, self.stored.night) > 1 else None,
-            unavailable=tuple(facts.get("unavailable", ())),
-            left_out=tuple(facts.get("left_out", ())),
-            accepted=accepted_of(self._root, self._machine),
-            shortfall=shortfall,
-        )
+        accepted = accepted_of(self._root, self._machine)
+        answer = night_of(self.stored, self._before, self._machine, self._asked.build, accepted)
+        return replace(answer, itself=itself, comparisons=tuple(comparisons), shortfall=shortfall)
 
     def _idle(self) -> Night:
         return replace(self._answer(), idle=True)
@@ -334,12 +308,3 @@ def _cells(run: RunDirectory) -> list[dict[str, Any]]:
 
 def _first_model(request: Request) -> str:
     return chosen_preset(request)[0].cells[0].model
-
-
-def _since_last_measured(before: Sequence[StoredNight]) -> Sequence[StoredNight]:
-    places = [place for place, one in enumerate(before) if one.is_concluded]
-    return before[places[-1] + 1 :] if places else before
-
-
-def _days(earlier: str, later: str) -> int:
-    return (datetime.date.fromisoformat(later[:10]) - datetime.date.fromisoformat(earlier[:10])).days

@@ -35,8 +35,8 @@ SUBJECT = (
 )
 
 
-def add_plan(parser: argparse.ArgumentParser) -> None:
-    """Add what chooses the plan of a run."""
+def add_plan(parser: argparse.ArgumentParser, *, dry_run: bool = True) -> None:
+    """Add what chooses the plan of a run, and `--dry-run` where the command has it."""
     parser.add_argument(
         "--preset",
         default="quick",
@@ -117,11 +117,13 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="seed of the random order in which releases are measured (default: 1)",
     )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print what would be measured, how long it takes and the smallest change it could detect; measure nothing",
-    )
+    if dry_run:
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="print what would be measured, how long it takes and the smallest change it could detect; measure "
+            "nothing",
+        )
 
 
 def add_own_models(parser: argparse.ArgumentParser) -> None:
