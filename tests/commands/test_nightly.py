@@ -168,6 +168,17 @@ def test_the_same_night_again_measures_nothing_and_says_the_same(nights: Nights)
     assert len(runs_of(nights.root)[0]) == runs
 
 
+def test_a_night_compresses_old_records_and_still_reads_them(nights: Nights) -> None:
+    nights.build(1)
+    first = nights.run(1)
+    for run in runs_of(nights.root)[0]:
+        facts = json.loads((run.path / "run.json").read_text())
+        (run.path / "run.json").write_text(json.dumps({**facts, "created_at": "2026-01-02T03:04:05+00:00"}))
+    for _ in range(2):
+        assert nights.run(1) == first
+        assert all(run.packed_path.exists() and not run.records_path.exists() for run in runs_of(nights.root)[0])
+
+
 def test_without_a_new_build_nothing_is_measured(nights: Nights) -> None:
     nights.build(1)
     nights.run(1)
