@@ -49,6 +49,7 @@ _INDEX = re.compile(r" = -?\d+ is not in \[(-?\d+), (-?\d+)\)$")
 """How TensorFlow refuses an index (tensorflow/core/kernels/gather_op.cc)."""
 _OP = re.compile(r"Op type not registered '([^']+)'.*", re.DOTALL)
 """How it refuses an op, before the name of this machine and much advice (tensorflow/core/framework/op.cc)."""
+_PACKAGE = re.compile("[a-z0-9-]+")
 
 
 def cause(output: str) -> str | None:
@@ -111,6 +112,13 @@ def explained(reason: str) -> str:
         first, end = int(index[1]), int(index[2])
         return f"{reason}: give the input with these indices a range, --range NAME={first},{end - 1}"
     return reason if killed is None else f"{reason}{_in_brackets(killed[1])}"
+
+
+def package_of_missing_op(reason: str) -> str | None:
+    """Return the package on the index that brings the op that a reason misses; None where there is no such package."""
+    op = _OP.search(reason)
+    package = None if op is None else provider(op[1])
+    return package if package is not None and _PACKAGE.fullmatch(package) else None
 
 
 def _in_brackets(name: str) -> str:

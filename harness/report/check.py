@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.answers.check import Advice, Cell, Check, CheckedModel, State
 from harness.measure.own_models import KERAS_FILE
+from harness.releases.process_end import package_of_missing_op
 from harness.report.document import Cell as TableCell
 from harness.report.document import (
     Command,
@@ -137,6 +138,7 @@ def _of_model(check: Check, checked: CheckedModel) -> Iterator[Part]:
     yield table(("loaded by", *check.releases), (), rows)
     yield from _errors(checked)
     yield from _advice(checked)
+    yield from missing_packages(check, checked)
 
 
 def _errors(checked: CheckedModel) -> Iterator[Part]:
@@ -170,6 +172,15 @@ def _advice(checked: CheckedModel) -> Iterator[Part]:
     if fails:
         tried = "; ".join(f"{text} ({', '.join(releases)})" for text, releases in fails.items())
         yield Paragraph(f"Tried without success: {tried}.")
+
+
+def missing_packages(check: Check, checked: CheckedModel) -> Iterator[Paragraph]:
+    """Say which packages bring the ops that a model misses in the newest release, and how they are tried."""
+    reasons = [cell.error.message for cell in checked.cells if cell.error and cell.release == check.releases[-1]]
+    packages = dict.fromkeys(filter(None, map(package_of_missing_op, reasons)))
+    if packages:
+        options = " ".join(f"--with {one}" for one in packages)
+        yield Paragraph(f"It has ops of {' and '.join(packages)}: add {options} to try it with that.", Tone.STRONG)
 
 
 def reader_text(reader: str, remedy: str | None) -> str:

@@ -13,6 +13,7 @@ from harness.measure.own_models import KERAS_FILE, SAVED_MODEL, OwnModel
 from harness.report.check import report_check
 from harness.report.document import Style
 from harness.report.formats import render
+from harness.report.screens.check import with_check_screen
 
 OLD, NEW = "v2.15.1", "v2.21.0"
 ADD_SLOT = Error("AttributeError", "'_UserObject' object has no attribute 'add_slot'")
@@ -132,6 +133,22 @@ def test_only_what_worked_is_advised_and_what_did_not_is_told_apart() -> None:
     assert "tf.compat.v1" not in text
     assert "tf.saved_model.load after `import tf_keras`" in text
     assert "tf.saved_model.load of a copy written in v2.15.1" in text
+
+
+@pytest.mark.parametrize(
+    ("op", "told"),
+    [
+        ("TFText>RougeL", "It has ops of tensorflow-text: add --with tensorflow-text to try it with that."),
+        ("TRTEngineOp", None),  # no package brings it
+        ("Unheard", None),
+    ],
+)
+def test_a_package_that_brings_a_missing_op_is_named_with_how_to_try_it(op: str, told: str | None) -> None:
+    missing = Error("NotFoundError", f"Op type not registered '{op}': this release has no such op")
+    report = with_check_screen(report_check(answer := check(checked(State.REFUSED, error=missing))), answer)
+    for text in (as_table(report, 4000), said(answer)):
+        assert ("--with" in text) is (told is not None)
+        assert told is None or told in text
 
 
 def test_differences_are_shares_of_the_largest_value() -> None:

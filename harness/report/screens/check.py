@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from harness.answers.check import Cell, Check, CheckedModel, State, Unread
 from harness.measure.own_models import KERAS_FILE
-from harness.report.check import error_text, headline_of, reader_text, state_text, title_of
+from harness.report.check import error_text, headline_of, missing_packages, reader_text, state_text, title_of
 from harness.report.document import (
     Command,
     Document,
@@ -113,6 +113,7 @@ def _of_model(check: Check, checked: CheckedModel) -> Iterator[Part]:
             yield Paragraph(f"and {count(more, 'more remedy', 'more remedies')}", Tone.QUIET)
     elif checked in check.broken:
         yield Paragraph(f"Nothing that was tried makes it work in {check.releases[-1]}.", Tone.STRONG)
+        yield from missing_packages(check, checked)
 
 
 def _decisive(check: Check, checked: CheckedModel, release: str) -> Cell | None:
