@@ -17,7 +17,8 @@ from harness.answers.shortfall import shortfall_of_rows
 from harness.errors import UsageError
 from harness.measure.own_models import AS_IS
 from harness.measure.passes import OPERATIONS
-from harness.measure.presets import Cell, read_preset
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Cell
 from harness.metrics import METRICS
 from harness.store.machines import this_machine
 from harness.store.runs import RunDirectory, runs_of

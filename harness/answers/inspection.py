@@ -244,6 +244,6 @@ def _signature_changes(old: Mapping[str, Signature], new: Mapping[str, Signature
 def _interface(signature: Signature) -> object:
     """Return what a caller meets: the names of tensors in the graph are not part of it."""
     return [
-        {name: (spec.dtype, spec.shape, spec.kind, spec.ragged) for name, spec in specs.items()}
+        {name: (spec.dtype, spec.shape, spec.kind, spec.part) for name, spec in specs.items()}
         for specs in (signature.inputs, signature.outputs)
     ]

@@ -6,8 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from harness.measure.limits import Limits
+from harness.measure.narrowing import narrow
+from harness.measure.own_plans import with_own_models
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset, with_own_models
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Preset
 from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.planning.own_models import read_model, registered

@@ -19,7 +19,7 @@ from harness.commands.shared.session import INTERRUPTED, measure_request, say_en
 from harness.commands.shared.source import add_results
 from harness.errors import UsageError
 from harness.measure.limits import Limits
-from harness.measure.presets import shipped_names
+from harness.measure.preset_files import shipped_names
 from harness.planning.forecast import forecast
 from harness.planning.request import Request
 from harness.releases.subjects import subject_name

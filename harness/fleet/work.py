@@ -30,9 +30,10 @@ from harness.machine.identity import Machine
 from harness.machine.measuring_lock import MachineBusyError
 from harness.machine.storage_fitness import storage_findings
 from harness.measure.limits import Limits
+from harness.measure.narrowing import without_pass
 from harness.measure.own_models import OwnModel
 from harness.measure.pinning import worker_environment
-from harness.measure.presets import Preset, without_pass
+from harness.measure.presets import Preset
 from harness.measure.progress import Progress, Step
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome

@@ -8,14 +8,15 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.errors import UsageError
-from harness.measure import ragged_values
+from harness.measure.composite_values import flattened, ragged_fault, sparse_fault
+from harness.measure.own_models import Input
 from harness.savedmodel import warmup
 from harness.savedmodel.wire import MalformedError
 
@@ -26,9 +27,7 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read(
-    path: Path, dtypes: dict[str, str], signature: str, ragged: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, Any]:
+def read(path: Path, inputs: Sequence[Input], signature: str) -> dict[str, Any]:
     """Return the values of every input as arrays of its type, text as arrays of bytes objects.
 
     JSON has `instances` (a list of examples, each a table by input, or its value where there is one input) or `inputs`
@@ -37,26 +36,25 @@ def read(
 
     Args:
         path: ends in .npz or .json.
-        dtypes: the type of each input as TensorFlow writes it, by name.
+        inputs: of the signature; their shapes do not matter.
         signature: the name of the signature, which the file may name, too.
-        ragged: the names of the row splits of each ragged input, the outermost first, by the name of its values.
 
     Raises:
         UsageError: it cannot be read, or it does not fit; the text lists the inputs that there are.
     """
+    dtypes = {name: dtype for one in inputs for name, dtype in one.tensors.items()}
     if not path.is_file():
         raise UsageError(f"There is no file {path} with inputs.")
     if path.name == warmup.NAME:
         given: dict[Any, Any] = _of_requests(path, signature)
     else:
-        given = _of_json(path, sorted(dtypes), signature) if path.suffix.lower() == ".json" else read_npz(path)
-    ragged = ragged or {}
-    wholes = dtypes.keys() - {name for splits in ragged.values() for name in splits}
-    if len(given) == len(wholes) == 1 and path.suffix.lower() == ".json" and None in given:
-        given = dict(zip(wholes, given.values(), strict=True))
-    for name, splits in ragged.items():
-        if path.suffix.lower() == ".json" and name in given and given.keys().isdisjoint(splits):
-            given |= _nested(given[name], name, splits, path)
+        is_json = path.suffix.lower() == ".json"
+        given = _of_json(path, sorted(dtypes), signature) if is_json else read_npz(path)
+        if is_json and len(given) == len(inputs) == 1 and None in given:
+            given = {inputs[0].name: given[None]}
+        for one in inputs:
+            if is_json and one.ragged and one.name in given and given.keys().isdisjoint(one.ragged.splits):
+                given |= _nested(given[one.name], one.name, one.ragged.splits, path)
     unknown, missing = sorted(map(str, given.keys() - dtypes.keys())), sorted(dtypes.keys() - given.keys())
     if None in given:
         raise UsageError(
@@ -66,17 +64,18 @@ def read(
         wrong = f"has {', '.join(unknown)}" if unknown else f"lacks {', '.join(missing)}"
         raise UsageError(f"{path} {wrong}; signature {signature!r} has the inputs {_list(dtypes)}.")
     typed = {str(name): _typed(values, dtypes[str(name)], str(name), path) for name, values in given.items()}
-    for name, splits in ragged.items():
-        fault = ragged_values.fault(typed[name], [(each, typed[each]) for each in splits])
-        if fault is not None:
-            raise UsageError(f"{path} has wrong row splits of the ragged input {name}: {fault}.")
+    for one in inputs:
+        if one.ragged and (fault := ragged_fault(typed[one.name], [(name, typed[name]) for name in one.ragged.splits])):
+            raise UsageError(f"{path} has wrong row splits of the ragged input {one.name}: {fault}.")
+        if one.sparse and (fault := sparse_fault(one.sparse, typed)):
+            raise UsageError(f"{path} has a wrong sparse input {one.name}: {fault}.")
     return typed
 
 
 def _nested(rows: Any, name: str, splits: Sequence[str], path: Path) -> dict[str, Any]:
     """Return the tensors of a ragged input that is given as lists in lists."""
     try:
-        values, ends = ragged_values.flattened(rows, len(splits))
+        values, ends = flattened(rows, len(splits))
     except ValueError:
         depth = "rows" if len(splits) == 1 else f"rows in rows, {len(splits)} deep"
         raise UsageError(f"{path}: {name} is ragged: give a list of {depth}, each a list.") from None

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.measure import given_inputs, ragged_values
+from harness.measure import given_inputs
+from harness.measure.composite_values import cut_ragged, cut_sparse, made_ragged, made_sparse
 from harness.measure.own_models import SAVED_MODEL, Input, OwnModel
 from harness.savedmodel.examples import serialized
 from harness.worker import arrays, random_inputs
@@ -24,17 +25,13 @@ def write_inputs(model: OwnModel, batch: int, folder: Path) -> Path:
     if not path.exists() and model.kind == SAVED_MODEL:
         given = {}
         if model.inputs_file is not None:
-            dtypes = {one.name: one.dtype for one in model.inputs}
-            ragged = {one.name: one.ragged.splits for one in model.inputs if one.ragged is not None}
-            dtypes |= {name: one.ragged.dtype for one in model.inputs if one.ragged for name in one.ragged.splits}
-            given = given_inputs.read(Path(model.inputs_file), dtypes, model.signature or "", ragged)
+            given = given_inputs.read(Path(model.inputs_file), model.inputs, model.signature or "")
         values: dict[str, Any] = {}
         for one in model.inputs:
-            if one.is_sparse:
-                values |= sparse(one, batch)
+            if one.sparse is not None:
+                values |= cut_sparse(given, one, one.sparse, batch) if given else made_sparse(one, one.sparse, batch)
             elif one.ragged is not None:
-                rows = ragged_values.cut(given, one, one.ragged, batch) if given else None
-                values |= rows or ragged_values.made(one, one.ragged, batch)
+                values |= cut_ragged(given, one, one.ragged, batch) if given else made_ragged(one, one.ragged, batch)
             else:
                 values[one.name] = cut(given[one.name], one, batch) if given else made(one, batch)
         arrays.save(str(path), values)
@@ -52,19 +49,6 @@ def made(one: Input, batch: int) -> Any:
         return text if one.has_batch else text.reshape(one.shape)
     shape = (batch, *one.shape) if one.has_batch else one.shape
     return random_inputs.values(one.name, one.dtype, shape, batch, one.low, one.high)
-
-
-def sparse(one: Input, batch: int) -> dict[str, Any]:
-    """Return a sparse input as its three tensors, named as TensorFlow names them: one value in each row."""
-    shape = (batch, *one.shape) if one.has_batch else one.shape
-    rows = shape[0] if shape else 1
-    indices = np.zeros((rows, len(shape)), dtype=np.int64)
-    indices[:, :1] = np.arange(rows)[:, None]
-    return {
-        f"{one.name}_indices": indices,
-        f"{one.name}_values": random_inputs.values(one.name, one.dtype, (rows,), batch, one.low, one.high),
-        f"{one.name}_dense_shape": np.array(shape, dtype=np.int64),
-    }
 
 
 def cut(values: Any, one: Input, batch: int) -> Any:

@@ -21,22 +21,40 @@ class Ragged:
 
 
 @dataclass(frozen=True, slots=True)
+class Sparse:
+    """The three tensors of a sparse input, by name."""
+
+    indices: str
+    values: str
+    dense_shape: str
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """One input of a model: its name and type, and how its values are made.
 
-    `shape` is that of one example where the batch size can be chosen (`has_batch`), else the whole; of a ragged input
-    it has the lengths of the rows that are made, or of the longest that are given.
+    `dtype` is that of the values. `shape` is that of one example where the batch size can be chosen (`has_batch`), else
+    the whole; of a ragged input it has the lengths of the rows that are made, or of the longest that are given.
     """
 
     name: str
     dtype: str  # as TensorFlow writes it: float32, string
     shape: tuple[int, ...]
     has_batch: bool
-    is_sparse: bool = False
     features: tuple[Feature, ...] = ()  # of a serialized tf.Example
     low: float | None = None  # of the range of its values; None: the type's own
     high: float | None = None
     ragged: Ragged | None = None  # where it is several tensors, with its name that of the values
+    sparse: Sparse | None = None  # where it is three tensors
+
+    @property
+    def tensors(self) -> dict[str, str]:
+        """The types of the tensors that are given for it, by name."""
+        if self.sparse is not None:
+            types = {self.sparse.indices: "int64", self.sparse.dense_shape: "int64"}
+            return {**types, self.sparse.values: self.dtype}
+        splits = {} if self.ragged is None else dict.fromkeys(self.ragged.splits, self.ragged.dtype)
+        return {self.name: self.dtype, **splits}
 
 
 @dataclass(frozen=True, slots=True)

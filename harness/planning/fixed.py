@@ -11,8 +11,11 @@ import msgspec
 
 from harness.errors import UsageError
 from harness.machine.identity import Machine
+from harness.measure.narrowing import narrow, without_turns
+from harness.measure.own_plans import with_own_models, with_registered_models
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models, without_pass
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Preset
 from harness.planning.own_models import read_model, registered
 from harness.planning.pythons import chosen_python
 from harness.planning.request import Request
@@ -111,7 +114,7 @@ def _preset(request: Request, devices: Sequence[str]) -> Preset:
         require_known(pattern)
     margin_table(preset.time_margin, preset.margins)
     if len(request.subjects) != 2 or request.isolation == "spawn":
-        preset = without_pass(preset, "slices")
+        preset = without_turns(preset)
     has = {cell.device for cell in preset.cells} & set(devices)
     return narrow(
         preset,

@@ -6,7 +6,8 @@ import statistics
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.measure.presets import Preset, narrow
+from harness.measure.narrowing import narrow
+from harness.measure.presets import Preset
 from harness.metrics import Kind
 from harness.planning.calibrated import Calibration, calibration_of, noise_rows, split_of_budget
 from harness.planning.durations import learn

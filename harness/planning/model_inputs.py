@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UsageError
-from harness.measure.own_models import Input, Ragged
-from harness.measure.ragged_values import bounding_shape
-from harness.savedmodel.description import Shape, TensorSpec
+from harness.measure.composite_values import bounding_shape
+from harness.measure.own_models import Input, Ragged, Sparse
+from harness.savedmodel.description import RAGGED, Shape, TensorSpec
 from harness.savedmodel.examples import parsed_features
 from harness.worker import random_inputs
 
@@ -22,9 +22,23 @@ _ROW = 2
 """How many values a row of a ragged input has, and how many rows a row of rows."""
 
 
-def splits_of(tensors: Mapping[str, TensorSpec]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the row splits of each ragged input, the outermost first, by the name of its values."""
-    return {one.ragged.name: one.ragged.splits for one in tensors.values() if one.ragged is not None}
+def whole_inputs(tensors: Mapping[str, TensorSpec]) -> list[Input]:
+    """Return the inputs of a signature, of which some are several tensors; their shapes are not settled yet."""
+    inputs = []
+    for name, tensor in tensors.items():
+        part = tensor.part
+        whole = Input(name, tensor.dtype, (), has_batch=False)
+        if tensor.kind == "sparse":
+            # As tf.saved_model.load names the three tensors of what TensorFlow 1 wrote as one.
+            whole = replace(whole, sparse=Sparse(f"{name}_indices", f"{name}_values", f"{name}_dense_shape"))
+        elif part is not None and part.place:
+            continue
+        elif part is not None and part.kind == RAGGED:
+            whole = replace(whole, ragged=Ragged(part.tensors[1:], tensors[part.tensors[1]].dtype))
+        elif part is not None:
+            whole = replace(whole, dtype=tensors[part.tensors[1]].dtype, sparse=Sparse(*part.tensors))
+        inputs.append(whole)
+    return inputs
 
 
 def settled_inputs(
@@ -46,17 +60,17 @@ def settled_inputs(
     Raises:
         UsageError: a type cannot be made, a name is not there, or a shape does not fit.
     """
-    wholes = {name: one for name, one in tensors.items() if one.ragged is None or one.ragged.place == 0}
+    wholes = {one.name: one for one in whole_inputs(tensors)}
     for option, names in (("--shape", shapes), ("--range", ranges)):
         for name in names:
             if name not in wholes:
                 raise UsageError(f"{option} names {name!r}; the inputs of {path} are {', '.join(sorted(wholes))}.")
     inputs, notes = [], []
-    for name, tensor in wholes.items():
-        _require_possible(name, tensor, path, are_given=bool(values))
-        ragged = None if tensor.ragged is None else Ragged(tensor.ragged.splits, tensors[tensor.ragged.splits[0]].dtype)
-        known = tensor.shape if ragged is None else _whole_shape(tensor, ragged)
-        shape = _given_shape(name, known, ragged, values, path) if values else shapes.get(name)
+    for name, one in wholes.items():
+        ragged = one.ragged
+        _require_possible(one, tensors[name].kind, path, are_given=bool(values))
+        known = _known_shape(one, tensors[name])
+        shape = _given_shape(one, known, values, path) if values else shapes.get(name)
         has_batch = known is None or (len(known) > 0 and known[0] is None)
         if shape is not None:
             _require_fit(name, tuple(shape), known, path)
@@ -74,49 +88,56 @@ def settled_inputs(
         if ragged is not None:
             row = rest if has_batch else rest[1:]
             notes.append(f"{name} is ragged, {' by '.join(map(str, row))} {'values' if row != (1,) else 'value'} a row")
+        if one.sparse is not None and not values:
+            notes.append(f"{name} is sparse, one value a row")
         low, high = ranges.get(name, (None, None))
         if low is not None and high is not None:
-            _require_range(name, low, high, tensor.dtype, path)
+            _require_range(name, low, high, one.dtype, path)
             notes.append(f"{name} from {low:g} to {high:g}")
-        is_sparse = tensor.kind == "sparse"
-        inputs.append(Input(name, tensor.dtype, rest, has_batch, is_sparse, low=low, high=high, ragged=ragged))
+        inputs.append(replace(one, shape=rest, has_batch=has_batch, low=low, high=high))
     return tuple(inputs), notes
 
 
-def _require_possible(name: str, tensor: TensorSpec, path: Path, *, are_given: bool) -> None:
-    if tensor.kind not in ("dense", "sparse") or (are_given and tensor.kind == "sparse"):
+def _require_possible(one: Input, kind: str, path: Path, *, are_given: bool) -> None:
+    if kind not in ("dense", "sparse"):
         raise UsageError(
-            f"Input {name!r} of {path} is a {tensor.kind} tensor, of which no values can be "
+            f"Input {one.name!r} of {path} is a {kind} tensor, of which no values can be "
             f"{'given' if are_given else 'made'}: choose another signature with --signature."
         )
-    if not are_given and tensor.dtype not in random_inputs.SUPPORTED:
+    if not are_given and one.dtype not in random_inputs.SUPPORTED:
         raise UsageError(
-            f"Input {name!r} of {path} has the type {tensor.dtype}, of which no values can be made: choose another "
+            f"Input {one.name!r} of {path} has the type {one.dtype}, of which no values can be made: choose another "
             "signature with --signature."
         )
 
 
-def _whole_shape(tensor: TensorSpec, ragged: Ragged) -> Shape:
-    """Return the shape of a ragged input, open where the tree of objects does not tell it."""
-    shape = tensor.ragged and tensor.ragged.shape
-    return shape or (None,) * (len(ragged.splits) + 1) + (tensor.shape or ())[1:]
+def _known_shape(one: Input, tensor: TensorSpec) -> Shape:
+    """Return the shape of an input, of which `tensor` is the first part, open where the files do not tell it."""
+    if tensor.part is None:
+        return tensor.shape
+    if tensor.part.shape is not None:
+        return tensor.part.shape
+    if one.ragged is not None:
+        return (None,) * (len(one.ragged.splits) + 1) + (tensor.shape or ())[1:]
+    rank = tensor.shape[1] if tensor.shape is not None and len(tensor.shape) > 1 else None  # of the indices
+    return None if rank is None else (None,) * rank
 
 
-def _given_shape(
-    name: str, known: Shape, ragged: Ragged | None, values: Mapping[str, Any], path: Path
-) -> tuple[int, ...]:
+def _given_shape(one: Input, known: Shape, values: Mapping[str, Any], path: Path) -> tuple[int, ...]:
     """Return the shape of given values; of a ragged input, with the lengths of the longest rows.
 
     Raises:
         UsageError: rows of a ragged input have not the length that they must have.
     """
-    if ragged is None:
-        return tuple(values[name].shape)
-    splits = [values[each] for each in ragged.splits]
+    if one.sparse is not None:
+        return tuple(map(int, values[one.sparse.dense_shape]))
+    if one.ragged is None:
+        return tuple(values[one.name].shape)
+    splits = [values[each] for each in one.ragged.splits]
     for size, each in zip((known or ())[1:], splits, strict=False):
         if size is not None and (np.diff(each) != size).any():
-            raise UsageError(f"Some rows of {name!r} do not have the length {size}, which {path} takes.")
-    return bounding_shape(values[name], splits)
+            raise UsageError(f"Some rows of {one.name!r} do not have the length {size}, which {path} takes.")
+    return bounding_shape(values[one.name], splits)
 
 
 def _size(size: int | None, place: int, ragged: Ragged | None) -> int:
@@ -181,6 +202,8 @@ def require_examples(inputs: Sequence[Input], values: Mapping[str, Any], file: P
 
 
 def _examples(one: Input, values: Mapping[str, Any]) -> int:
+    if one.sparse is not None:
+        return int(values[one.sparse.dense_shape][0])
     return len(values[one.name]) if one.ragged is None else len(values[one.ragged.splits[0]]) - 1
 
 

@@ -26,7 +26,7 @@ from harness.planning.model_inputs import (
     require_examples,
     settled_inputs,
     shape_note,
-    splits_of,
+    whole_inputs,
     with_features,
 )
 from harness.savedmodel import warmup
@@ -282,8 +282,7 @@ def _saved_model(asked: Asked, path: Path) -> OwnModel:
     values: dict[str, Any] = {}
     file = called.inputs.absolute() if called.inputs is not None else _requests(path, name, called)
     if file is not None:
-        dtypes = {each: one.dtype for each, one in signature.inputs.items()}
-        values = given_inputs.read(file, dtypes, name, splits_of(signature.inputs))
+        values = given_inputs.read(file, whole_inputs(signature.inputs), name)
         told = f"{file.name}, SHA-256 {given_inputs.file_digest(file)[:16]}"
     inputs, notes = settled_inputs(signature.inputs, called.shapes, called.ranges, values, asked.path)
     if file is not None:

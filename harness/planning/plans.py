@@ -11,9 +11,12 @@ from harness.errors import UsageError
 from harness.machine.gpu.presence import GpuPresence, Presence, gpu_presence
 from harness.measure.guard import what_guards
 from harness.measure.memory_limit import memory_limit_bytes
+from harness.measure.narrowing import narrow, without_turns
+from harness.measure.own_plans import with_own_models, with_registered_models
 from harness.measure.pinning import worker_environment
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import Preset, narrow, read_preset, with_own_models, with_registered_models, without_pass
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Preset
 from harness.measure.progress import Progress
 from harness.measure.room import without_room
 from harness.planning.installing import installed
@@ -140,7 +143,7 @@ def _absent(presence: GpuPresence) -> str:
 
 def _narrowed(preset: Preset, request: Request, devices: Sequence[str] | None) -> Preset:
     if len(request.subjects) != 2 or request.isolation == "spawn":
-        preset = without_pass(preset, "slices")  # two processes make them in turn, both of them forks
+        preset = without_turns(preset)  # two processes take them, forks of two subjects
     return narrow(
         preset,
         devices=devices,

@@ -24,7 +24,7 @@ from harness.report.inspection_difference import difference_parts
 from harness.report.names import shortened
 from harness.report.numbers import count, quantity
 from harness.report.saved_model_tree import tree_table
-from harness.savedmodel.description import MetaGraph, Shape, TensorSpec, Variable
+from harness.savedmodel.description import SPARSE, MetaGraph, Shape, TensorSpec, Variable
 
 _MOST_ROWS = 40
 _MOST_OPS = 15
@@ -153,13 +153,15 @@ def _signatures(graph: MetaGraph) -> Part:
 
 def _type_text(spec: TensorSpec) -> str:
     """Return an element type, and of what the tensor is a part: "int64, row splits of ragged x"."""
-    part = spec.ragged
+    part = spec.part
     if part is None:
         return spec.dtype if spec.kind == "dense" else f"{spec.dtype} {spec.kind}"
-    whole = f"of ragged {shown_name(part.name)}"
+    whole = f"of {part.kind} {shown_name(part.name)}"
+    if part.kind == SPARSE:
+        return f"{spec.dtype}, {('indices', 'values', 'dense shape')[part.place]} {whole} {shape_text(part.shape)}"
     if part.place == 0:
         return f"{spec.dtype}, values {whole} {shape_text(part.shape)}"
-    return f"{spec.dtype}, row splits {f'{part.place} ' if len(part.splits) > 1 else ''}{whole}"
+    return f"{spec.dtype}, row splits {f'{part.place} ' if len(part.tensors) > 2 else ''}{whole}"
 
 
 def shown_name(name: str) -> str:

@@ -13,19 +13,27 @@ INTERNAL_SIGNATURES = frozenset({"__saved_model_init_op", "__saved_model_train_o
 """Signatures that TensorFlow keeps for itself: nobody calls them."""
 
 
-@dataclass(frozen=True, slots=True)
-class RaggedPart:
-    """Which part of a ragged input a tensor of a signature is.
+RAGGED, SPARSE = "ragged", "sparse"
 
-    `name` is that of the input's values, by which people call the whole; `place` is 0 of the values, 1 of the row
-    splits of the first dimension after the rows, and so on; `splits` are the names of all row splits, the outermost
-    first; `shape` is that of the whole, where a dimension whose size varies is open.
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a ragged or sparse input a tensor of a signature is.
+
+    `kind` is RAGGED or SPARSE; `tensors` are the names of all parts in TensorFlow's order: the values and the row
+    splits, the outermost first, or the indices, the values and the dense shape; `place` is this part's place there;
+    `shape` is that of the whole, where a dimension whose size varies is open.
     """
 
-    name: str
+    kind: str
     place: int
-    splits: tuple[str, ...]
+    tensors: tuple[str, ...]
     shape: Shape
+
+    @property
+    def name(self) -> str:
+        """Return what people call the whole: the name of its first tensor."""
+        return self.tensors[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +41,15 @@ class TensorSpec:
     """One input or output of a signature.
 
     `tensor` is its name in the graph ("serving_default_x:0"), None where it consists of several; `kind` is "dense",
-    "sparse", or the name of the type that is made of several tensors ("RaggedTensorSpec"). `ragged` says of a dense
-    input that it is a part of a ragged one.
+    "sparse", or the name of the type that is made of several tensors ("RaggedTensorSpec"). `part` says of a dense input
+    that it is a part of a ragged or sparse one.
     """
 
     dtype: str
     shape: Shape
     tensor: str | None
     kind: str = "dense"
-    ragged: RaggedPart | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

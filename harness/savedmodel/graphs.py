@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.savedmodel.description import Function, MetaGraph, Node, OpUse, Signature, TensorSpec
+from harness.savedmodel.composites import composite_parts
+from harness.savedmodel.description import RAGGED, Function, MetaGraph, Node, OpUse, Part, Signature, TensorSpec
 from harness.savedmodel.dtypes import dtype_name
-from harness.savedmodel.ragged import ragged_parts
 from harness.savedmodel.shapes import read_shape
 from harness.savedmodel.wire import Limit, MalformedError, Message
 
@@ -141,12 +141,12 @@ def _declared(objects: Message | None) -> int:
 
 
 def _signatures(message: Message, limit: Limit) -> Iterator[Signature]:
-    ragged = ragged_parts(message)
+    composites = composite_parts(message)
     for entry in limit.of(message.each(5)):
         signature = entry.message(2) or Message(b"")
-        inputs, parts = _tensors(limit.of(signature.each(1))), ragged.get(entry.text(1), {})
-        if all(name in inputs and (not one.place or inputs[name].dtype in _SPLITS) for name, one in parts.items()):
-            inputs |= {name: replace(inputs[name], ragged=part) for name, part in parts.items()}
+        inputs, parts = _tensors(limit.of(signature.each(1))), composites.get(entry.text(1), {})
+        if all(name in inputs and _can_be(inputs[name].dtype, one) for name, one in parts.items()):
+            inputs |= {name: replace(inputs[name], part=part) for name, part in parts.items()}
         yield Signature(
             name=entry.text(1),
             method_name=signature.text(3),
@@ -154,6 +154,13 @@ def _signatures(message: Message, limit: Limit) -> Iterator[Signature]:
             outputs=_tensors(limit.of(signature.each(2))),
             defaults=tuple(sorted(default.text(1) for default in limit.of(signature.each(4)))),
         )
+
+
+def _can_be(dtype: str, part: Part) -> bool:
+    """Return whether a tensor of this type can be that part: values are of any, all others count."""
+    if part.kind == RAGGED:
+        return part.place == 0 or dtype in _SPLITS
+    return part.place == 1 or dtype == "int64"
 
 
 def _tensors(entries: Iterator[Message]) -> dict[str, TensorSpec]:

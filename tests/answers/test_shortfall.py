@@ -23,8 +23,9 @@ from harness.measure import run as measure_run
 from harness.measure import sitting
 from harness.measure.failures import FailureCount
 from harness.measure.limits import Limits
+from harness.measure.narrowing import narrow
 from harness.measure.plan import Plan
-from harness.measure.presets import narrow, read_preset
+from harness.measure.preset_files import read_preset
 from harness.measure.progress import Silent
 from harness.measure.sitting import Outcome
 from harness.planning import plans

@@ -17,7 +17,7 @@ from machine_pythons import machine_with
 from harness.asv import repo as asv_repo
 from harness.asv.repo import ReleaseRepo
 from harness.measure.passes import PASSES
-from harness.measure.presets import read_preset
+from harness.measure.preset_files import read_preset
 from harness.metrics import METRICS
 
 pytestmark = pytest.mark.python

@@ -18,7 +18,8 @@ from harness.fleet.starting import start
 from harness.fleet.types import MachineType
 from harness.fleet.work import NodeWork, machine_of, work
 from harness.machine.measuring_lock import FOLDER_VARIABLE, MeasuringLock
-from harness.measure.presets import narrow, read_preset
+from harness.measure.narrowing import narrow
+from harness.measure.preset_files import read_preset
 from harness.measure.progress import Progress
 from harness.measure.sitting import Outcome
 from harness.releases.manifest import read_manifest

@@ -1,4 +1,4 @@
-"""SavedModels with ragged inputs as TensorFlow 2 writes them: flat signatures, and the specs in the tree of objects."""
+"""SavedModels with ragged and sparse inputs as TensorFlow 2 writes them: flat signatures, specs in the object tree."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ def ragged_spec(sizes: Sequence[int] | str, rank: int = 1, dtype: int = FLOAT) -
     return text(34, content)
 
 
-def sparse_spec() -> bytes:
+def sparse_spec(sizes: Sequence[int] | str | None = None) -> bytes:
     """Return a sparse argument as a StructuredValue, as releases wrote it before they counted components."""
-    return text(34, number(1, SPARSE) + text(3, "SparseTensorSpec"))
+    state = b"" if sizes is None else text(2, sequence(text(31, shape(sizes)), number(32, FLOAT)))
+    return text(34, number(1, SPARSE) + state + text(3, "SparseTensorSpec"))
 
 
 def sequence(*values: bytes) -> bytes:

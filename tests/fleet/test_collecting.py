@@ -28,7 +28,8 @@ from harness.fleet.status import State, statuses
 from harness.fleet.submission import sbatch_arguments
 from harness.machine.findings import problem
 from harness.machine.measuring_lock import MachineBusyError
-from harness.measure.presets import narrow, read_preset
+from harness.measure.narrowing import narrow
+from harness.measure.preset_files import read_preset
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.measure import given_inputs
+from harness.measure.own_models import Input
 
 X = {"x": "float32"}
 TEXT = {"s": "string"}
@@ -30,7 +31,7 @@ def rest(folder: Path, document: Any) -> Path:
 
 
 def read(path: Path, dtypes: dict[str, str]) -> dict[str, Any]:
-    return given_inputs.read(path, dtypes, "serving_default")
+    return given_inputs.read(path, [Input(*one, (), has_batch=False) for one in dtypes.items()], "serving_default")
 
 
 def refusal(path: Path, dtypes: dict[str, str]) -> str:

@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UsageError
+from harness.measure.narrowing import narrow
 from harness.measure.own_models import KERAS_FILE, PYTHON_FILE, SAVED_MODEL, OwnModel
-from harness.measure.presets import Preset, matches, narrow, read_preset, with_own_models, with_registered_models
+from harness.measure.own_plans import with_own_models, with_registered_models
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Preset, matches
 
 KINDS = (SAVED_MODEL, KERAS_FILE, PYTHON_FILE)
 
@@ -49,7 +52,7 @@ READ = {"answer", "warm"}
         (KERAS_FILE, "calls", {"as-is/keras-load": {*READ, "reload", "infer", "profile"}}),
         (PYTHON_FILE, "promises", {"tf-module/tf-load": {"save", "resume"}, "keras-export/tf-load": {"save", "resume"},
                                    "keras-save-tf/tf-load": {"save", "resume"}, "tf-save/tf-load": {"save", "resume"}}),
-        (PYTHON_FILE, "quick", {"tf-module/tf-load": {"save", "cold", "warm", "infer", "slices"},
+        (PYTHON_FILE, "quick", {"tf-module/tf-load": {"save", "save_turns", "cold", "warm", "infer", "slices"},
                                 "keras-export/tf-load": {"save", "warm"}, "keras-save-tf/tf-load": {"save", "warm"}}),
     ],
     ids=lambda one: one if isinstance(one, str) else "",

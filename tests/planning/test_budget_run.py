@@ -16,8 +16,10 @@ from harness.answers.notes import Looked
 from harness.machine.identity import describe_machine
 from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
+from harness.measure.narrowing import narrow
 from harness.measure.plan import Plan
-from harness.measure.presets import Cell, Preset, narrow, read_preset
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Cell, Preset
 from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome

@@ -16,7 +16,8 @@ from stored_runs import MACHINE, NEW, block_end, project_root, repeat, store_run
 from harness.answers.calibration import Calibration, calibration_data, calibration_of_run
 from harness.cli import main
 from harness.commands.shared import session
-from harness.measure.presets import narrow, read_preset
+from harness.measure.narrowing import narrow
+from harness.measure.preset_files import read_preset
 from harness.measure.sitting import Outcome
 from harness.planning.calibrated import split_of_budget
 from harness.planning.forecast import forecast

@@ -12,7 +12,9 @@ from machine_pythons import machine_with
 from stored_runs import CELL, MACHINE, NEW, block_end, project_root, repeat, store_run
 
 from harness.cli import main
-from harness.measure.presets import Group, Preset, narrow, read_preset, without_pass
+from harness.measure.narrowing import narrow, without_turns
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Group, Preset
 from harness.planning.durations import assumed_s
 
 CONV = {**CELL, "model": "conv-xs"}
@@ -104,7 +106,7 @@ def test_a_program_reads_the_same_forecast(root: Path, capsys: pytest.CaptureFix
 
 
 def test_a_block_measured_once_more_is_no_block_of_the_plan(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    preset = without_pass(narrow(read_preset("quick"), devices=["cpu"]), "slices")  # one release has none
+    preset = without_turns(narrow(read_preset("quick"), devices=["cpu"]))  # one release takes none
     ends = [block_end(number, duration_s=90.0) for number in range(2)] + [block_end(2, duration_s=5.0, stands_for=0)]
     run = store_run(root, ends, subjects=(NEW,), kind="run", parts={"preset": preset.digest()})
     run.updated(preset=preset.as_dict())

@@ -497,4 +497,4 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 
 def test_inputs_name_what_they_are() -> None:
     """The plan of a run holds them: a field that is added has a default, or older runs cannot be read."""
-    assert Input("x", "float32", (3,), True) == Input("x", "float32", (3,), True, False, (), None, None)
+    assert Input("x", "float32", (3,), True) == Input("x", "float32", (3,), True, (), None, None)

@@ -15,8 +15,9 @@ from stored_runs import MACHINE, NEW, OLD, blocks, project_root, store_run
 from harness.cli import main
 from harness.errors import UsageError
 from harness.machine.identity import describe_machine
+from harness.measure.narrowing import narrow
 from harness.measure.plan import Plan, name_subjects
-from harness.measure.presets import narrow, read_preset
+from harness.measure.preset_files import read_preset
 from harness.releases.environments import prepare
 from harness.releases.fitness import release_findings
 from harness.releases.installation import find_installation

@@ -13,7 +13,7 @@ import pytest
 from faulty_releases import add_release, has_measured, make_project, tensorflow_python, write_preset
 
 from harness.cli import main
-from harness.measure.presets import read_preset
+from harness.measure.preset_files import read_preset
 from harness.releases.environments import ReleaseError, describe
 from harness.releases.profiles import find_profile, with_profile
 from harness.releases.release import Release

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from harness.measure.presets import Preset, narrow, read_preset, with_own_models
+from harness.measure.narrowing import narrow
+from harness.measure.own_plans import with_own_models
+from harness.measure.preset_files import read_preset
+from harness.measure.presets import Preset
 from harness.planning.own_models import Asked, Called, read_model
 
 MODELS = ("mlp-s", "transformer-s")

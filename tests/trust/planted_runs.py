@@ -15,7 +15,7 @@ from itertools import cycle, islice, zip_longest
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.measure.presets import read_preset
+from harness.measure.preset_files import read_preset
 from harness.store.records import Problem
 from harness.store.runs import load_run, runs_of
 from tests.builders.faulty_releases import PROJECT, add_release, make_project

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.machine.gpu.devices import gpu_present
-from harness.measure.presets import read_preset
+from harness.measure.preset_files import read_preset
 from tests.speed.report import table, write_docs
 
 from .planted_runs import PLANT, PRESET, Finished, Planned, PlantedRuns, plan

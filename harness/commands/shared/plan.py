@@ -20,7 +20,8 @@ from harness.commands.shared.arguments import (
 )
 from harness.commands.shared.output import command_name
 from harness.measure.passes import OPERATIONS
-from harness.measure.presets import DEVICES, shipped_names
+from harness.measure.preset_files import shipped_names
+from harness.measure.presets import DEVICES
 from harness.planning.own_models import Called, split_models
 from harness.planning.request import Request
 from harness.releases.locks import WHEELS

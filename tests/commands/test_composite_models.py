@@ -1,4 +1,4 @@
-"""Models that take ragged tensors: shown by `inspect`, tried in two real releases by `check`, measured by `run`."""
+"""Models that take ragged or sparse tensors: shown by `inspect`, tried in two real releases, measured by `run`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from faulty_releases import records_of, tensorflow_python
-from ragged_models import INT64, ragged_model, ragged_spec
+from ragged_models import INT64, ragged_model, ragged_spec, sparse_spec
 from saved_model_files import FLOAT
 from stored_runs import PROJECT, project_root
 
@@ -36,6 +36,11 @@ def save(name, spec, depth):
 
 save("rows", tf.RaggedTensorSpec([None, None], tf.float32), 1)
 save("nested", tf.RaggedTensorSpec([None, None, None, 2], tf.float32, ragged_rank=2, row_splits_dtype=tf.int32), 3)
+module = tf.Module()
+module.sums = tf.function(
+    lambda x: {"sum": tf.sparse.reduce_sum(x, axis=1)}, input_signature=[tf.SparseTensorSpec([None, 9], tf.float32)]
+)
+tf.saved_model.save(module, f"{sys.argv[1]}/sparse", signatures={"serving_default": module.sums})
 """
 
 PLAN = """
@@ -66,14 +71,23 @@ def test_inspect_says_which_tensors_are_one_ragged_input(tmp_path: Path, capsys:
     assert "input x_2 int64, row splits 2 of ragged x (None,)" in shown
     assert main(["inspect", str(path), "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)["meta_graphs"][0]["signatures"]["serving_default"]["inputs"]
-    assert told["x_2"]["ragged"] == {
-        "name": "x", "place": 2, "splits": ["x_1", "x_2"], "shape": [None, None, None, 3],
+    assert told["x_2"]["part"] == {
+        "kind": "ragged", "place": 2, "tensors": ["x", "x_1", "x_2"], "shape": [None, None, None, 3],
     }  # fmt: skip
+
+
+def test_inspect_says_which_tensors_are_one_sparse_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = {"s": (INT64, (-1, 2)), "s_1": (FLOAT, (-1,)), "s_2": (INT64, (2,))}
+    assert main(["inspect", str(ragged_model(tmp_path / "m", inputs, [sparse_spec((-1, 9))]))]) == 0
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "serving_default input s int64, indices of sparse s (None, 9) (None, 2)" in shown
+    assert "input s_1 float32, values of sparse s (None, 9) (None,)" in shown
+    assert "input s_2 int64, dense shape of sparse s (None, 9) (2,)" in shown
 
 
 @pytest.fixture(scope="module", name="project")
 def _project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project, and in its folder `models` two that the new release saved."""
+    """A project, and in its folder `models` three that the new release saved."""
     folder = project_root(tmp_path_factory.mktemp("ragged").resolve() / "project")
     (folder / ".environments").symlink_to(PROJECT / ".environments")
     (folder / "tiny.toml").write_text(PLAN)
@@ -94,14 +108,16 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.tensorflow
 @pytest.mark.python
-def test_ragged_models_answer_the_same_in_both_releases_by_every_reader(project: Path) -> None:
-    done = run(project, "check", "models/rows", "models/nested", "--releases", f"{OLD},{NEW}", "--format", "json")
+def test_such_models_answer_the_same_in_both_releases_by_every_reader(project: Path) -> None:
+    models = [f"models/{name}" for name in ("rows", "nested", "sparse")]
+    done = run(project, "check", *models, "--releases", f"{OLD},{NEW}", "--format", "json")
     assert done.returncode == 0, done.stdout
     answer: dict[str, Any] = json.loads(done.stdout)
     told = {model["name"]: model["inputs"] for model in answer["models"]}
     assert told == {
         "rows": "random, seed 1; x is ragged, 2 values a row",
         "nested": "random, seed 1; x is ragged, 2 by 2 by 2 values a row",
+        "sparse": "random, seed 1; x is sparse, one value a row",
     }
     for model in answer["models"]:
         states = {(cell["release"], cell["reader"]): cell["state"] for cell in model["cells"]}

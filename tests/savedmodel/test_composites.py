@@ -1,4 +1,4 @@
-"""Which tensors of a signature are one ragged input: what its function was called with says it, no name does."""
+"""Which tensors of a signature are one ragged or sparse input: its function's arguments say it, no name does."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from pathlib import Path
 from ragged_models import INT64, ragged_model, ragged_spec, sequence, sparse_spec, table, tensor_spec
 from saved_model_files import FLOAT, UNKNOWN_RANK
 
-from harness.savedmodel.description import RaggedPart
+from harness.savedmodel.description import RAGGED, SPARSE, Part
 from harness.savedmodel.reading import read
 
 ONE = {"x": (FLOAT, (-1,)), "x_1": (INT64, (-1,))}
 
+SPARSE_ONE = {"s": (INT64, (-1, 2)), "s_1": (FLOAT, (-1,)), "s_2": (INT64, (2,))}
 
-def parts(path: Path) -> dict[str, RaggedPart]:
+
+def parts(path: Path) -> dict[str, Part]:
     inputs = read(path).meta_graphs[0].signatures["serving_default"].inputs
-    return {name: spec.ragged for name, spec in inputs.items() if spec.ragged is not None}
+    return {name: spec.part for name, spec in inputs.items() if spec.part is not None}
 
 
 def test_values_and_row_splits_are_known_with_the_shape_of_the_whole(tmp_path: Path) -> None:
     assert parts(ragged_model(tmp_path, ONE, [ragged_spec((-1, -1))])) == {
-        "x": RaggedPart("x", 0, ("x_1",), (None, None)),
-        "x_1": RaggedPart("x", 1, ("x_1",), (None, None)),
+        "x": Part(RAGGED, 0, ("x", "x_1"), (None, None)),
+        "x_1": Part(RAGGED, 1, ("x", "x_1"), (None, None)),
     }
 
 
@@ -29,7 +31,15 @@ def test_several_ranks_have_row_splits_each(tmp_path: Path) -> None:
     inputs = {**ONE, "x_2": (INT64, (-1,))}
     found = parts(ragged_model(tmp_path, inputs, [ragged_spec((4, -1, -1, 3), rank=2)]))
     assert {name: one.place for name, one in found.items()} == {"x": 0, "x_1": 1, "x_2": 2}
-    assert found["x"] == RaggedPart("x", 0, ("x_1", "x_2"), (4, None, None, 3))
+    assert found["x"] == Part(RAGGED, 0, ("x", "x_1", "x_2"), (4, None, None, 3))
+
+
+def test_a_sparse_input_is_known_with_the_shape_of_the_whole(tmp_path: Path) -> None:
+    assert parts(ragged_model(tmp_path, SPARSE_ONE, [sparse_spec((-1, 9))]))["s_1"] == (
+        Part(SPARSE, 1, ("s", "s_1", "s_2"), (None, 9))
+    )
+    counted = {**SPARSE_ONE, "s_2": (FLOAT, (2,))}
+    assert parts(ragged_model(tmp_path / "floats", counted, [sparse_spec((-1, 9))])) == {}
 
 
 def test_an_unknown_shape_stays_unknown(tmp_path: Path) -> None:
@@ -49,7 +59,10 @@ def test_tensors_are_followed_through_the_call_whatever_their_names_are(tmp_path
         call=["s", "s_1", "s_2", "b", "a", "z", "a_1"],
     )
     found = parts(path)
-    assert {name: (one.name, one.place) for name, one in found.items()} == {"a": ("a", 0), "z": ("a", 1)}
+    assert {name: (one.kind, one.name, one.place) for name, one in found.items()} == {
+        "a": (RAGGED, "a", 0), "z": (RAGGED, "a", 1),
+        "s": (SPARSE, "s", 0), "s_1": (SPARSE, "s", 1), "s_2": (SPARSE, "s", 2),
+    }  # fmt: skip
 
 
 def test_names_alone_are_no_ragged_input(tmp_path: Path) -> None:

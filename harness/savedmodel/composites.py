@@ -1,4 +1,4 @@
-"""Ragged inputs of a signature: which of its tensors are the values of one, and which the row splits.
+"""Ragged and sparse inputs of a signature: which of its tensors are parts of one, and which part each is.
 
 A signature has flat tensors only. What they belong to stands in the tree of Python objects: the signature's wrapper
 calls a function, and the tree keeps what that function was called with (`canonicalized_input_signature`). So a tensor
@@ -14,34 +14,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from harness.savedmodel.description import RaggedPart, Shape
+from harness.savedmodel.description import RAGGED, SPARSE, Part, Shape
 from harness.savedmodel.shapes import read_shape
 from harness.savedmodel.wire import Limit, MalformedError, Message
 
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_RAGGED = 3
-_SPARSE = 1
+_RAGGED_CLASS, _SPARSE_CLASS = 3, 1
 _SPARSE_PARTS = 3
 _INT64, _SHAPE, _TENSOR, _TYPE, _BOUNDED, _LIST, _TUPLE, _DICT, _NAMED = 12, 31, 33, 34, 35, 51, 52, 53, 54
 """Fields of a StructuredValue."""
 _MOST_RANKS = 32
 _DEEPEST = 32
 _MOST_OBJECTS = 2_000_000
-_MARK = b"RaggedTensorSpec"
+_MARKS = (b"RaggedTensorSpec", b"SparseTensorSpec")
 
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A tensor that a function takes: part `place` of the ragged tensor whose spec is number `whole`, if of any."""
+    """A tensor that a function takes: part `place` of `parts` of the argument that is number `whole`, if of any."""
 
     whole: int = -1
     place: int = 0
-    ragged_rank: int = 0
+    parts: int = 1
+    kind: str = ""
     shape: Shape = None
 
 
-def ragged_parts(message: Message) -> dict[str, dict[str, RaggedPart]]:
-    """Return the parts of ragged inputs by signature and input; a signature without ragged inputs is left out.
+def composite_parts(message: Message) -> dict[str, dict[str, Part]]:
+    """Return the parts of ragged and sparse inputs by signature and input; a signature without such is left out.
 
     Args:
         message: a MetaGraphDef.
@@ -51,14 +51,14 @@ def ragged_parts(message: Message) -> dict[str, dict[str, RaggedPart]]:
     """
     objects, graph = message.message(7), message.message(2)
     library = None if graph is None else graph.message(2)
-    if objects is None or library is None or objects.data.find(_MARK, objects.start, objects.end) < 0:
+    if objects is None or library is None or not _has_mark(objects):
         return {}
     called_with = {
         entry.text(1): called
         for entry in objects.each(2)
         if (function := entry.message(2)) is not None
         and (called := function.message(3)) is not None
-        and called.data.find(_MARK, called.start, called.end) >= 0
+        and _has_mark(called)
     }
     wrappers = dict(_wrappers(list(Limit(_MOST_OBJECTS).of(objects.each(1)))))
     wanted = {name for name, _ in wrappers.values()}
@@ -69,6 +69,10 @@ def ragged_parts(message: Message) -> dict[str, dict[str, RaggedPart]]:
         if parts:
             found[signature] = parts
     return found
+
+
+def _has_mark(message: Message) -> bool:
+    return any(message.data.find(mark, message.start, message.end) >= 0 for mark in _MARKS)
 
 
 def _name(function: Message) -> str:
@@ -92,13 +96,13 @@ def _children(nodes: list[Message], place: int, wanted: str | None = None) -> It
             yield name, number
 
 
-def _parts(wrapper: Message, inputs: list[str], called_with: dict[str, Message]) -> dict[str, RaggedPart]:
-    """Return the ragged parts among the inputs of a signature by name.
+def _parts(wrapper: Message, inputs: list[str], called_with: dict[str, Message]) -> dict[str, Part]:
+    """Return the parts of ragged and sparse tensors among the inputs of a signature by name.
 
     Args:
         wrapper: the signature's function.
         inputs: of the signature, in the order in which the function takes them; what it takes beyond are variables.
-        called_with: by function the StructuredValue of its arguments, of those that take ragged tensors.
+        called_with: by function the StructuredValue of its arguments, of those that take such tensors.
     """
     definition = wrapper.message(1) or Message(b"")
     input_of = dict(zip((argument.text(1) for argument in definition.each(2)), inputs, strict=False))
@@ -115,9 +119,9 @@ def _parts(wrapper: Message, inputs: list[str], called_with: dict[str, Message])
             if leaf.whole >= 0 and source in input_of:
                 by_whole.setdefault(leaf.whole, []).append((input_of[source], leaf))
         return {
-            name: RaggedPart(parts[0][0], leaf.place, tuple(each for each, _ in parts[1:]), leaf.shape)
+            name: Part(leaf.kind, leaf.place, tuple(each for each, _ in parts), leaf.shape)
             for parts in by_whole.values()
-            if [leaf.place for _, leaf in parts] == list(range(parts[0][1].ragged_rank + 1))
+            if [leaf.place for _, leaf in parts] == list(range(parts[0][1].parts))
             for name, leaf in parts
         }
     return {}
@@ -143,7 +147,7 @@ def _leaves(called: Message, most: int) -> list[_Leaf]:
     for whole, (kind, value) in enumerate(_specs(called, 0)):
         if kind != _TYPE:
             leaves.append(_Leaf())
-        elif value.number(1) == _RAGGED:
+        elif value.number(1) == _RAGGED_CLASS:
             state = _items(value.message(2))
             rank = state[2].numbers().get(_INT64, 0) >> 1 if len(state) > 2 else -1  # sint64: the sign comes last
             if not 0 <= rank <= _MOST_RANKS:
@@ -151,9 +155,13 @@ def _leaves(called: Message, most: int) -> list[_Leaf]:
             shape = read_shape(state[0].message(_SHAPE))
             if shape is not None and len(shape) <= rank:
                 return []
-            leaves += [_Leaf(whole, place, rank, shape) if rank else _Leaf() for place in range(rank + 1)]
+            leaves += [_Leaf(whole, place, rank + 1, RAGGED, shape) if rank else _Leaf() for place in range(rank + 1)]
+        elif value.number(1) == _SPARSE_CLASS:
+            state = _items(value.message(2))
+            shape = read_shape(state[0].message(_SHAPE)) if state else None
+            leaves += [_Leaf(whole, place, _SPARSE_PARTS, SPARSE, shape) for place in range(_SPARSE_PARTS)]
         else:
-            number = value.number(4) or (_SPARSE_PARTS if value.number(1) == _SPARSE else 0)
+            number = value.number(4)
             if not 0 < number <= most:
                 return []
             leaves += [_Leaf()] * number

@@ -1,6 +1,8 @@
-"""Values of ragged inputs: flat, with row splits that say where each row begins and the last one ends.
+"""Values of inputs that are several tensors.
 
-Row splits of n rows are n + 1 numbers: 0, then the end of each row. Those of the rows of rows come first.
+A ragged one has flat values, and row splits that say where each row begins and the last one ends: those of n rows are
+n + 1 numbers, 0 and then the end of each row, and those of the rows of rows come first. A sparse one has the values
+that are not zero, their indices, a row each, and its dense shape.
 """
 
 from __future__ import annotations
@@ -11,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.measure.own_models import Input, Ragged
+from harness.measure.own_models import Input, Ragged, Sparse
 from harness.worker import random_inputs
 
 
-def made(one: Input, ragged: Ragged, batch: int) -> dict[str, Any]:
+def made_ragged(one: Input, ragged: Ragged, batch: int) -> dict[str, Any]:
     """Return random values of a ragged input at a batch size as its tensors by name; all rows have the same length."""
     sizes = (batch, *one.shape) if one.has_batch else one.shape
     rank = len(ragged.splits)
@@ -27,7 +29,7 @@ def made(one: Input, ragged: Ragged, batch: int) -> dict[str, Any]:
     return {one.name: random_inputs.values(one.name, one.dtype, flat, batch, one.low, one.high), **tensors}
 
 
-def cut(given: dict[str, Any], one: Input, ragged: Ragged, batch: int) -> dict[str, Any]:
+def cut_ragged(given: dict[str, Any], one: Input, ragged: Ragged, batch: int) -> dict[str, Any]:
     """Return the tensors of the first `batch` rows, beginning again with the first where there are fewer."""
     if not one.has_batch:
         return {name: given[name] for name in (one.name, *ragged.splits)}
@@ -42,7 +44,7 @@ def cut(given: dict[str, Any], one: Input, ragged: Ragged, batch: int) -> dict[s
     return {one.name: given[one.name][chosen.astype(np.int64)], **tensors}
 
 
-def fault(values: Any, splits: Sequence[tuple[str, Any]]) -> str | None:
+def ragged_fault(values: Any, splits: Sequence[tuple[str, Any]]) -> str | None:
     """Return what is wrong with row splits, the outermost first: "x_1 must begin with 0, …"; None: nothing."""
     if not np.shape(values):
         return "its values are a single one"
@@ -75,3 +77,45 @@ def flattened(rows: Any, rank: int) -> tuple[list[Any], list[list[int]]]:
         splits.append(ends)
         rows = [each for row in rows for each in row]
     return rows, splits
+
+
+def made_sparse(one: Input, sparse: Sparse, batch: int) -> dict[str, Any]:
+    """Return a random sparse input at a batch size as its tensors by name: one value in each row."""
+    shape = (batch, *one.shape) if one.has_batch else one.shape
+    rows = shape[0] if shape else 1
+    indices = np.zeros((rows, len(shape)), dtype=np.int64)
+    indices[:, :1] = np.arange(rows)[:, None]
+    return {
+        sparse.indices: indices,
+        sparse.values: random_inputs.values(one.name, one.dtype, (rows,), batch, one.low, one.high),
+        sparse.dense_shape: np.array(shape, dtype=np.int64),
+    }
+
+
+def cut_sparse(given: dict[str, Any], one: Input, sparse: Sparse, batch: int) -> dict[str, Any]:
+    """Return the tensors of the first `batch` rows, beginning again with the first where there are fewer."""
+    indices, values, shape = (given[name] for name in (sparse.indices, sparse.values, sparse.dense_shape))
+    if one.has_batch:
+        chosen = [np.flatnonzero(indices[:, 0] == row) for row in np.arange(batch) % shape[0]]
+        rows = np.repeat(np.arange(batch), list(map(len, chosen)))
+        places = np.concatenate(chosen)
+        indices, values = np.column_stack([rows, indices[places, 1:]]), values[places]
+        shape = np.array([batch, *shape[1:]], dtype=np.int64)
+    return {sparse.indices: indices, sparse.values: values, sparse.dense_shape: shape}
+
+
+def sparse_fault(sparse: Sparse, given: dict[str, Any]) -> str | None:
+    """Return what is wrong with the tensors of a sparse input: "x must have …"; None: nothing."""
+    indices, values, shape = (given[name] for name in (sparse.indices, sparse.values, sparse.dense_shape))
+    if np.ndim(shape) != 1 or (shape < 0).any():
+        return f"{sparse.dense_shape} must be the sizes of its dimensions"
+    if np.ndim(values) != 1:
+        return f"{sparse.values} must be a list of values"
+    if np.shape(indices) != (len(values), len(shape)):
+        return (
+            f"{sparse.indices} must have a row for each of the {len(values)} values, of {len(shape)} numbers as "
+            f"{sparse.dense_shape} has"
+        )
+    if (indices < 0).any() or (indices >= shape).any():
+        return f"{sparse.indices} must lie within {sparse.dense_shape}, {tuple(map(int, shape))}"
+    return None

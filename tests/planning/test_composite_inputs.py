@@ -1,4 +1,4 @@
-"""Inputs of a ragged signature: made at any batch size, given in a file, and refused where they do not fit."""
+"""Inputs that are several tensors: made at any batch size, given in a file, and refused where they do not fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ragged_models import INT64, ragged_model, ragged_spec, tensor_spec
+from ragged_models import INT64, ragged_model, ragged_spec, sparse_spec, tensor_spec
 from saved_model_files import FLOAT, STRING
 
 from harness.errors import UsageError
@@ -155,3 +155,58 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         refused(one_rank(tmp_path / "one"), inputs=nested)
         == f"{nested}: x is ragged: give a list of rows, each a list."
     )
+
+
+def sparse_model(folder: Path, sizes: tuple[int, ...] | None = (-1, 9), *, with_numbers: bool = False) -> Path:
+    others = [tensor_spec((-1,))] if with_numbers else []
+    inputs = {"s": (INT64, (-1, 2)), "s_1": (FLOAT, (-1,)), "s_2": (INT64, (2,))}
+    return ragged_model(folder, inputs | (NUMBERS if others else {}), [sparse_spec(sizes), *others])
+
+
+def test_a_sparse_input_has_one_random_value_in_each_row(tmp_path: Path) -> None:
+    model = model_of(sparse_model(tmp_path / "m", with_numbers=True), ranges={"s": (5, 6)})
+    assert model.inputs_told == "random, seed 1; s is sparse, one value a row; s from 5 to 6"
+    assert model.fixed_batch is None
+    values = values_of(model, 3, tmp_path)
+    assert (values["s"].tolist(), values["s_2"].tolist()) == ([[0, 0], [1, 0], [2, 0]], [3, 9])
+    assert (values["s_1"].shape, values["s_1"].dtype, len(values["n"])) == ((3,), np.float32, 3)
+    assert values["s_1"].min() >= 5
+
+
+def test_a_sparse_input_whose_size_is_open_takes_a_shape(tmp_path: Path) -> None:
+    open_one = sparse_model(tmp_path / "m", None)
+    assert values_of(model_of(open_one), 2, tmp_path)["s_2"].tolist() == [2, 1]
+    assert values_of(model_of(open_one, shapes={"s": (1, 7)}), 2, tmp_path)["s_2"].tolist() == [2, 7]
+
+
+def test_rows_of_a_sparse_input_are_cut_and_repeated_to_a_batch(tmp_path: Path) -> None:
+    file = given(tmp_path, s=[[0, 1], [0, 4], [2, 8]], s_1=[1, 2, 3], s_2=[3, 9], n=[7, 8, 9])
+    model = model_of(sparse_model(tmp_path / "m", with_numbers=True), inputs=file)
+    for batch, indices, flat in (
+        (1, [[0, 1], [0, 4]], [1, 2]),
+        (4, [[0, 1], [0, 4], [2, 8], [3, 1], [3, 4]], [1, 2, 3, 1, 2]),
+    ):
+        values = values_of(model, batch, tmp_path)
+        assert (values["s"].tolist(), values["s_1"].tolist()) == (indices, flat)
+        assert (values["s_2"].tolist(), len(values["n"])) == ([batch, 9], batch)
+
+
+@pytest.mark.parametrize(
+    ("s", "s_1", "s_2", "wrong"),
+    [
+        ([[0, 1]], [1, 2], [3, 9], "s must have a row for each of the 2 values, of 2 numbers as s_2 has"),
+        ([[0, 9]], [1], [3, 9], "s must lie within s_2, (3, 9)"),
+        ([[0, -1]], [1], [3, 9], "s must lie within s_2, (3, 9)"),
+        ([[0, 1]], [[1]], [3, 9], "s_1 must be a list of values"),
+        ([[0, 1]], [1], 9, "s_2 must be the sizes of its dimensions"),
+    ],
+)
+def test_a_wrong_sparse_input_is_said_in_a_sentence(tmp_path: Path, s: Any, s_1: Any, s_2: Any, wrong: str) -> None:
+    file = given(tmp_path, s=s, s_1=s_1, s_2=s_2)
+    assert refused(sparse_model(tmp_path / "m"), inputs=file) == f"{file} has a wrong sparse input s: {wrong}."
+
+
+def test_a_sparse_input_of_another_size_is_refused(tmp_path: Path) -> None:
+    file = given(tmp_path, s=[[0, 1]], s_1=[1], s_2=[3, 8])
+    said = refused(sparse_model(tmp_path / "m"), inputs=file)
+    assert said == "The shape 3,8 does not fit input 's' of PATH, which takes (any, 9)."
