@@ -22,7 +22,7 @@ from harness.measure.passes import PASSES
 from harness.measure.presets import Cell
 from harness.measure.room import TOO_LARGE
 from harness.metrics import METRICS, Kind
-from harness.store.records import Record
+from harness.store.records import IN_TURN, Record
 from harness.store.taints import concerning, described, kind_of
 from harness.verdict.rows import Reason, Row, Verdict
 
@@ -89,7 +89,7 @@ def places_of(
     found: dict[Place, dict[str, Outcome]] = {}
     for record in records:
         cell = record.get("cell")
-        if not cell or record["subject"] not in subjects:
+        if not cell or record["subject"] not in subjects or record["operation"].endswith(IN_TURN):
             continue
         outcome = _outcome(record, (cell["model"], cell["writer"]) in exact_only)
         key = _cell(cell)

@@ -26,6 +26,7 @@ from harness.measure.progress import Progress, Step
 from harness.measure.repeat_record import after_import, failed, repeat_record
 from harness.measure.requests import Place, artifact_path, repeat_request
 from harness.measure.room import why_too_large
+from harness.measure.turns import done_in_turn, imported_in_turn
 from harness.measure.watch import Watch
 from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
 from harness.store.records import RecordWriter
@@ -71,7 +72,8 @@ class Block:
         self._original = number if original is None else original
         self._groups = [group for group in conditions.preset.groups if group.is_in(self._original)]
         subjects = len(conditions.subjects)
-        self._steps = subjects * (1 + sum(group.repeats_in_all * len(group.cells) for group in self._groups))
+        repeats = sum(group.repeats_in_all * len(group.cells) for group in self._groups)
+        self._steps = subjects * (1 + conditions.preset.import_turns + repeats)
         self._artifacts = conditions.folder / "artifacts"
         own = conditions.preset.models
         self._guard = guard_for(own, self._artifacts) if own else None
@@ -94,6 +96,7 @@ class Block:
             shutil.rmtree(self._artifacts, ignore_errors=True)
             self._artifacts.mkdir(parents=True)
             self._import_all()
+            self._import_in_turn()
             for group in self._groups:
                 parts.append(time.monotonic() - started - sum(parts))
                 for cell in group.cells:
@@ -141,6 +144,30 @@ class Block:
             result = watch.added_to(result)
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
 
+    def _import_in_turn(self) -> None:
+        """Have both subjects imported at once, in turn, by processes that do nothing else."""
+        subjects = self._conditions.subjects
+        for repeat in range(self._conditions.preset.import_turns):
+            if any(one.name in self._lost for one in subjects):
+                return
+            for subject in subjects:
+                self._announce(subject, "import", None)
+            started_at, clock = time.time(), time.monotonic()
+            watch = Watch(self._guards, "cpu")
+            workers: list[WorkerProcess] = []
+            try:
+                for subject in subjects:
+                    workers.append(self._start(subject))
+                results = imported_in_turn(workers, IMPORT_TIMEOUT_S, self._random)
+            except WorkerLost as error:
+                results = [_not_in_turn(error) for _ in subjects]
+            finally:
+                for worker in workers:
+                    worker.kill()
+            operation = Operation("import", None, repeat, in_turn=True)
+            for subject, result in zip(subjects, results, strict=True):
+                self._append(subject, None, operation, "spawn", watch.added_to(result), started_at, clock)
+
     def _start(self, subject: Subject) -> WorkerProcess:
         log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
         environment = {**self._environment, **subject.variables}
@@ -160,7 +187,7 @@ class Block:
                 self._append(subject, cell, nothing, self._conditions.isolation, result, time.time(), time.monotonic())
             return
         for operation, subjects in self._rounds(group):
-            if operation.name == "slices":
+            if operation.in_turn:
                 self._measure_in_turn(group, cell, operation, blocked, expected)
                 continue
             if operation.name == "answer":  # the first subject's answer is what the others' have to be
@@ -175,7 +202,7 @@ class Block:
     def _rounds(self, group: Group) -> Iterator[tuple[Operation, list[Subject]]]:
         """Yield the cell's rounds, each with the order of its subjects: all saves, then all that reads, shuffled."""
         rounds = [
-            (Operation(each.operation, each.page_cache, repeat, each.spawned), subjects)
+            (Operation(each.operation, each.page_cache, repeat, each.spawned, each.in_turn), subjects)
             for name, each in PASSES.items()
             for repeat, subjects in enumerate(self._orders.draw(self._conditions.subjects, group.repeats.get(name, 0)))
         ]
@@ -232,12 +259,13 @@ class Block:
         blocked: dict[tuple[str, str], tuple[str, str]],
         expected: list[str | None],
     ) -> None:
-        """Have both subjects make slices of steady calls in turn, where there are two and nothing keeps either."""
+        """Have both subjects' processes work in turn, where there are two and nothing keeps either."""
         subjects = self._conditions.subjects
-        kept = any(
-            one.name in self._lost or (one.name, "*") in blocked or (one.name, "infer") in blocked for one in subjects
-        )
-        if kept or len(subjects) != 2 or self._conditions.isolation == "spawn":
+        alone = "infer" if operation.name == "slices" else operation.name
+        kept = any(one.name in self._lost or {(one.name, "*"), (one.name, alone)} & blocked.keys() for one in subjects)
+        is_once = operation.name != "slices"
+        # A process that stands still does not keep its GPU waiting.
+        if kept or len(subjects) != 2 or self._conditions.isolation == "spawn" or (is_once and cell.device == "gpu"):
             return
         for subject in subjects:
             self._announce(subject, operation.name, cell)
@@ -246,10 +274,13 @@ class Block:
         requests = [{"do": "fork", **self._request(group, cell, operation, subject, expected)} for subject in subjects]
         try:
             zygotes = [self._zygotes[subject.name] for subject in subjects]
-            results = in_turn(zygotes, requests, requests[0]["batches"], self._random)
+            if is_once:
+                results = done_in_turn(zygotes, requests, self._random)
+            else:
+                results = in_turn(zygotes, requests, requests[0]["batches"], self._random)
         except WorkerLost as error:
             # Which of the two is to blame is not known, and what each can do alone is measured apart from this.
-            results = [dict(failed(f"in-turn: {error}"), status="unsupported") for _ in subjects]
+            results = [_not_in_turn(error) for _ in subjects]
             for subject in subjects:
                 self._restart(subject)
         for subject, result in zip(subjects, results, strict=True):
@@ -354,6 +385,14 @@ class Block:
         started_at: float,
         clock: float,
     ) -> None:
-        began = {"started_at": started_at, "wall_s": time.monotonic() - clock}
+        wall_s = time.monotonic() - clock
+        # Of two processes that take turns, each has its share.
+        wall_s /= len(self._conditions.subjects) if operation.in_turn else 1
+        began = {"started_at": started_at, "wall_s": wall_s}
         place = {"block": self._number, "attempt": self._attempt, "subject": subject.name}
         self._writer.append(repeat_record(place, cell, operation, isolation, began, result))
+
+
+def _not_in_turn(error: WorkerLost) -> Message:
+    """Return the result of a side of two that could not take turns."""
+    return dict(failed(f"in-turn: {error}"), status="unsupported")

@@ -26,6 +26,7 @@ class Operation:
     page_cache: str | None
     repeat: int
     spawned: bool = False  # in a process of its own
+    in_turn: bool = False  # with another subject's process
 
 
 @dataclass(frozen=True, slots=True)

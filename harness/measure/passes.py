@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.store.records import IN_TURN
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -19,12 +21,24 @@ class Pass:
     title: str  # as forecasts say it, after the number 1
     titles: str | None = None  # after any other number; None: the same
     spawned: bool = False  # its clock begins with the start of a process, so none is forked; it holds the import
+    in_turn: bool = False  # two subjects' processes do it at once, in turn: for a pair, and no value of its own
+
+    @property
+    def recorded(self) -> str:
+        """What records call the operation."""
+        return recorded_name(self.operation, in_turn=self.in_turn)
+
+
+def recorded_name(operation: str, *, in_turn: bool) -> str:
+    """Return what records call an operation: of what a process also does alone, it tells what was done in turn."""
+    return f"{operation}{IN_TURN}" if in_turn and operation != "slices" else operation
 
 
 PASSES = {
     each.name: each
     for each in (
         Pass("save", "save", None, "save", "saves"),
+        Pass("save_turns", "save", None, "save in turn", "saves in turn", in_turn=True),
         Pass("answer", "answer", None, "answer to compare with", "answers to compare with"),
         Pass("cold", "load", "cold", "load with a cold page cache", "loads with a cold page cache"),
         Pass("warm", "load", "warm", "load with a warm page cache", "loads with a warm page cache"),
@@ -41,7 +55,8 @@ PASSES = {
         Pass("calls", "calls", "warm", "measurement of all call methods", "measurements of all call methods"),
         Pass("memory", "memory", "warm", "memory measurement", "memory measurements"),
         Pass("profile", "profile", "warm", "profiler measurement", "profiler measurements"),
-        Pass("slices", "slices", "warm", "latency comparison in turn", "latency comparisons in turn"),
+        Pass("slices", "slices", "warm", "latency comparison in turn", "latency comparisons in turn", in_turn=True),
+        Pass("warm_turns", "load", "warm", "load in turn", "loads in turn", in_turn=True),
         Pass("resave", "resave", "warm", "save of a loaded model", "saves of a loaded model"),
         Pass("resume", "resume", "warm", "check of resuming training", "checks of resuming training"),
         Pass(

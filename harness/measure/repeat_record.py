@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from harness.measure.conditions import Operation
+from harness.measure.passes import recorded_name
 from harness.measure.presets import Cell
 from harness.measure.worker_process import Message
 from harness.store.records import Record
@@ -55,7 +56,7 @@ def repeat_record(
         "type": "repeat",
         **place,
         "cell": dataclasses.asdict(cell) if cell else None,
-        "operation": operation.name,
+        "operation": recorded_name(operation.name, in_turn=operation.in_turn),
         "page_cache": operation.page_cache,
         "repeat": operation.repeat,
         "isolation": isolation,

@@ -46,7 +46,7 @@ def repeat_request(
     """
     own = preset.own_model(cell)
     scratch = str(place.artifact)
-    keep = operation.repeat == 0
+    keep = operation.repeat == 0 and not operation.in_turn
     if own is not None and not own.is_built:
         of_source: Message = {"artifact": own.path, "expected": place.answer, "answer": f"{scratch}.answer"}
     else:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from harness.store.records import Record, complete_blocks, records_of_complete_blocks
+from harness.store.records import IN_TURN, Record, complete_blocks, records_of_complete_blocks
 
 RETRY_SHARE = 0.25
 """Further blocks per planned block, at least one: a machine that needs more is not fit, and waiting does not help."""
@@ -46,7 +46,7 @@ def spoilt_blocks(records: Iterable[Record]) -> dict[int, Spoilt]:
     blocks: dict[int, dict[_Place, dict[str, _Taints]]] = {}
     for record in records_of_complete_blocks(records):
         cell = record.get("cell")
-        if cell and record["status"] == "ok":
+        if cell and record["status"] == "ok" and not record["operation"].endswith(IN_TURN):
             place = (tuple(cell.items()), record["operation"], record.get("page_cache"))
             taints = [taint for taint in record.get("taints") or () if taint.partition(":")[0] in PASSING]
             subjects = blocks.setdefault(record["block"], {}).setdefault(place, {})

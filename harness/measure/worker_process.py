@@ -118,6 +118,10 @@ class WorkerProcess:
         Raises WorkerLost when the worker ends, is too late or, measuring in its own process, too large.
         """
         self.begin(request)
+        return self.finish(request, on_hold)
+
+    def finish(self, request: Message, on_hold: Callable[[Message], None] | None = None) -> Message:
+        """Return the `done` part of a request that was begun, as `ask` does."""
         while True:
             message = self.proceed(request)
             if "done" in message:
@@ -126,6 +130,10 @@ class WorkerProcess:
                 if on_hold is not None:
                     on_hold(message)
                 self.release()
+
+    def fileno(self) -> int:
+        """Return what `select` waits on for the worker's next message."""
+        return self._channel.fileno()
 
     def begin(self, request: Message) -> None:
         """Send a request; `proceed` says what becomes of it."""

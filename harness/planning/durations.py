@@ -47,7 +47,9 @@ class Durations:
     def block_s(self, preset: Preset, number: int, isolation: str) -> float:
         """Return the expected seconds of one subject's part of block `number` (from 0)."""
         groups = [group for group in preset.groups if group.is_in(number)]
-        return self._import_s() + sum(self._repeats_s(preset, group, isolation) for group in groups)
+        return (1 + preset.import_turns) * self._import_s() + sum(
+            self._repeats_s(preset, group, isolation) for group in groups
+        )
 
     def unknown(self, preset: Preset) -> list[str]:
         """Return the operations of a plan that no run here has measured."""
@@ -96,12 +98,14 @@ def assumed_s(name: str, group: Group, cell: Cell, own: OwnModel | None = None) 
         "memory": 0.1 + 16 * (0.02 * graph + read_s),
         "profile": 0.05 + load_s + 0.3 * len(group.batches),
         "answer": 0.1 + load_s,
-        "slices": 0.05 + load_s + steady_s + 2 * SIDE_S * len(group.batches),
+        "slices": 0.05 + load_s + steady_s + SIDE_S * len(group.batches),
         "resave": 0.2 + 4 * load_s + 3 * (0.1 * graph + written_s),
         "resume": 1.6 * graph + 3 * written_s,
         "custom_code": 0.4 + 0.7 * graph + 2 * written_s,
         "floor": 0.05,
     }
+    for turns, alone in (("save_turns", "save"), ("warm_turns", "warm")):
+        work_s[turns] = work_s[alone]
     return work_s[name] + (_CUDA_S * _PROCESSES.get(name, 1) if cell.device == "gpu" else 0.0)
 
 
@@ -183,5 +187,5 @@ def _timed(records: Iterable[Record]) -> Iterable[Record]:
 
 def _pass_of(record: Record) -> str:
     """Return the name of the pass that a repeat belongs to."""
-    found = (each for each in PASSES.values() if each.operation == record["operation"])
+    found = (each for each in PASSES.values() if each.recorded == record["operation"])
     return next((each.name for each in found if each.page_cache in (record["page_cache"], None)), "")

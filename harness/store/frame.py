@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from harness.metrics import CELL_FAILED, METRICS, Kind, Metric, Scope, split_batch
-from harness.store.records import Problem, Record, complete_blocks
+from harness.store.records import IN_TURN, Problem, Record, complete_blocks
 from harness.store.runs import RunDirectory, load_run
 from harness.store.taints import concerning, kind_of
 
@@ -182,8 +182,13 @@ def _grouped(repeats: pd.DataFrame, how: Literal["left", "outer"]) -> pd.DataFra
 
 
 def _of_windows(repeats: pd.DataFrame) -> pd.DataFrame:
-    """Return the values of complete blocks that samples are made of: a slice is no sample, it only has a pair."""
-    return repeats[repeats["complete_block"] & (repeats["status"] == "ok") & (repeats["operation"] != SLICES)]
+    """Return the values of complete blocks that samples are made of: what took turns is no sample, it has a pair."""
+    return repeats[repeats["complete_block"] & (repeats["status"] == "ok") & ~is_in_turn(repeats["operation"])]
+
+
+def is_in_turn(operations: pd.Series) -> pd.Series:
+    """Return which operations two subjects' processes did in turn."""
+    return (operations == SLICES) | operations.str.endswith(IN_TURN)
 
 
 def _taint_counts(repeats: pd.DataFrame) -> pd.DataFrame:

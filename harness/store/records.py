@@ -19,6 +19,10 @@ from harness.errors import UsageError, field_error
 
 Record = dict[str, Any]
 
+IN_TURN = "-in-turn"
+"""How the operation of a record ends that two subjects' processes did at once, stopped and continued in turn. What each
+does alone is recorded beside it, and stands for it wherever one subject is looked at."""
+
 
 class _Named(msgspec.Struct):
     metric: str

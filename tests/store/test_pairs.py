@@ -68,3 +68,27 @@ def test_passes_cells_and_values_of_one_repeat_are_kept_apart(pairs_of) -> None:
 def test_a_taint_that_does_not_concern_the_metric_leaves_the_pair(pairs_of) -> None:  # type: ignore[no-untyped-def]
     named = {"metric": "load_host_peak_bytes", "taints": ["foreign-load: 1.2 cores"]}
     assert whole(pairs_of([repeat(1.0, subject=OLD, **named), repeat(2.0, **named), block_end()])) == [(0, 1.0, 2.0)]
+
+
+@pytest.mark.parametrize(("cpu_share", "judged"), [(1.0, [(0, 1.0, 1.5)]), (1.3, [(0, 2.0, 2.5)])])
+def test_processes_in_turn_are_the_pairs_of_a_row_whose_cpu_seconds_are_the_walls(pairs_of, cpu_share, judged) -> None:  # type: ignore[no-untyped-def]
+    records = []
+    for subject, alone, in_turn in ((OLD, 2.0, 1.0), (NEW, 2.5, 1.5)):
+        plain = repeat(alone, metric="save_first_s", operation="save", subject=subject)
+        plain["metrics"].append({"metric": "save_first_cpu_s", "value": alone * cpu_share})
+        records += [plain, repeat(in_turn, metric="save_first_s", operation="save-in-turn", subject=subject)]
+    pairs = pairs_of([*records, block_end()])
+    saves = pairs[pairs["metric"] == "save_first_s"]
+    assert whole(saves) == judged
+    assert saves["processes"].notna().all() == (cpu_share == 1.0)
+
+
+def test_what_was_disturbed_in_turn_leaves_what_each_did_alone(pairs_of) -> None:  # type: ignore[no-untyped-def]
+    records = []
+    for subject, alone, in_turn, taints in ((OLD, 2.0, 1.0, ["steal: 12 %"]), (NEW, 2.5, 1.5, [])):
+        plain = repeat(alone, metric="save_first_s", operation="save", subject=subject)
+        plain["metrics"].append({"metric": "save_first_cpu_s", "value": alone})
+        turn = repeat(in_turn, metric="save_first_s", operation="save-in-turn", subject=subject, taints=taints)
+        records += [plain, turn]
+    pairs = pairs_of([*records, block_end()])
+    assert whole(pairs[pairs["metric"] == "save_first_s"]) == [(0, 2.0, 2.5)]
