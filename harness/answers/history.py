@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.answers.common_cause import with_common_causes
 from harness.answers.lapses import Failing, Stopped, find_failing, find_stopped
+from harness.answers.levels import levelled
 from harness.store.model_changes import ModelChange
 from harness.store.python_changes import PythonChange, ReleasesOfPython, python_minors
 from harness.verdict.appearance import find_appearances
@@ -186,13 +187,15 @@ def results_of_commits(values: pd.DataFrame) -> pd.DataFrame:
 def points_of_releases(samples: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """Return one point for each machine, environment, release and row: the median of its samples, by `order`.
 
+    Times of several runs are put on one level first (harness/answers/levels.py).
+
     Args:
         samples: `store.export.record_samples`, of one worker version a machine.
         order: the releases by date. Subjects that are not in it (a release under a profile, a second one of the same
             release) have no place in a history and are left out.
     """
     places = {name: place for place, name in enumerate(order)}
-    table = _condensed(samples[samples["subject"].isin(list(places))], ["subject"])
+    table = _condensed(levelled(_named(samples[samples["subject"].isin(list(places))])), ["subject"])
     table = table.assign(at=[places[name] for name in table["subject"].astype(str)], label=table["subject"])
     return table.sort_values(["machine", "environment", "at", "label"], kind="stable")
 
@@ -203,7 +206,7 @@ def points_of_nights(samples: pd.DataFrame) -> pd.DataFrame:
     These show what changed under one and the same release. A release cannot change; its lock, the driver or the
     machine can.
     """
-    table = _condensed(samples, ["subject", "run", "created_at"])
+    table = _condensed(_named(samples), ["subject", "run", "created_at"])
     table = table.assign(at=pd.to_datetime(table["created_at"], utc=True), label=table["run"].astype(str))
     return table.sort_values(["machine", "environment", "subject", "at", "label"], kind="stable")
 
@@ -237,7 +240,8 @@ def machine_names(samples: pd.DataFrame) -> pd.Series[str]:
     return samples["machine"].astype(str) + samples["reference"].map({True: " (reference)", False: ""}).astype(str)
 
 
-def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+def _named(samples: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples that have a value, with the names of their course: machine, environment and row."""
     measured = samples[samples["value"] >= 0]
     parts = [measured[name].astype(str).where(measured[name] != "-", "") for name in ("device", "model", "variant")]
     named = (parts[0] + " " + parts[1] + " " + parts[2]).str.split().str.join(" ") if len(measured) else parts[0]
@@ -246,7 +250,10 @@ def _condensed(samples: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     # Nor do two Pythons.
     python = " py" + python_minors(measured).fillna("-")
     environment = measured["wheel"].fillna("-") + " " + measured["policy"].fillna("-") + python + spawned
-    rows = measured.assign(row=named, environment=environment, machine=machine_names(measured))
+    return measured.assign(row=named, environment=environment, machine=machine_names(measured))
+
+
+def _condensed(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     grouped = rows.groupby(["machine", "environment", *by, "metric", "row", "unit"], observed=True, sort=True)
     values = grouped["value"]
     # What was read in several blocks and never varied changed for sure where it differs.
