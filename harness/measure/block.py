@@ -147,8 +147,10 @@ class Block:
     def _import_in_turn(self) -> None:
         """Have both subjects imported at once, in turn, by processes that do nothing else."""
         subjects = self._conditions.subjects
+        if len(subjects) != 2 or self._conditions.isolation == "spawn":
+            return
         for repeat in range(self._conditions.preset.import_turns):
-            if any(one.name in self._lost for one in subjects):
+            if self._lost:
                 return
             for subject in subjects:
                 self._announce(subject, "import", None)
