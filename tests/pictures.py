@@ -45,9 +45,7 @@ PICTURES = (
     *(
         Picture(f"ten-releases-{name}", "releases", f"#{part}", width=_NARROW)
         for name, part in (
-            ("heat", "heat"),
             ("start", "start"),
-            ("floors", "floors"),
             ("save", "courses-save"),
             ("load", "courses-load"),
             ("inference", "courses-inference"),
