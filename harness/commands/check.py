@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +22,13 @@ from harness.measure.own_models import PYTHON_FILE, OwnModel
 from harness.measure.trials import scratch
 from harness.planning.own_models import read_model, split_models
 from harness.planning.pythons import ALL, groups_of_subjects
-from harness.releases.beside import with_packages
+from harness.releases.beside import Beside, with_packages
 from harness.releases.environments import Environment, prepare
 from harness.releases.locks import WHEELS
 from harness.releases.manifest import read_manifest
 from harness.releases.profiles import with_profile
 from harness.releases.project import find_root
+from harness.releases.pythons import found_pythons, number
 from harness.releases.subjects import chosen_subjects
 from harness.releases.versions import version_key
 from harness.report.check import report_check
@@ -82,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     imports: set[str] = set()
     for environment in _environments(root, options):
         if packages:
-            beside = with_packages(environment, packages, root, _say)
+            beside = _beside(environment, packages, root, options)
             environment = beside.environment
             imports.update(beside.imports)
         environments.append(environment)
@@ -154,6 +156,28 @@ def _environments(root: Path, options: argparse.Namespace) -> list[Environment]:
         raise UsageError("No release could be tried: name some with --releases.")
     found.sort(key=lambda each: each[0])  # type: ignore[arg-type, return-value]
     return [environment for _, environment in found]
+
+
+def _beside(environment: Environment, packages: Sequence[str], root: Path, options: argparse.Namespace) -> Beside:
+    """Return a release with packages, under an older Python of this machine where they have nothing for its own.
+
+    Raises:
+        ReleaseError: no versions of them fit the release.
+    """
+    try:
+        return with_packages(environment, packages, root, _say)
+    except ReleaseError:
+        own, release = environment.python_minor, environment.release
+        if own is None or release.python is not None or environment.profile is not None:
+            raise
+        for minor in found_pythons():
+            if number(minor) < number(own):
+                with suppress(ReleaseError, UsageError):
+                    older = prepare(release, root, wheel=options.wheel, python=minor, say=_say)
+                    found = with_packages(older, packages, root, _say)
+                    _say(f"{release.name} is tried under Python {minor}: {', '.join(packages)} has none for {own}")
+                    return found
+        raise
 
 
 def _expected(path: Path) -> dict[str, object]:
