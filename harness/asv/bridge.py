@@ -14,6 +14,7 @@ from harness.measure.presets import Preset
 from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.planning.own_models import read_model, registered
+from harness.releases.beside import with_packages
 from harness.releases.environments import describe, identified
 from harness.store.known_releases import known_releases
 from harness.store.machines import this_machine
@@ -43,6 +44,8 @@ def measure_cell(
     environment = dataclasses.replace(identified(describe(release, root, python=python_minor)), python=python)
     whole = read_preset("asv")
     preset = _narrowed(root, whole, device, model) if model else dataclasses.replace(whole, groups=())
+    if preset.packages:
+        environment = with_packages(environment, preset.packages, root).environment
     plan = Plan(
         kind="asv",
         preset=preset,

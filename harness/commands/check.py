@@ -61,14 +61,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expect", type=Path, metavar="FILE", help="the right outputs, as .npz by name (default: the oldest release's)"
     )
-    parser.add_argument(
-        "--with",
-        dest="packages",
-        action="append",
-        default=[],
-        metavar="PACKAGE",
-        help="install and import a package beside each release, for example tensorflow-text; can be repeated",
-    )
     parser.add_argument("--wheel", choices=("auto", *WHEELS), default="cpu", help=argparse.SUPPRESS)
     add_own_models(parser)
     add_output(parser)

@@ -124,4 +124,5 @@ class OwnModel:
             "fixed_batch": self.fixed_batch is not None,
             "inputs": inputs,
             "asked": {one.name: [one.shape, one.low, one.high] for one in self.asked},
+            "packages": list(self.packages),
         }

@@ -81,6 +81,11 @@ class Preset:
         """All cells, in the order in which a block measures them."""
         return tuple(cell for group in self.groups for cell in group.cells)
 
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """What its models need beside each release."""
+        return tuple(dict.fromkeys(package for model in self.models for package in model.packages))
+
     def with_cells(self, cells: Iterable[Mapping[str, str]] | None) -> Preset:
         """Return the plan with only these cells (as `asdict` gives them), all where None; emptied groups stay."""
         if cells is None:

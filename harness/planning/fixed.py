@@ -19,6 +19,7 @@ from harness.measure.presets import Preset
 from harness.planning.own_models import read_model, registered
 from harness.planning.pythons import chosen_python
 from harness.planning.request import Request
+from harness.releases.beside import with_packages
 from harness.releases.environments import FOLDER, Environment, describe, describe_obtainable, identified, prepare
 from harness.releases.locks import make_usable_lock
 from harness.releases.manifest import read_manifest
@@ -74,8 +75,10 @@ def fix(request: Request, devices: Sequence[str], say: Callable[[str], None]) ->
         environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=say)
         if profile is not None:
             environment = with_profile(environment, profile, root, say)
+        if preset.packages:
+            environment = with_packages(environment, preset.packages, root, say).environment
         subjects.append(_fixed(root, environment))
-    name_subjects(_environments_of(root, subjects, say))
+    name_subjects(_environments_of(root, subjects, preset.packages, say))
     return Fixed(tuple(subjects), preset)
 
 
@@ -93,7 +96,7 @@ def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: i
     Raises:
         UsageError: an environment is not the one that was fixed.
     """
-    environments = _environments_of(root, fixed.subjects, lambda line: None)
+    environments = _environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
     return Plan(kind, fixed.preset, name_subjects(environments), machine, seed, isolation)
 
 
@@ -148,7 +151,9 @@ def _fixed(root: Path, environment: Environment) -> FixedSubject:
     )
 
 
-def _environments_of(root: Path, subjects: Sequence[FixedSubject], say: Callable[[str], None]) -> list[Environment]:
+def _environments_of(
+    root: Path, subjects: Sequence[FixedSubject], packages: Sequence[str], say: Callable[[str], None]
+) -> list[Environment]:
     manifest = read_manifest(root / "releases.toml")
     found = []
     for one in subjects:
@@ -163,5 +168,7 @@ def _environments_of(root: Path, subjects: Sequence[FixedSubject], say: Callable
         environment = identified(environment)
         if one.profile is not None:
             environment = with_profile(environment, find_profile(root, one.profile), root, say)
+        if packages:
+            environment = with_packages(environment, packages, root, say).environment
         found.append(environment)
     return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.errors import ReleaseError
 from harness.planning.pythons import chosen_python, python_sentence
+from harness.releases.beside import with_packages
 from harness.releases.build_locks import lock_builds
 from harness.releases.environments import (
     FOLDER,
@@ -28,6 +30,7 @@ def installed(
     wheel: str = "auto",
     policy: str | None = None,
     python: str | None = None,
+    packages: Sequence[str] = (),
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Environment]:
     """Return the environments of subjects that are measured together, made where they are missing.
@@ -41,6 +44,7 @@ def installed(
         wheel: "cpu", "cuda", or "auto" for what the machine has.
         policy: "today" or "at-release"; None: what `releases.toml` says.
         python: the Python minor of all of them; None: the newest that has wheels for all and that can be had.
+        packages: that models need beside each of them.
         say: is told in one line what is going on, where it takes time.
 
     Raises:
@@ -62,7 +66,17 @@ def installed(
     environments = []
     for release, profile in chosen:
         environment = prepare(release, root, wheel=wheel, policy=policy, python=minor, say=say)
-        environments.append(environment if profile is None else with_profile(environment, profile, root, say))
+        environment = environment if profile is None else with_profile(environment, profile, root, say)
+        environments.append(_with_packages(environment, packages, root, say) if packages else environment)
     for name in drop_oldest(root, {release.name for release in releases}, FOLDER):
         say(f"{name} is not kept any more: the kept wheels have reached their limit ({LIMIT_VARIABLE})")
     return environments
+
+
+def _with_packages(
+    environment: Environment, packages: Sequence[str], root: Path, say: Callable[[str], None]
+) -> Environment:
+    try:
+        return with_packages(environment, packages, root, say).environment
+    except ReleaseError as error:
+        raise ReleaseError(f"{str(error).rstrip('.')}. An older Python may have it: try --python 3.11.") from None

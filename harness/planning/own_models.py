@@ -166,19 +166,26 @@ def split_models(root: Path, text: str | None, called: Called) -> tuple[str | No
             continue
         known = registered(root) if known is None else known
         matching = [one for name, one in known.items() if fnmatchcase(name, word.partition("@")[0])]
-        _add(own, matching)
+        _add(own, [_with_packages(one, called.packages) for one in matching])
         if not matching and "@" in word:
             raise UsageError(
                 f"{word} is a model that was given by its path: enter it in {FILE} under that name, or give its path."
             )
         if not matching or any(fnmatchcase(name, word) for name in families.names()):
             globs.append(word)
-    if called != Called() and not any(one.called == called for one in own.values()):
+    if replace(called, packages=()) != Called() and not any(one.called == called for one in own.values()):
         raise UsageError(
             "--signature, --shape, --range, --inputs, --tolerance and --trust are for models that are given by a path: "
             f"name one with --model PATH, or write them into {FILE}."
         )
+    if called.packages and not own:
+        raise UsageError("--with is for models of your own: name one with --model PATH.")
     return (",".join(globs) or None if text is not None else None), tuple(own.values())
+
+
+def _with_packages(asked: Asked, more: tuple[str, ...]) -> Asked:
+    packages = tuple(dict.fromkeys([*asked.called.packages, *more]))
+    return replace(asked, called=replace(asked.called, packages=packages))
 
 
 def _add(own: dict[str, Asked], more: Sequence[Asked]) -> None:

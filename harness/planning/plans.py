@@ -94,6 +94,7 @@ def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, .
         wheel=request.wheel,
         policy=request.policy,
         python=request.python,
+        packages=preset.packages,
         say=progress.say,
     )
     return Plan(

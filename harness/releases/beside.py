@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import tempfile
@@ -80,7 +81,8 @@ def with_packages(
         shutil.rmtree(folder, ignore_errors=True)
         raise ReleaseError(f"{', '.join(wanted)} cannot be installed beside {name}: {error}") from None
     versions = dict(info.name.removesuffix(".dist-info").split("-", 1) for info in sorted(folder.glob("*.dist-info")))
-    variables = {**environment.variables, "PYTHONPATH": str(folder)}
+    paths = [str(folder), environment.variables.get("PYTHONPATH")]  # of a profile that has packages of its own
+    variables = {**environment.variables, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     beside = replace(environment, variables=variables, packages={**environment.packages, **versions})
     names = [canonicalize_name(Requirement(text).name) for text in wanted]
     return Beside(beside, tuple(one for each in names for one in _modules(folder, each)))

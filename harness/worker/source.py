@@ -5,10 +5,13 @@ All the others need of it is here: how it is built where it can be, and its inpu
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+import re
 import sys
-from typing import Any, Dict
+from importlib import metadata
+from typing import Any, Dict, Set
 
 import numpy as np
 
@@ -27,7 +30,8 @@ class Source:
     request: `model` is its name in the zoo; where `source` is not None it holds, of another model, `kind`
     ("saved-model", "keras-file" or "python-file"), `path`, for a Python file its `size`, for the others `inputs`: by
     batch size (as text) the file of the inputs (harness/worker/arrays.py), `base_batch` (the batch size of first
-    calls, 1 where it can be chosen), `fixed_batch` (whether there is no other one), `signature` and `tags`.
+    calls, 1 where it can be chosen), `fixed_batch` (whether there is no other one), `signature`, `tags` and `packages`
+    (requirements of custom ops, which are registered by importing them).
     """
 
     def __init__(self, request: Dict[str, Any]) -> None:
@@ -41,6 +45,9 @@ class Source:
             tuple(self._own["tags"]) if self._own.get("tags") else None,
         )
         self._module: Any = None
+        for requirement in self._own.get("packages", ()):
+            for name in sorted(_modules_of(requirement)):
+                importlib.import_module(name)
 
     @property
     def has_checked_output(self) -> bool:
@@ -111,6 +118,13 @@ class Source:
             self._module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(self._module)
         return self._module
+
+
+def _modules_of(requirement: str) -> Set[str]:
+    """Return the modules that a package's own files make importable; its name as a module's where none is told."""
+    name = re.split(r"[^A-Za-z0-9._-]", requirement.strip())[0]
+    parts = [file.parts for file in metadata.files(name) or ()]
+    return {one[0] for one in parts if len(one) == 2 and one[1] == "__init__.py"} or {name.replace("-", "_")}
 
 
 def _inputs_of(model: Any) -> Dict[str, Any]:

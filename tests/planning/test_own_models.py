@@ -117,6 +117,14 @@ def test_options_of_models_that_are_given_by_a_path_need_one(root: Path) -> None
     assert (asked.called.signature, registered_one.called.signature) == ("g", "f")
 
 
+def test_packages_are_added_to_every_model_of_ones_own(root: Path) -> None:
+    (_, own) = split_models(root, "folder,pitch-2", Called(packages=("her-ops",)))
+    assert [one.called.packages for one in own] == [("her-ops",), ("her-ops",)]
+    assert refused(split_models, root, "mlp-s", Called(packages=("her-ops",))) == (
+        "--with is for models of your own: name one with --model PATH."
+    )
+
+
 # models.toml
 
 

@@ -43,3 +43,21 @@ def test_functions_get_the_size_and_inputs_may_have_names(tmp_path: Path) -> Non
     source, filled = source_of(path, "large"), list[Any]()
     source.fill(filled)
     assert (source.build("tf"), source.inputs(2), filled) == (("tf", "large"), {"large": [2]}, ["filled"])
+
+
+def test_packages_of_custom_ops_are_imported_with_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution's modules are found whatever they are called; one without a list has a module of its own name."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for module in ("ops_of_hers", "plain_ops"):
+        (tmp_path / module).mkdir()
+        (tmp_path / module / "__init__.py").write_text("")
+    info = tmp_path / "her_ops-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: her-ops\nVersion: 1.0\n")
+    (info / "RECORD").write_text("ops_of_hers/__init__.py,,\nher_ops-1.0.dist-info/METADATA,,\n")
+    asked = {"kind": "saved-model", "packages": ["her-ops==1.0"]}
+    Source({"model": "m@01234567", "source": asked})
+    assert "ops_of_hers" in sys.modules
+    asked = {"kind": "saved-model", "packages": ["unheard-of-ops"]}
+    with pytest.raises(ModuleNotFoundError, match="unheard"):
+        Source({"model": "m@01234567", "source": asked})

@@ -160,6 +160,15 @@ def add_own_models(parser: argparse.ArgumentParser) -> None:
         help="allowed difference of an output, as a fraction of its largest value (default: 1e-5 on a CPU)",
     )
     group.add_argument(
+        "--with",
+        dest="packages",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="install a package beside each release and import it with the model, for example tensorflow-text, for the "
+        "ops that it brings; can be repeated",
+    )
+    group.add_argument(
         "--trust", action="store_true", help="run the code that a .keras, .h5 or Python file can hold, as your own"
     )
 
@@ -172,6 +181,7 @@ def called_of(options: argparse.Namespace) -> Called:
         ranges=dict(options.range or ()),
         inputs=options.inputs,
         tolerance=options.tolerance,
+        packages=tuple(options.packages),
         trust=options.trust,
     )
 
