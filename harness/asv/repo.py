@@ -67,7 +67,7 @@ class ReleaseRepo(Repo):  # type: ignore[misc]
         self._path = Path(url)
         try:
             self._registered = {release.ident for release in read_manifest(self._path).releases}
-            self._manifest: Manifest = known_releases(self._path.parent)
+            self._manifest: Manifest = known_releases(self._path.parent, with_reference=False)
         except UsageError as error:
             raise util.UserError(str(error)) from None
         self._by_ident = {release.ident: release for release in self._manifest.releases}

@@ -9,14 +9,19 @@ from harness.releases.release import release_of_facts
 from harness.store.runs import runs_of
 
 
-def known_releases(root: Path) -> Manifest:
+def known_releases(root: Path, *, with_reference: bool = True) -> Manifest:
     """Return what `releases.toml` says, with what runs have measured beside it, in the order of their dates.
+
+    Args:
+        root: the project's root.
+        with_reference: whether the committed reference runs count, which asv has nothing of.
 
     Raises:
         UsageError: `releases.toml` is missing or malformed.
     """
     manifest = read_manifest(root / "releases.toml")
-    runs = [run for reference in (True, False) for run in runs_of(root, reference=reference)[0]]
+    kinds = (True, False) if with_reference else (False,)
+    runs = [run for reference in kinds for run in runs_of(root, reference=reference)[0]]
     subjects = [subject for run in runs for subject in run.facts["subjects"]]
     # The newest run's facts count: a wheel may have been read under another name before.
     found = (release_of_facts(subject) for subject in reversed(subjects))

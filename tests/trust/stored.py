@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -41,16 +42,19 @@ class Noise:
 
 
 def noise_of(run: RunDirectory) -> Iterator[Noise]:
-    """Yield the noise of each two neighbouring subjects of a run, of the rows that have a difference in every block."""
+    """Yield the noise of each two neighbouring subjects of a run, of the rows that have as many differences as most.
+
+    Blocks beyond that number, which were measured in place of others, are left out.
+    """
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows_of(run):
         found.setdefault(row.sides, []).append(row)
     for rows in found.values():
-        most = max(len(row.blocks) for row in rows)
-        whole = [row for row in rows if len(row.blocks) == most]
+        most = statistics.mode(len(row.blocks) for row in rows)
+        whole = [row for row in rows if len(row.blocks) >= most]
         # A deviation from a mean of n values is too small by the root of (n - 1) / n.
         larger = math.sqrt(most / (most - 1))
-        logs = {name: np.array([row.differences[name] for row in whole]) for name in (MEDIANS, CHOSEN)}
+        logs = {name: np.array([row.differences[name][:most] for row in whole]) for name in (MEDIANS, CHOSEN)}
         centred = {name: larger * (some - some.mean(axis=-1, keepdims=True)) for name, some in logs.items()}
         yield Noise(centred, tuple(row.like for row in whole))
 
