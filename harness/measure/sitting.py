@@ -112,7 +112,7 @@ class Sitting:
                     stopped_by = self._cannot_end_in_time(number, self._preset)
                     if stopped_by:
                         break
-                    self._measure_block(number, number, writer, self._preset)
+                    self._measure_block(number, number, writer, self._allotted(number))
                     if len(self._done) in self._plan.looks and not self._goes_on_after_look():
                         stopped_by = "no further block would settle another row"
                         break
@@ -158,6 +158,11 @@ class Sitting:
             cells = "the test case is" if len(why.cells) == 1 else f"the {len(why.cells)} test cases are"
             self._progress.say(f"{said}; {cells} measured once more.")
             self._measure_block(number, original, writer, again)
+
+    def _allotted(self, number: int) -> Preset:
+        """Return the test plan with the repeats of a block."""
+        allot = self._limits.allot
+        return self._preset if allot is None else allot(self._run, number, self._preset)
 
     def _free_number(self) -> int:
         return next(block for block in range(len(self._done) + 1) if block not in self._done)

@@ -214,7 +214,7 @@ def _changed(one: Changed) -> str:
 
 def _canary(canary: Canary) -> str:
     if canary.is_called is None:
-        return "The canary could not be measured tonight, so whether the alarm works was not tried."
+        return "The canary could not be measured undisturbed tonight, so whether the alarm works was not tried."
     seen = "" if canary.ratio is None else f" The largest change seen was {change(canary.ratio)}."
     return (
         f"The canary was not found: {canary.subject}, the same build with planted regressions, was not called in "

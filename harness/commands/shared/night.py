@@ -276,9 +276,9 @@ class NightJob:
         return replace(self._answer(), idle=True)
 
     def _drifts(self) -> tuple[str, ...]:
-        """Return what a search of all runs finds to have become worse, in sentences."""
+        """Return what a search of all runs finds to have become worse, in sentences; the project's references apart."""
         try:
-            history = ask_history(judged_samples(self._root, self._machine)).releases
+            history = ask_history(judged_samples(self._root, self._machine, references=False)).releases
         except UsageError as error:
             self._say(str(error))
             return ()
