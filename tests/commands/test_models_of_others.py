@@ -401,7 +401,7 @@ def wait_for(what: str, place: Place, process: subprocess.Popen[str]) -> Path:
 @pytest.mark.parametrize(
     ("command", "until"),
     [
-        (["check", "hangs", "--releases", OLD], f"scratch/check-*/{OLD}/*.scratch*"),
+        (["check", "hangs", "--releases", OLD], f"scratch/*.check/{OLD}/*.scratch*"),
         (
             ["compare", OLD, NEW, "--preset", "tiny.toml", "--device", "cpu", "--machine", "busy", "--model", "hangs"],
             "runs/busy/*/artifacts/inputs/*/*.npz",

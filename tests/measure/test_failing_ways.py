@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +57,9 @@ def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> 
     add_release(root, "broken", patch=PATCH)
     (root / "ways.toml").write_text(PRESET)
     command = [COMMAND, "compare", "clean", "broken", "--preset", "ways.toml", "--format", "json"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    (temporary := tmp_path / "temporary").mkdir()
+    here = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(command, cwd=root, env=here, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     rows = {(row["metric"], row["variant"]): (row["old"], row["new"], row["verdict"]) for row in document["rows"]}
@@ -71,3 +74,5 @@ def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> 
     assert {("load_warm_s", None), ("infer_p50_s", None), ("call_p50_s", "xla")} <= told
     assert not {("load_tenth_s", None), ("call_p50_s", "predict")} & told
     assert any("five loads are enough" in failure["reason"] for failure in document["failures"])
+    # TensorFlow writes the code that autograph makes there, and removes it only where a process ends by itself.
+    assert not [*temporary.iterdir()]
