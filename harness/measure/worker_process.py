@@ -23,6 +23,9 @@ from harness.worker import processes
 
 START = Path(__file__).parent.parent / "worker" / "start.py"
 POLL_S = 0.25
+IMPORT_TIMEOUT_S = 300.0
+"""A first import from a cold disk has been seen to take 27 s; this is ten times that."""
+
 GRACE_S = 20.0
 """How much longer than a repeat's own limit the host waits for a zygote, which enforces that limit itself."""
 
