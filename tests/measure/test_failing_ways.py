@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from faulty_releases import add_release, make_project, records_of, tensorflow_python
+from tiny_plans import tiny_plan
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 
@@ -28,25 +29,13 @@ def predict(self, *arguments, **named):
 tf.keras.Model.predict = predict
 """
 
-PRESET = """
-[ways]
-time_margin = 0.10
-blocks = 2
-timeout_s = 60
-
-[[ways.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-module"
-reader = "tf-load"
-warm_repeats = 1
-infer_repeats = 1
-calls_repeats = 1
-reload_repeats = 1
-resume_repeats = 1
-batches = [1]
-window_s = 0.05
-"""
+PLAN = tiny_plan(
+    {
+        "warm_repeats": 1, "infer_repeats": 1, "calls_repeats": 1, "reload_repeats": 1, "resume_repeats": 1,
+        "batches": [1], "window_s": 0.05,
+    },
+    blocks=2,
+)  # fmt: skip
 
 
 @pytest.mark.tensorflow
@@ -55,7 +44,7 @@ def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> 
     root = make_project(tmp_path / "project")
     add_release(root, "clean", python=tensorflow_python())
     add_release(root, "broken", patch=PATCH)
-    (root / "ways.toml").write_text(PRESET)
+    (root / "ways.toml").write_text(PLAN)
     command = [COMMAND, "compare", "clean", "broken", "--preset", "ways.toml", "--format", "json"]
     (temporary := tmp_path / "temporary").mkdir()
     here = {**os.environ, "TMPDIR": str(temporary)}
