@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
 import shutil
 import time
@@ -14,28 +13,19 @@ from harness.machine.guards import Guards
 from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.duet import in_turn
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
-from harness.measure.footprint import Footprint
-from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.host_phases import host_phase
-from harness.measure.memory_watch import MemoryWatch
 from harness.measure.order import Orders
 from harness.measure.passes import ORIGINS, PASSES
-from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
-from harness.measure.repeat_record import after_import, failed, repeat_record
+from harness.measure.repeat_record import failed, repeat_record
 from harness.measure.requests import Place, artifact_path, repeat_request
 from harness.measure.room import why_too_large
 from harness.measure.turns import done_in_turn, imported_in_turn
 from harness.measure.watch import Watch
-from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
+from harness.measure.worker_process import IMPORT_TIMEOUT_S, Message, WorkerLost, WorkerProcess
+from harness.measure.workers import Workers
 from harness.store.records import RecordWriter
-
-IMPORT_TIMEOUT_S = 300.0
-"""A first import from a cold disk has been seen to take 27 s; this is ten times that."""
-
-_HAZARDS = ("timeout", "crashed")
-"""Failures that forking itself could have caused: they are retried once in a process of their own."""
 
 
 class Block:
@@ -65,8 +55,6 @@ class Block:
         self._blocks = blocks
         self._random = random.Random(f"{conditions.seed}/{number}")
         self._orders = Orders(conditions.seed, number)
-        self._zygotes: dict[str, WorkerProcess] = {}
-        self._lost: dict[str, str] = {}
         self._phases: list[Message] = []  # what the host does between repeats
         self._step = 0
         self._original = number if original is None else original
@@ -75,10 +63,7 @@ class Block:
         repeats = sum(group.repeats_in_all * len(group.cells) for group in self._groups)
         self._steps = subjects * (1 + conditions.preset.import_turns + repeats)
         self._artifacts = conditions.folder / "artifacts"
-        own = conditions.preset.models
-        self._guard = guard_for(own, self._artifacts) if own else None
-        variables = worker_environment if self._guard is None else guarded_environment
-        self._environment = variables(os.environ, self._artifacts, conditions.gpu_uuid)
+        self._workers = Workers(conditions, self._artifacts)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
 
     def measure(self) -> list[float]:
@@ -103,11 +88,9 @@ class Block:
                     self._measure_cell(group, cell)
             parts.append(time.monotonic() - started - sum(parts))
             with host_phase(self._phases, "end the workers", "process"):
-                for zygote in self._zygotes.values():
-                    zygote.close()
+                self._workers.close()
         finally:
-            for zygote in self._zygotes.values():
-                zygote.kill()
+            self._workers.kill()
             with host_phase(self._phases, "remove artifacts"):
                 shutil.rmtree(self._artifacts, ignore_errors=True)
         duration_s = time.monotonic() - started
@@ -134,14 +117,7 @@ class Block:
             self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
             watch = Watch(self._guards, "cpu")
-            try:
-                zygote = self._start(subject)
-                result = zygote.wait_for_import(IMPORT_TIMEOUT_S)
-                self._zygotes[subject.name] = zygote
-            except WorkerLost as error:
-                result = failed(str(error))
-                self._lost[subject.name] = str(error)
-            result = watch.added_to(result)
+            result = watch.added_to(self._workers.import_for(subject))
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
 
     def _import_in_turn(self) -> None:
@@ -150,7 +126,7 @@ class Block:
         if len(subjects) != 2 or self._conditions.isolation == "spawn":
             return
         for repeat in range(self._conditions.preset.import_turns):
-            if self._lost:
+            if self._workers.lost:
                 return
             for subject in subjects:
                 self._announce(subject, "import", None)
@@ -159,7 +135,7 @@ class Block:
             workers: list[WorkerProcess] = []
             try:
                 for subject in subjects:
-                    workers.append(self._start(subject))
+                    workers.append(self._workers.start(subject))
                 results = imported_in_turn(workers, IMPORT_TIMEOUT_S, self._random)
             except WorkerLost as error:
                 results = [_not_in_turn(error) for _ in subjects]
@@ -169,11 +145,6 @@ class Block:
             operation = Operation("import", None, repeat, in_turn=True)
             for subject, result in zip(subjects, results, strict=True):
                 self._append(subject, None, operation, "spawn", watch.added_to(result), started_at, clock)
-
-    def _start(self, subject: Subject) -> WorkerProcess:
-        log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
-        environment = {**self._environment, **subject.variables}
-        return WorkerProcess(subject.python, environment, log, self._artifacts, self._guard)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         # By subject and operation, "*" for all: status and reason of what keeps it from going on.
@@ -225,9 +196,9 @@ class Block:
         started_at, clock = time.time(), time.monotonic()
         key = FailureCount.key(subject.name, dataclasses.asdict(cell), operation.name)
         isolation, result = self._conditions.isolation, None
-        if subject.name in self._lost:
+        if subject.name in self._workers.lost:
             if operation.repeat == 0:
-                result = failed(f"not-run: {self._lost[subject.name]}")
+                result = failed(f"not-run: {self._workers.lost[subject.name]}")
         elif (subject.name, "*") in blocked:
             status, reason = blocked[subject.name, "*"]
             # Once for each operation. What a release does not have is said once, by what was tried first.
@@ -240,9 +211,10 @@ class Block:
             result = failed(f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
             self._block(blocked, subject, operation, result)
         else:
+            retries = not self._failures.blocks(key)
             watch = Watch(self._guards, cell.device)
             request = self._request(group, cell, operation, subject, expected)
-            isolation, result = self._ask(subject, request, key, operation.spawned)
+            isolation, result = self._workers.ask(subject, request, spawned=operation.spawned, retries=retries)
             result = watch.added_to(result)
             if operation.name == "answer" and result["status"] == "ok" and not expected:
                 expected.append(request["answer"] if result["evidence"]["deterministic"] else None)
@@ -264,7 +236,8 @@ class Block:
         """Have both subjects' processes work in turn, where there are two and nothing keeps either."""
         subjects = self._conditions.subjects
         alone = "infer" if operation.name == "slices" else operation.name
-        kept = any(one.name in self._lost or {(one.name, "*"), (one.name, alone)} & blocked.keys() for one in subjects)
+        lost = self._workers.lost
+        kept = any(one.name in lost or {(one.name, "*"), (one.name, alone)} & blocked.keys() for one in subjects)
         is_once = operation.name != "slices"
         # A process that stands still does not keep its GPU waiting.
         if kept or len(subjects) != 2 or self._conditions.isolation == "spawn" or (is_once and cell.device == "gpu"):
@@ -275,7 +248,7 @@ class Block:
         watch = Watch(self._guards, cell.device)
         requests = [{"do": "fork", **self._request(group, cell, operation, subject, expected)} for subject in subjects]
         try:
-            zygotes = [self._zygotes[subject.name] for subject in subjects]
+            zygotes = [self._workers.zygote(subject) for subject in subjects]
             if is_once:
                 results = done_in_turn(zygotes, requests, self._random)
             else:
@@ -284,18 +257,9 @@ class Block:
             # Which of the two is to blame is not known, and what each can do alone is measured apart from this.
             results = [_not_in_turn(error) for _ in subjects]
             for subject in subjects:
-                self._restart(subject)
+                self._workers.restart(subject)
         for subject, result in zip(subjects, results, strict=True):
             self._append(subject, cell, operation, "fork", watch.added_to(result), started_at, clock)
-
-    def _restart(self, subject: Subject) -> None:
-        """Start a subject's zygote anew; one that cannot be is lost."""
-        self._zygotes[subject.name].kill()
-        try:
-            self._zygotes[subject.name] = self._start(subject)
-            self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
-        except WorkerLost as error:
-            self._lost[subject.name] = str(error)
 
     @staticmethod
     def _block(
@@ -315,63 +279,6 @@ class Block:
 
     def _artifact(self, subject: Subject, cell: Cell) -> Path:
         return artifact_path(self._artifacts, subject.name, cell)
-
-    def _ask(self, subject: Subject, request: Message, key: tuple[str, ...], spawned: bool) -> tuple[str, Message]:
-        """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
-        Path(request["scratch"]).parent.mkdir(parents=True, exist_ok=True)
-        if spawned or self._conditions.isolation == "spawn":
-            return "spawn", self._ask_spawned(subject, request, times_import=spawned)
-        result = self._ask_forked(subject, request)
-        reason = result["reason"]
-        if result["status"] != "failed" or not reason.startswith(_HAZARDS) or self._failures.blocks(key):
-            return "fork", result
-        self._remove_left(request)
-        result = self._ask_spawned(subject, request)
-        result["taints"] = [*result["taints"], f"retried: {reason}"]
-        return "spawn", result
-
-    def _beside(self, request: Message) -> Footprint | MemoryWatch:
-        """Return what looks at the GPU while a repeat of this request holds still for it."""
-        on_gpu = request["device"] == "gpu"
-        uuid = self._conditions.gpu_uuid if on_gpu else None
-        missing = self._conditions.gpu_missing if on_gpu else None
-        return MemoryWatch(uuid, missing) if request["operation"] == "memory" else Footprint(uuid, missing)
-
-    def _ask_forked(self, subject: Subject, request: Message) -> Message:
-        zygote = self._zygotes[subject.name]
-        beside = self._beside(request)
-        try:
-            return beside.added_to(zygote.ask({"do": "fork", **request}, beside.read))
-        except WorkerLost as error:
-            beside.close()
-            self._restart(subject)
-            return failed(str(error))
-
-    def _ask_spawned(self, subject: Subject, request: Message, *, times_import: bool = False) -> Message:
-        beside = self._beside(request)
-        try:
-            process = self._start(subject)
-        except WorkerLost as error:
-            return failed(str(error))
-        host: list[Message] = []
-        try:
-            imported = process.wait_for_import(IMPORT_TIMEOUT_S)
-            asked = {"do": "here", **request, "started": process.started}
-            result = after_import(beside.added_to(process.ask(asked, beside.read)), imported, times_import)
-        except WorkerLost as error:
-            result = failed(str(error))
-        finally:
-            beside.close()
-            with host_phase(host, "end the worker", "process"):
-                process.kill()
-        result["phases"] = [*result["phases"], *host]
-        return result
-
-    def _remove_left(self, request: Message) -> None:
-        """Remove what a failed save left, so that its retry starts from nothing."""
-        if request["operation"] == "save":
-            for path in (request["artifact"], request["artifact"] + ".later"):
-                shutil.rmtree(path, ignore_errors=True)
 
     def _announce(self, subject: Subject, operation: str, cell: Cell | None) -> None:
         self._progress.step(Step(self._number, self._blocks, self._step, self._steps, subject.name, operation, cell))
