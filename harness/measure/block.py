@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.machine.guards import Guards
@@ -59,9 +60,17 @@ class Block:
         self._step = 0
         self._original = number if original is None else original
         self._groups = [group for group in conditions.preset.groups if group.is_in(self._original)]
-        subjects = len(conditions.subjects)
-        repeats = sum(group.repeats_in_all * len(group.cells) for group in self._groups)
-        self._steps = subjects * (1 + conditions.preset.import_turns + repeats)
+        repeats = {
+            in_turn: sum(
+                count * len(group.cells)
+                for group in self._groups
+                for name, count in group.repeats.items()
+                if PASSES[name].in_turn is in_turn
+            )
+            for in_turn in (False, True)
+        }
+        turns = conditions.preset.import_turns + repeats[True]
+        self._steps = len(conditions.subjects) * (1 + repeats[False]) + 2 * len(conditions.compared) * turns
         self._artifacts = conditions.folder / "artifacts"
         self._workers = Workers(conditions, self._artifacts)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
@@ -121,13 +130,13 @@ class Block:
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
 
     def _import_in_turn(self) -> None:
-        """Have both subjects imported at once, in turn, by processes that do nothing else."""
-        subjects = self._conditions.subjects
-        if len(subjects) != 2 or self._conditions.isolation == "spawn":
-            return
-        for repeat in range(self._conditions.preset.import_turns):
-            if self._workers.lost:
-                return
+        """Have the subjects that are compared imported at once, in turn, by processes that do nothing else."""
+        turns = range(self._conditions.preset.import_turns)
+        for operation, subjects in itertools.chain.from_iterable(
+            self._conditions.in_turn(Operation("import", None, repeat, in_turn=True)) for repeat in turns
+        ):
+            if self._conditions.isolation == "spawn" or any(one.name in self._workers.lost for one in subjects):
+                continue
             for subject in subjects:
                 self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
@@ -142,9 +151,7 @@ class Block:
             finally:
                 for worker in workers:
                     worker.kill()
-            operation = Operation("import", None, repeat, in_turn=True)
-            for subject, result in zip(subjects, results, strict=True):
-                self._append(subject, None, operation, "spawn", watch.added_to(result), started_at, clock)
+            self._append_both(subjects, None, operation, "spawn", watch, results, started_at, clock)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         # By subject and operation, "*" for all: status and reason of what keeps it from going on.
@@ -161,7 +168,8 @@ class Block:
             return
         for operation, subjects in self._rounds(group):
             if operation.in_turn:
-                self._measure_in_turn(group, cell, operation, blocked, expected)
+                for each, both in self._conditions.in_turn(operation):
+                    self._measure_in_turn(group, cell, each, both, blocked, expected)
                 continue
             if operation.name == "answer":  # the first subject's answer is what the others' have to be
                 subjects = list(self._conditions.subjects)
@@ -230,17 +238,17 @@ class Block:
         group: Group,
         cell: Cell,
         operation: Operation,
+        subjects: tuple[Subject, Subject],
         blocked: dict[tuple[str, str], tuple[str, str]],
         expected: list[str | None],
     ) -> None:
-        """Have both subjects' processes work in turn, where there are two and nothing keeps either."""
-        subjects = self._conditions.subjects
+        """Have both subjects' processes work in turn, where nothing keeps either."""
         alone = "infer" if operation.name == "slices" else operation.name
         lost = self._workers.lost
         kept = any(one.name in lost or {(one.name, "*"), (one.name, alone)} & blocked.keys() for one in subjects)
         is_once = operation.name != "slices"
         # A process that stands still does not keep its GPU waiting.
-        if kept or len(subjects) != 2 or self._conditions.isolation == "spawn" or (is_once and cell.device == "gpu"):
+        if kept or self._conditions.isolation == "spawn" or (is_once and cell.device == "gpu"):
             return
         for subject in subjects:
             self._announce(subject, operation.name, cell)
@@ -258,8 +266,7 @@ class Block:
             results = [_not_in_turn(error) for _ in subjects]
             for subject in subjects:
                 self._workers.restart(subject)
-        for subject, result in zip(subjects, results, strict=True):
-            self._append(subject, cell, operation, "fork", watch.added_to(result), started_at, clock)
+        self._append_both(subjects, cell, operation, "fork", watch, results, started_at, clock)
 
     @staticmethod
     def _block(
@@ -294,12 +301,26 @@ class Block:
         started_at: float,
         clock: float,
     ) -> None:
-        wall_s = time.monotonic() - clock
         # Of two processes that take turns, each has its share.
-        wall_s /= len(self._conditions.subjects) if operation.in_turn else 1
+        wall_s = (time.monotonic() - clock) / (2 if operation.in_turn else 1)
         began = {"started_at": started_at, "wall_s": wall_s}
         place = {"block": self._number, "attempt": self._attempt, "subject": subject.name}
         self._writer.append(repeat_record(place, cell, operation, isolation, began, result))
+
+    def _append_both(
+        self,
+        subjects: tuple[Subject, Subject],
+        cell: Cell | None,
+        operation: Operation,
+        isolation: str,
+        watch: Watch,
+        results: Sequence[Message],
+        started_at: float,
+        clock: float,
+    ) -> None:
+        for subject, partner, result in zip(subjects, reversed(subjects), results, strict=True):
+            with_partner = dataclasses.replace(operation, partner=partner.name)
+            self._append(subject, cell, with_partner, isolation, watch.added_to(result), started_at, clock)
 
 
 def _not_in_turn(error: WorkerLost) -> Message:

@@ -96,6 +96,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "kind": plan.kind,
         "preset": plan.preset.as_dict(),
         "absent": list(plan.absent),
+        **({"against_first": True} if plan.against_first else {}),
         "seed": plan.seed,
         "isolation": plan.isolation,
         "blocks_planned": plan.preset.blocks,

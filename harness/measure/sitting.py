@@ -14,7 +14,7 @@ from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
 from harness.measure.limits import Limits
 from harness.measure.memory_limit import memory_limit_bytes
-from harness.measure.plan import Plan
+from harness.measure.plan import Plan, compared
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
 from harness.measure.retries import disturbance_text, next_retry, spoilt_blocks, stands_for
@@ -187,6 +187,7 @@ class Sitting:
             seed=plan.seed,
             memory_limit_bytes=memory_limit_bytes(plan.preset),
             folder=self._run.path,
+            compared=tuple(compared(list(plan.subjects), against_first=plan.against_first)),
             gpu_uuid=self._gpu.value,
             gpu_missing=self._gpu.reason,
             device_memory_bytes=self._device_memory_bytes,

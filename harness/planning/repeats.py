@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from harness.measure.limits import Allot
 from harness.measure.passes import PASSES
+from harness.measure.plan import compared
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
 from harness.metrics import METRICS, Kind
@@ -67,7 +68,7 @@ def allot_of(root: Path, progress: Progress, margins: Asked | None = None) -> Al
 
 def _earlier(root: Path, run: RunDirectory) -> tuple[RunDirectory, int] | None:
     """Return the newest complete run that measured the same plan here, and how many of its blocks to look at."""
-    alike = ("preset", "worker_version")
+    alike = ("preset", "worker version")
     for one in reversed(runs_of(root, run.machine)[0]):
         facts = one.facts
         same = all(facts["fingerprint_parts"].get(name) == run.facts["fingerprint_parts"].get(name) for name in alike)
@@ -108,13 +109,12 @@ def operations_of(run: RunDirectory, blocks: int, margins: Asked | None = None) 
 
 
 def _pairs(run: RunDirectory, records: list[Record]) -> pd.DataFrame:
-    """Return the whole pairs of the times that are judged, of each subject with the one before it."""
+    """Return the whole pairs of the times that are judged, of the subjects that are compared, else of neighbours."""
     judged = [name for name, metric in METRICS.items() if metric.judged and metric.kind is Kind.TIME]
     frame = repeats_of_run(run, records)
     names = [subject["name"] for subject in run.facts["subjects"]]
-    found = [
-        pairs_frame(frame, old, new).assign(sides=number) for number, (old, new) in enumerate(itertools.pairwise(names))
-    ]
+    sides = compared(names, against_first=run.facts.get("against_first", False)) or itertools.pairwise(names)
+    found = [pairs_frame(frame, old, new).assign(sides=number) for number, (old, new) in enumerate(sides)]
     pairs = pd.concat(found, ignore_index=True)
     pairs = pairs[pairs["whole"] & pairs["metric"].isin(judged) & (pairs["old"] > 0) & (pairs["new"] > 0)]
     what = zip(pairs["cell"], pairs["operation"], pairs["page_cache"], strict=True)

@@ -35,6 +35,7 @@ def pairs_frame(repeats: pd.DataFrame, old: str, new: str) -> pd.DataFrame:
         old, new: the two subjects' names.
     """
     measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok")]
+    measured = measured[measured["partner"].isin(["", old, new])]  # "": in no turn, or in a run of two subjects
     measured = measured[~_waits(measured)]
     measured = measured.assign(turn=measured.groupby(["run", "record", *ROW_KEY]).cumcount())
     sides = [measured.loc[measured["subject"] == name, [*_ROUND, "value", "tainted"]] for name in (old, new)]

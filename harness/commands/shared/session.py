@@ -38,7 +38,7 @@ def measure_request(request: Request, kind: str, limits: Limits, looks: tuple[in
     root = request.root
     progress = terminal_progress()
     plan = plan_of(request, kind, progress, looks)
-    if len(plan.subjects) > 1 and request.repeats is None and kind not in _AS_PLANNED:
+    if kind not in _AS_PLANNED and request.repeats is None:
         limits = replace(limits, allot=allot_of(root, progress, request.margins))
     if looks:
         limits = replace(limits, review=review_of(request.operations, progress, request.margins))
