@@ -30,7 +30,7 @@ INCOMING = ".incoming"
 """The folder below `results/` in which a new run is made before it is moved to its place."""
 
 NOTE = ".merged.json"
-"""The file of a run that says which files were merged into it, as `Intake.identity` names them, and what it had then."""
+"""The file of a run that says which files were merged into it (`Intake.identity`), and which it had then."""
 
 _SETTLED_NS = 2_000_000_000
 """What changed more recently may change once more without a trace in its times: it is read again."""

@@ -1,6 +1,6 @@
 """One night of a large fleet, 8 machine types with 300 models each: `python -m tests.speed.fleet_scale`.
 
-Its runs are made of the committed reference run's own records (two releases, all blocks, whole records with their phases
+Its runs are made of the committed reference run's own records (two releases, all blocks, whole records with phases
 and evidence); only names and values are others. The night is copied, file by file and synced, and then merged by
 `savedmodel-bench results merge`: the merge should be at least half as fast. Merging it again should be quick. No time
 ever fails it.
@@ -27,7 +27,7 @@ import msgspec
 
 from harness.machine.identity import describe_machine
 from harness.store.records import Record
-from harness.store.runs import RunDirectory, results_path, runs_of
+from harness.store.runs import runs_of
 
 from .report import Target, table, targets_table, write_docs
 
