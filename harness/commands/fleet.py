@@ -22,6 +22,7 @@ from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
 from harness.fleet.matrix import matrix_of
+from harness.fleet.runners import keep_plan, take
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
 from harness.fleet.submission import SCRIPT, shown
@@ -66,6 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
     matrix.add_argument("--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml")
     matrix.add_argument("question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="as for `fleet start`")
+    matrix.add_argument("--plan", type=Path, metavar="FILE", help="also write the plan, for `fleet report --from`")
     for name, text in {
         "status": "say where each job stands; changes nothing",
         "report": "judge what was measured on each type, and say what changed where",
@@ -80,6 +82,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
+            each.add_argument(
+                "--from",
+                type=Path,
+                dest="taken",
+                metavar="DIR",
+                help="answer what a workflow's runners measured: DIR has plan/plan.json of `fleet matrix --plan` and "
+                "a folder for each job, whose runs `results merge` took",
+            )
             _add_coverage(each)
     working = action("work", "what a job runs on its node; not meant to be typed")
     working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
@@ -99,8 +109,13 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
+        if options.plan is not None:
+            keep_plan(plan, options.plan)
         print(json.dumps(matrix_of(plan, own)))
         return 0
+    if vars(options).get("taken") is not None:
+        fleet = take(root, options.taken)
+        return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
     match options.action:
         case "status":
