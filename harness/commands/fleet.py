@@ -11,8 +11,8 @@ import sys
 import time
 from pathlib import Path
 
-from harness.commands.shared.arguments import fraction
-from harness.commands.shared.output import add_output, command_name, output_of
+from harness.commands.shared.arguments import fraction, positive
+from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
@@ -21,7 +21,9 @@ from harness.fleet.assignment import assignment_path
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.kept import keep_answer, kept_answers
 from harness.fleet.matrix import matrix_of
+from harness.fleet.over_nights import over_nights
 from harness.fleet.runners import keep_plan, take
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
@@ -32,6 +34,7 @@ from harness.measure.own_models import OwnModel
 from harness.releases.project import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+from harness.report.fleet_over_nights import report_nights
 from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
@@ -90,6 +93,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
                 help="answer what a workflow's runners measured: DIR has plan/plan.json of `fleet matrix --plan` and "
                 "a folder for each job, whose runs `results merge` took",
             )
+            each.add_argument(
+                "--nights",
+                type=positive,
+                metavar="N",
+                help="say what changed since when over the newest N fleets that asked the same, as each was reported",
+            )
             _add_coverage(each)
     working = action("work", "what a job runs on its node; not meant to be typed")
     working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
@@ -113,6 +122,8 @@ def run(options: argparse.Namespace) -> int:
             keep_plan(plan, options.plan)
         print(json.dumps(matrix_of(plan, own)))
         return 0
+    if vars(options).get("nights") is not None:
+        return _report_nights(root, options)
     if vars(options).get("taken") is not None:
         fleet = take(root, options.taken)
         return _report(fleet, options, collect(fleet).jobs)
@@ -200,8 +211,18 @@ def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
     decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
-    report = report_fleet(_answer(fleet, jobs), require_coverage=options.require_coverage, require_decision=decision)
+    found = _answer(fleet, jobs)
+    keep_answer(fleet, found)
+    report = report_fleet(found, require_coverage=options.require_coverage, require_decision=decision)
     return output_of(options).put(report)
+
+
+def _report_nights(root: Path, options: argparse.Namespace) -> int:
+    tables, problems = kept_answers(root, options.nights)
+    say_all(problems)
+    if not tables:
+        raise UsageError("No fleet was reported yet: `savedmodel-bench fleet report` keeps what it finds.")
+    return output_of(options).put(report_nights(over_nights(tables)))
 
 
 def _add_coverage(parser: argparse.ArgumentParser) -> None:

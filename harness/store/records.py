@@ -7,7 +7,7 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -124,8 +124,12 @@ class RecordWriter:
             raise OSError(f"only {written} of {len(data)} bytes of a record could be written; is the disk full?")
 
 
-def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
+def read_records(path: Path, without: Collection[str] = ()) -> tuple[list[Record], list[Problem]]:
     """Read all records of a file that can be read; one whose name ends in ".gz" is unpacked.
+
+    Args:
+        path: the file.
+        without: fields that are left out; "phases" are half of what records take in memory, and of no sample.
 
     Returns:
         The records in file order, and what could not be used: a cut or foreign line, a record of another layout,
@@ -155,6 +159,8 @@ def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
             what = "the last line is cut off" if number == len(lines) else "not a JSON line"
             problems.append(Problem(path, number, what))
         else:
+            for field in without:
+                record.pop(field, None)
             records.append(record)
     return records, problems
 

@@ -2,8 +2,10 @@
 
 Its runs are made of the committed reference run's own records (two releases, all blocks, whole records with phases
 and evidence); only names and values are others. The night is copied, file by file and synced, and then merged by
-`savedmodel-bench results merge`: the merge should be at least half as fast. Merging it again should be quick. No time
-ever fails it.
+`savedmodel-bench results merge`: the merge should be at least half as fast. Merging it again should be quick.
+
+Then `savedmodel-bench fleet report --nights 30` reads the kept answers of 30 such nights, which are drawn: each has the
+rows that `compare` has of the reference run's models, for all models and types. No time ever fails it.
 """
 
 from __future__ import annotations
@@ -24,10 +26,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from harness.answers.judging import compare_in_run
+from harness.fleet.kept import KeptAnswer, keep
 from harness.machine.identity import describe_machine
 from harness.store.records import Record
-from harness.store.runs import runs_of
+from harness.store.runs import open_run, runs_of
 
 from .report import Target, table, targets_table, write_docs
 
@@ -35,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "speed.md"
 BEGIN = "<!-- numbers: written by `python -m tests.speed.fleet_scale --write-docs`, from here -->"
 START = datetime.datetime(2026, 9, 1, tzinfo=datetime.UTC)
-TYPES, MODELS = 8, 300
+TYPES, MODELS, NIGHTS = 8, 300, 30
 _MIB = 2**20
 
 
@@ -212,6 +217,78 @@ def _used_s() -> float:
     return sum(one.ru_utime + one.ru_stime for one in found)
 
 
+def make_answers(root: Path, nights: int, types: int = TYPES, models: int = MODELS, seed: int = 1) -> tuple[int, int]:
+    """Keep the answers of so many nights, and return the rows of one over all types, and the bytes of all.
+
+    One row in a hundred changes in some night on some types, by any size; the others stay as they are.
+    """
+    random = np.random.default_rng(seed)
+    keys = _keys(root / "small", models)
+    shape = (len(keys), types)
+    names = tuple(f"type{number}" for number in range(types))
+    begins = np.where(random.random(shape) < 0.01, random.integers(0, nights, shape), nights)
+    shifts, levels = random.normal(0, 0.3, shape), np.exp(random.uniform(-9, 2, shape))
+    size = 0
+    for night in range(nights):
+        began = START + datetime.timedelta(days=night)
+        changed = begins <= night
+        ratio = np.exp(random.normal(0, 0.01, shape) + shifts * changed)
+        verdicts = np.where(changed, np.where(shifts > 0, 0, 1), np.where(random.random(shape) < 0.2, 3, 2))
+        columns = {
+            "row": np.repeat(np.arange(len(keys), dtype=np.int32), types),
+            "on": np.tile(np.arange(types, dtype=np.int16), len(keys)),
+            "verdict": verdicts.astype(np.int8).ravel(), "stated": verdicts.astype(np.int8).ravel(),
+            "blocks": np.full(len(keys) * types, 10, dtype=np.int32),
+            "old": levels.ravel(), "new": (levels * ratio).ravel(), "ratio": ratio.ravel(),
+            "low": (ratio * 0.98).ravel(), "high": (ratio * 1.02).ravel(), "p": random.random(shape).ravel(),
+        }  # fmt: skip
+        kept = KeptAnswer(
+            f"{began:%Y%m%dT%H%M%S}-{night:04x}", began.timestamp(), ("compare", "2.20", "2.21"), "v2.20.0", "v2.21.0",
+            dict.fromkeys(names, 1.0), (), keys, random.random(len(keys)), names, columns,
+        )  # fmt: skip
+        size += keep(root, kept).stat().st_size
+    return len(keys) * types, size
+
+
+def _keys(folder: Path, models: int) -> tuple[tuple[str, ...], ...]:
+    """Return the rows of so many models, made of those that `compare` has of the reference run's own models."""
+    template = Template()
+    small = len(template.models)
+    (run,) = make_night(folder, 1, small).runs
+    rows = compare_in_run(open_run(run), *(subject["name"] for subject in template.subjects)).rows
+    shutil.rmtree(folder)
+    by_model: dict[str, list[tuple[str, ...]]] = {}
+    for row in rows:
+        by_model.setdefault(row.model, []).append((*row.key, row.unit))
+    found = list(by_model.pop("-", ()))
+    for number in range(models):
+        for metric, device, _, variant, unit in by_model[template.name(number % small)]:
+            found.append((metric, device, template.name(number), variant, unit))
+    return tuple(found)
+
+
+def measure_report(root: Path, nights: int) -> Cost:
+    """Report over the nights that were kept below `root`."""
+    before, began = _used_s(), time.perf_counter()
+    peak = command(root, "fleet", "report", "--nights", str(nights), "--format", "markdown", "--output", "report.md")
+    return Cost(f"report over {nights} nights", time.perf_counter() - began, _used_s() - before, peak)
+
+
+def shown_report(cost: Cost, rows: int, size: int) -> list[str]:
+    """Return the targets of the report over nights, and what it took."""
+    peak = cost.peak_bytes or 0.0
+    targets = [
+        Target("report", "wall time", cost.wall_s, 60, True, "s"),
+        Target("report", "peak memory", peak / _MIB, 2048, True, "MiB"),
+    ]
+    return [
+        f"{cost.job}: {rows:,} rows a night over all types, {size / 1e6:,.0f} MB of kept answers, {cost.cpu_s:.1f} s "
+        "of CPU time.",
+        "",
+        *targets_table(targets),
+    ]
+
+
 def shown(night: Night, rounds: list[list[Cost]]) -> list[str]:
     """Return the targets, and what each round took."""
     best = max(copy.wall_s / merge.wall_s for copy, merge, _ in rounds)
@@ -233,12 +310,15 @@ def main() -> None:
     parser.add_argument("--types", type=int, default=TYPES, help=f"machine types (default: {TYPES})")
     parser.add_argument("--models", type=int, default=MODELS, help=f"models of each (default: {MODELS})")
     parser.add_argument("--rounds", type=int, default=2, help="how often all is measured (default: 2)")
+    parser.add_argument("--nights", type=int, default=NIGHTS, help=f"nights of the report (default: {NIGHTS})")
     parser.add_argument("--folder", type=Path, help="where it is written, twice the size of a night (default: /tmp)")
     parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/speed.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
         night = make_night(Path(temporary) / "night", options.types, options.models)
         lines = [f"{night}.", "", *shown(night, measure(Path(temporary), night, options.rounds))]
+        rows, size = make_answers(Path(temporary) / "project", options.nights, options.types, options.models)
+        lines += ["", *shown_report(measure_report(Path(temporary) / "project", options.nights), rows, size)]
     print("\n".join(lines))
     if options.write_docs:
         machine = describe_machine()
