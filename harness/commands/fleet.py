@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib
 import json
@@ -21,7 +22,7 @@ from harness.fleet.assignment import assignment_path
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
-from harness.fleet.kept import keep_answer, kept_answers
+from harness.fleet.kept import is_kept, keep_answer, kept_answers
 from harness.fleet.matrix import matrix_of
 from harness.fleet.over_nights import over_nights
 from harness.fleet.runners import keep_plan, take
@@ -217,7 +218,19 @@ def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatu
     return output_of(options).put(report)
 
 
+def _keep_missing(root: Path, names: list[str]) -> None:
+    """Keep the answers of fleets that ended and were not reported yet."""
+    fleets = [open_fleet(root, name) for name in names if not is_kept(root, name)]
+    for fleet in (one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None):
+        jobs = statuses(fleet, slurm.listed())
+        if all(one.state in ENDED for one in jobs):
+            _say(f"Judging fleet {fleet.plan.fleet}, once …")
+            with contextlib.suppress(UsageError):  # nothing of it was measured
+                keep_answer(fleet, _answer(fleet, jobs))
+
+
 def _report_nights(root: Path, options: argparse.Namespace) -> int:
+    _keep_missing(root, fleet_names(root)[-options.nights :])
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
@@ -270,6 +283,7 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
+    _keep_missing(fleet.root, [fleet.plan.fleet])
     shutil.rmtree(fleet.path)
     _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0

@@ -115,6 +115,11 @@ def keep_answer(fleet: FleetFolder, answer: FleetAnswer) -> None:
         keep(fleet.root, as_table(answer, float(fleet.plan.created_at), fleet.plan.words))
 
 
+def is_kept(root: Path, fleet: str) -> bool:
+    """Return whether there is a kept answer of a fleet."""
+    return (answers_path(root) / f"{fleet}.npz").exists()
+
+
 def kept_answers(root: Path, newest: int) -> tuple[list[KeptAnswer], list[Problem]]:
     """Return the newest answers to the newest question, oldest first, and what cannot be read."""
     found: list[KeptAnswer] = []

@@ -16,6 +16,8 @@ import yaml
 from local_index import MINOR, LocalIndex, tensorflow_wheel
 from rehearsed_nights import make_rehearsed
 
+from harness.cli import main
+
 PROJECT = Path(__file__).parents[2]
 WORKFLOWS = PROJECT / ".github" / "workflows"
 PINNED = {
@@ -299,7 +301,9 @@ class Runners:
 
 
 @pytest.mark.slow
-def test_several_runners_measure_and_one_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_runners_measure_and_one_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     runners = Runners(tmp_path, monkeypatch)
     planned, code = runners.job("plan", "planned")
     assert code == 0
@@ -325,6 +329,9 @@ def test_several_runners_measure_and_one_answers(tmp_path: Path, monkeypatch: py
     assert "only on slow" in report
     assert "fast 100" in report
     assert "slow 100" in report
+    monkeypatch.chdir(tmp_path / "answered" / "bench")
+    assert main(["fleet", "report", "--nights", "3"]) == 0
+    assert "(regression) since" in " ".join(capsys.readouterr().out.split())
 
     shutil.rmtree(artifacts / next(entry["job"] for entry in matrix if entry["type"] == "fast"))
     report, code = answer("lacking")
