@@ -40,7 +40,6 @@ class KeptAnswer:
     """
 
     fleet: str
-    created_at: float  # seconds since 1970
     words: tuple[str, ...]
     old: str
     new: str
@@ -51,13 +50,18 @@ class KeptAnswer:
     names: tuple[str, ...]
     columns: Mapping[str, NDArray[Any]]
 
+    @property
+    def day(self) -> str:
+        """The day on which the fleet was started, in UTC: 2026-09-01."""
+        return f"{self.fleet[:4]}-{self.fleet[4:6]}-{self.fleet[6:8]}"
+
 
 def answers_path(root: Path) -> Path:
     """Return the folder of kept answers."""
     return fleets_path(root) / "answers"
 
 
-def as_table(answer: FleetAnswer, created_at: float, words: Sequence[str]) -> KeptAnswer:
+def as_table(answer: FleetAnswer, words: Sequence[str]) -> KeptAnswer:
     """Return an answer as a table."""
     names = {name: place for place, name in enumerate(dict.fromkeys(n for row in answer.rows for n in row.types))}
     lines: list[tuple[Any, ...]] = []
@@ -72,7 +76,6 @@ def as_table(answer: FleetAnswer, created_at: float, words: Sequence[str]) -> Ke
     columns = dict(zip(_COLUMNS, zip(*lines, strict=True), strict=True)) if lines else dict.fromkeys(_COLUMNS, ())
     return KeptAnswer(
         answer.fleet,
-        created_at,
         tuple(words),
         answer.old,
         answer.new,
@@ -92,7 +95,7 @@ def keep(root: Path, table: KeptAnswer) -> Path:
         OSError: it cannot be written.
     """
     facts = {
-        "schema": SCHEMA, "fleet": table.fleet, "created_at": table.created_at, "words": table.words,
+        "schema": SCHEMA, "fleet": table.fleet, "words": table.words,
         "old": table.old, "new": table.new, "coverage": table.coverage, "missing": table.missing,
         "keys": table.keys, "names": table.names,
     }  # fmt: skip
@@ -112,7 +115,7 @@ def keep(root: Path, table: KeptAnswer) -> Path:
 def keep_answer(fleet: FleetFolder, answer: FleetAnswer) -> None:
     """Keep what a fleet's report found; a fleet that confirms another's findings is no night of its own."""
     if fleet.plan.confirms is None:
-        keep(fleet.root, as_table(answer, float(fleet.plan.created_at), fleet.plan.words))
+        keep(fleet.root, as_table(answer, fleet.plan.words))
 
 
 def is_kept(root: Path, fleet: str) -> bool:

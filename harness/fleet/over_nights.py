@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,8 +126,7 @@ def _standing(said: NDArray[np.int8], ratios: NDArray[np.float32]) -> Standing:
 
 
 def _night(table: KeptAnswer) -> Night:
-    day = f"{datetime.datetime.fromtimestamp(table.created_at, datetime.UTC):%Y-%m-%d}"
     stated: NDArray[Any] = table.columns["stated"]
     called = np.unique(table.columns["row"][np.isin(stated, list(_CALLED))])
     coverage = min(table.coverage.values(), default=0.0)
-    return Night(table.fleet, day, table.old, table.new, len(table.keys), len(called), coverage, table.missing)
+    return Night(table.fleet, table.day, table.old, table.new, len(table.keys), len(called), coverage, table.missing)

@@ -40,7 +40,7 @@ def table(
     }
     keys = (KEY,) if found else ()
     return KeptAnswer(
-        f"{began:%Y%m%dT%H%M%S}-{night:04x}", began.timestamp(), tuple(words), "v2.20.0", "v2.21.0",
+        f"{began:%Y%m%dT%H%M%S}-{night:04x}", tuple(words), "v2.20.0", "v2.21.0",
         dict.fromkeys(found, 1.0), (), keys, np.full(len(keys), 0.01), tuple(found), {**columns, **numbers},
     )  # fmt: skip
 

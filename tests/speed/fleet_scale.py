@@ -243,7 +243,7 @@ def make_answers(root: Path, nights: int, types: int = TYPES, models: int = MODE
             "low": (ratio * 0.98).ravel(), "high": (ratio * 1.02).ravel(), "p": random.random(shape).ravel(),
         }  # fmt: skip
         kept = KeptAnswer(
-            f"{began:%Y%m%dT%H%M%S}-{night:04x}", began.timestamp(), ("compare", "2.20", "2.21"), "v2.20.0", "v2.21.0",
+            f"{began:%Y%m%dT%H%M%S}-{night:04x}", ("compare", "2.20", "2.21"), "v2.20.0", "v2.21.0",
             dict.fromkeys(names, 1.0), (), keys, random.random(len(keys)), names, columns,
         )  # fmt: skip
         size += keep(root, kept).stat().st_size
