@@ -6,6 +6,7 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import zlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -175,6 +176,25 @@ def is_record(line: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def read_block_records(path: Path) -> list[Record]:
+    """Read the records that close a block, and no others: the rest of the file is not made into objects.
+
+    A missing file has none; so has a line that is no record.
+    """
+    found = []
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if _CLOSES.search(line) and is_record(line):
+                    found.append(msgspec.json.decode(line))
+    except FileNotFoundError:
+        return []
+    return [record for record in found if record["type"] == "block"]
+
+
+_CLOSES = re.compile(rb'"type"\s*:\s*"block"')
 
 
 def complete_blocks(records: Iterable[Record]) -> dict[int, int]:
