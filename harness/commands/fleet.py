@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib
 import json
@@ -11,8 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from harness.commands.shared.arguments import fraction
-from harness.commands.shared.output import add_output, command_name, output_of
+from harness.commands.shared.arguments import fraction, positive
+from harness.commands.shared.output import add_output, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
@@ -21,7 +22,10 @@ from harness.fleet.assignment import assignment_path
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.kept import is_kept, keep_answer, kept_answers
 from harness.fleet.matrix import matrix_of
+from harness.fleet.over_nights import over_nights
+from harness.fleet.runners import keep_plan, take
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
 from harness.fleet.submission import SCRIPT, shown
@@ -31,6 +35,7 @@ from harness.measure.own_models import OwnModel
 from harness.releases.project import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+from harness.report.fleet_over_nights import report_nights
 from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
@@ -66,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
     matrix.add_argument("--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml")
     matrix.add_argument("question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="as for `fleet start`")
+    matrix.add_argument("--plan", type=Path, metavar="FILE", help="also write the plan, for `fleet report --from`")
     for name, text in {
         "status": "say where each job stands; changes nothing",
         "report": "judge what was measured on each type, and say what changed where",
@@ -80,6 +86,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
+            each.add_argument(
+                "--from",
+                type=Path,
+                dest="taken",
+                metavar="DIR",
+                help="answer what a workflow's runners measured: DIR has plan/plan.json of `fleet matrix --plan` and "
+                "a folder for each job, whose runs `results merge` took",
+            )
+            each.add_argument(
+                "--nights",
+                type=positive,
+                metavar="N",
+                help="say what changed since when over the newest N fleets that asked the same, as each was reported",
+            )
             _add_coverage(each)
     working = action("work", "what a job runs on its node; not meant to be typed")
     working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
@@ -99,8 +119,15 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
+        if options.plan is not None:
+            keep_plan(plan, options.plan)
         print(json.dumps(matrix_of(plan, own)))
         return 0
+    if vars(options).get("nights") is not None:
+        return _report_nights(root, options)
+    if vars(options).get("taken") is not None:
+        fleet = take(root, options.taken)
+        return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
     match options.action:
         case "status":
@@ -185,8 +212,30 @@ def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
     decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
-    report = report_fleet(_answer(fleet, jobs), require_coverage=options.require_coverage, require_decision=decision)
+    found = _answer(fleet, jobs)
+    keep_answer(fleet, found)
+    report = report_fleet(found, require_coverage=options.require_coverage, require_decision=decision)
     return output_of(options).put(report)
+
+
+def _keep_missing(root: Path, names: list[str]) -> None:
+    """Keep the answers of fleets that ended and were not reported yet."""
+    fleets = [open_fleet(root, name) for name in names if not is_kept(root, name)]
+    for fleet in (one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None):
+        jobs = statuses(fleet, slurm.listed())
+        if all(one.state in ENDED for one in jobs):
+            _say(f"Judging fleet {fleet.plan.fleet}, once …")
+            with contextlib.suppress(UsageError):  # nothing of it was measured
+                keep_answer(fleet, _answer(fleet, jobs))
+
+
+def _report_nights(root: Path, options: argparse.Namespace) -> int:
+    _keep_missing(root, fleet_names(root)[-options.nights :])
+    tables, problems = kept_answers(root, options.nights)
+    say_all(problems)
+    if not tables:
+        raise UsageError("No fleet was reported yet: `savedmodel-bench fleet report` keeps what it finds.")
+    return output_of(options).put(report_nights(over_nights(tables)))
 
 
 def _add_coverage(parser: argparse.ArgumentParser) -> None:
@@ -234,6 +283,7 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
+    _keep_missing(fleet.root, [fleet.plan.fleet])
     shutil.rmtree(fleet.path)
     _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0

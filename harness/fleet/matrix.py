@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,8 @@ MOST_ENTRIES = 256
 
 def matrix_of(plan: FleetPlan, own: Mapping[str, OwnModel]) -> dict[str, list[dict[str, Any]]]:
     """Return the entries: the type, the job's name, its models, and the command that measures them.
+
+    The command is quoted for a shell and meant for the project's root: there models have the paths that they have here.
 
     Args:
         plan: the fleet's plan.
@@ -32,7 +35,7 @@ def matrix_of(plan: FleetPlan, own: Mapping[str, OwnModel]) -> dict[str, list[di
     entries = []
     for job in plan.jobs:
         models = list(dict.fromkeys(cell["model"] for group in job.preset["groups"] for cell in group["cells"]))
-        models = [own[name].path if name in own else name for name in models]
+        models = [os.path.relpath(own[name].path, plan.root) if name in own else name for name in models]
         command = shlex.join([*_without_models(plan.words), "--model", ",".join(models)])
         entries.append({"type": job.type, "job": job.name, "models": ",".join(models), "command": command})
     return {"include": entries}

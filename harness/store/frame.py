@@ -95,7 +95,7 @@ def repeats_frame(paths: Iterable[Path], problems: list[Problem] | None = None) 
         if isinstance(run, Problem):
             told.append(run)
             continue
-        records, found = run.records()
+        records, found = run.records(without=("phases",))
         told.extend(found)
         rows.extend(_run_rows(run, records))
     return _table(rows, REPEATS_DTYPES)

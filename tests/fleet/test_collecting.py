@@ -16,6 +16,7 @@ import pytest
 from fleets import make_fleet, make_type, measured, stub
 
 import harness.fleet.work as working
+from harness.cli import main
 from harness.errors import UsageError
 from harness.fleet import collecting, slurm
 from harness.fleet.answer import answer
@@ -291,6 +292,22 @@ def test_one_answer_says_what_changed_where(by_hand: Path, tmp_path: Path) -> No
     assert report.data["coverage"] == {"h100": 1.0, "a100": 1.0}
     assert report.exit_code == 1
     assert json.loads(json.dumps(report.data)) == report.data
+
+
+def test_a_report_over_nights_judges_what_was_not_reported_yet(
+    by_hand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = two_types(by_hand, tmp_path, a100=1.5)
+    collect(fleet)
+    (fleet.root / "releases.toml").touch()
+    monkeypatch.chdir(fleet.root)
+    capsys.readouterr()  # what the jobs printed
+    for reads_records in (True, False):
+        assert main(["fleet", "report", "--nights", "2", "--format", "json"]) == 0
+        printed = capsys.readouterr()
+        (row,) = json.loads(printed.out)["rows"]
+        assert {name: one["verdict"] for name, one in row["types"].items()} == {"a100": "regression"}
+        assert ("Judging" in printed.err) is reads_records
 
 
 def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, tmp_path: Path) -> None:
