@@ -77,8 +77,8 @@ def fix(request: Request, devices: Sequence[str], say: Callable[[str], None]) ->
             environment = with_profile(environment, profile, root, say)
         if preset.packages:
             environment = with_packages(environment, preset.packages, root, say).environment
-        subjects.append(_fixed(root, environment))
-    name_subjects(_environments_of(root, subjects, preset.packages, say))
+        subjects.append(fixed_subject(root, environment))
+    name_subjects(environments_of(root, subjects, preset.packages, say))
     return Fixed(tuple(subjects), preset)
 
 
@@ -96,7 +96,7 @@ def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: i
     Raises:
         UsageError: an environment is not the one that was fixed.
     """
-    environments = _environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
+    environments = environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
     return Plan(kind, fixed.preset, name_subjects(environments), machine, seed, isolation)
 
 
@@ -129,7 +129,8 @@ def _preset(request: Request, devices: Sequence[str]) -> Preset:
     )
 
 
-def _fixed(root: Path, environment: Environment) -> FixedSubject:
+def fixed_subject(root: Path, environment: Environment) -> FixedSubject:
+    """Return a subject with the folders of its environment, and of what lies beside it."""
     folders: tuple[str, ...] = ()
     if environment.release.python is None:
         above = root / FOLDER
@@ -151,9 +152,14 @@ def _fixed(root: Path, environment: Environment) -> FixedSubject:
     )
 
 
-def _environments_of(
+def environments_of(
     root: Path, subjects: Sequence[FixedSubject], packages: Sequence[str], say: Callable[[str], None]
 ) -> list[Environment]:
+    """Return the environments of fixed subjects in a project that has them; installs no release.
+
+    Raises:
+        UsageError: an environment is not the one that was fixed.
+    """
     manifest = read_manifest(root / "releases.toml")
     found = []
     for one in subjects:

@@ -15,6 +15,7 @@ from stored_runs import NEW, OLD, block_end, project_root, repeat
 
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name
 from harness.fleet.starting import start
+from harness.fleet.tasks import Measure
 from harness.fleet.types import MachineType
 from harness.fleet.work import NodeWork, machine_of, work
 from harness.machine.measuring_lock import FOLDER_VARIABLE, MeasuringLock
@@ -111,7 +112,7 @@ def make_fleet(
         project_root(root)
     preset = read_preset("quick")
     jobs = tuple(
-        JobPlan(f"{name}-{number}", name, None, narrow(preset, models=model, blocks=blocks).as_dict())
+        JobPlan(f"{name}-{number}", name, None, Measure(narrow(preset, models=model, blocks=blocks).as_dict()))
         for name in types
         for number, model in enumerate(models, start=1)
     )
