@@ -153,14 +153,12 @@ def _here(node: NodeWork, model: OwnModel) -> OwnModel:
 
 def _with_path(checked: CheckedModel, here: OwnModel, model: OwnModel) -> CheckedModel:
     """Return what was tried with a model's own path in all texts, in place of where it lay for the job."""
-    cells = tuple(
-        one
-        if one.error is None
-        else replace(one, error=replace(one.error, message=_told(one.error.message, here, model)))
-        for one in checked.cells
-    )
+    cells = []
+    for one in checked.cells:
+        error = one.error and replace(one.error, message=_told(one.error.message, here, model))
+        cells.append(replace(one, error=error))
     advice = tuple(replace(one, command=_told(one.command, here, model)) for one in checked.advice)
-    return CheckedModel(model, cells, advice)
+    return CheckedModel(model, tuple(cells), advice)
 
 
 def _told(text: str, here: OwnModel, model: OwnModel) -> str:
