@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.fleet import tasks
 from harness.fleet.node_work import NodeWork
 from harness.fleet.starting import expected_place, relocated
+from harness.measure.guard import what_guards
 from harness.measure.own_models import OwnModel
 from harness.measure.progress import Progress
 from harness.measure.trials import scratch
@@ -58,6 +59,7 @@ def check_chunk(
     task = node.job.task
     assert isinstance(task, tasks.Check)
     environments = environments_of(root, node.fleet.plan.subjects[node.job.type], task.packages, progress.say)
+    progress.say(what_guards().sentence)
     expected = None if task.expected is None else read_expected(root / expected_place(task.expected))
 
     def answered(model: OwnModel) -> Answer:

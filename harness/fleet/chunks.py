@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from harness.answers.check import has_keras_3
 from harness.errors import UsageError
 from harness.fleet.folder import FleetPlan, JobPlan
 from harness.fleet.starting import new_plan, require_place
@@ -14,7 +15,7 @@ from harness.fleet.tasks import Check, Inspect
 from harness.fleet.types import MachineType
 from harness.formats.registry import READERS
 from harness.measure.own_models import KERAS_FILE, SAVED_MODEL, OwnModel
-from harness.planning.checks import CheckRequest, resolve
+from harness.planning.checks import CheckRequest, Resolved, resolve
 from harness.planning.fixed import FixedSubject, fixed_subject
 from harness.planning.own_models import DIGITS
 from harness.releases.beside import with_packages
@@ -25,8 +26,8 @@ from harness.savedmodel.reading import read
 
 CHUNK_S = 600.0
 """What a chunk is expected to take; a model that takes longer is one alone."""
-_RELEASE_S = 6.0  # to start a release and import TensorFlow
-_TRY_S = 3.0  # to load a small model, call it twice and write what it answers
+_RELEASE_S = 5.0  # to start a release and import TensorFlow
+_TRY_S = 1.5  # to load a small model, call it twice and write what it answers
 _READ_BYTES_PER_S = 100e6
 
 _Say = Callable[[str], None]
@@ -38,9 +39,6 @@ def plan_check(
 ) -> tuple[FleetPlan, dict[str, OwnModel]]:
     """Resolve what `check` is asked, and cut it; nothing is submitted yet.
 
-    A model is tried in all releases by one job, since its answers are compared with each other: what differs between
-    two CPUs is no difference between releases.
-
     Returns:
         The plan, and the models by their names, which lie where the user has them.
 
@@ -50,11 +48,29 @@ def plan_check(
     root = request.root
     require_place(root)
     asked = resolve(request, say)
-    for environment in asked.environments:
-        # The remedy that `check` tries; nodes need no network for it.
+    for environment in filter(has_keras_3, asked.environments):
+        # A remedy that `check` tries: nodes need no network for it.
         with suppress(UsageError):
             with_packages(environment, ["tf_keras"], root, say)
     subjects = tuple(fixed_subject(root, environment) for environment in asked.environments)
+    return check_plan(request, asked, subjects, words, types), {model.name: model for model in asked.models}
+
+
+def check_plan(
+    request: CheckRequest,
+    asked: Resolved,
+    subjects: tuple[FixedSubject, ...],
+    words: Sequence[str],
+    types: Mapping[str, MachineType],
+) -> FleetPlan:
+    """Return the plan of what is resolved: chunks of models, each a job on every type.
+
+    A model is tried in all releases by one job, since its answers are compared with each other: what differs between
+    two CPUs is no difference between releases.
+
+    Raises:
+        UsageError: a type's cost cannot be accepted.
+    """
     expected = None if request.expected is None else str(request.expected.absolute())
     tasks = [
         Check(
@@ -67,10 +83,8 @@ def plan_check(
         )
         for models in cut(asked.models, [check_s(model, len(subjects)) for model in asked.models])
     ]
-    plan = new_plan(
-        root, "check", words, types, dict.fromkeys(types, subjects), _jobs(types, tasks), unread=asked.unread
-    )
-    return plan, {model.name: model for model in asked.models}
+    jobs, by_type = _jobs(types, tasks), dict.fromkeys(types, subjects)
+    return new_plan(request.root, "check", words, types, by_type, jobs, unread=asked.unread)
 
 
 def plan_inspect(

@@ -118,6 +118,11 @@ class _Shift:
         self._node, self._state, self._signals = node, state, signals
         self._undelivered: str | None = None
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether the job measures time."""
+        return self._node.job.task.is_timed
+
     def do(self, do: Do) -> int:
         ended, reason = "failed", None
         try:
@@ -183,7 +188,7 @@ class _Shift:
                 source = node.fleet.root / FOLDER / name
                 (environments / name).symlink_to(
                     stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
-                    if node.job.task.is_timed
+                    if self.is_timed
                     else source
                 )
         before = node.attempt.submitted.seed_from
@@ -198,6 +203,7 @@ class _Delivering:
 
     def __init__(self, shift: _Shift) -> None:
         self._shift = shift
+        self._what = "Block" if shift.is_timed else "Model"
 
     def say(self, line: str) -> None:
         print(line, flush=True)
@@ -206,7 +212,7 @@ class _Delivering:
         pass
 
     def block_done(self, block: int, blocks: int, duration_s: float) -> None:
-        print(f"Block {block + 1} of {blocks}: {duration_s:.0f} s.", flush=True)
+        print(f"{self._what} {block + 1} of {blocks}: {duration_s:.0f} s.", flush=True)
         self._shift.deliver()
 
 

@@ -48,7 +48,8 @@ def report_status(fleet: str, jobs: Sequence[JobStatus], collected: Collected | 
         )
         for one in jobs
     ]
-    parts.append(table(("job", "node", "Slurm", "state", "", "blocks", "why"), (), rows))
+    steps = "blocks" if all(one.job.task.is_timed for one in jobs) else "models"
+    parts.append(table(("job", "node", "Slurm", "state", "", steps, "why"), (), rows))
     code = 3 if any(one.state in (State.FAILED, State.CANCELLED) for one in jobs) else 0
     data: dict[str, Any] = {"fleet": fleet, "jobs": [job_data(fleet, one) for one in jobs]}
     if collected is not None:
