@@ -90,6 +90,17 @@ def counting(fleet: FleetFolder, job: JobPlan) -> tuple[Path | None, list[Kept]]
     return best[2], [one for one in aside if one.blocks and not _is_beginning(one.path, best[2])]
 
 
+def overruled(fleet: FleetFolder, job: JobPlan) -> list[Kept]:
+    """Return the attempts with answers about models that a newer attempt answered about, too."""
+    counting_ones = set(fleet.answers(job).values())
+    found = []
+    for attempt in fleet.attempts(job.name):
+        path = attempt.path / "answers"
+        old = [one for one in path.glob("*.json") if one not in counting_ones]
+        found += [Kept(job.name, attempt.number, len(old), path)] if old else []
+    return found
+
+
 def _is_beginning(shorter: Path, longer: Path) -> bool:
     """Whether a delivery is what another one went on from, which then holds all of it."""
     first, second = shorter / "records.jsonl", longer / "records.jsonl"
@@ -104,6 +115,9 @@ def _is_beginning(shorter: Path, longer: Path) -> bool:
 
 def _merge(fleet: FleetFolder, job: JobPlan, done: Collected) -> None:
     """Merge what counts of an ended job; once, unless more is delivered afterwards."""
+    if not job.task.is_timed:
+        done.aside += overruled(fleet, job)
+        return
     note = fleet.path / "jobs" / job.name / "merged.json"
     delivered = _delivered(fleet, job)
     if _noted(note) == delivered:

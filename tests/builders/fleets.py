@@ -65,6 +65,8 @@ def stub_check(root: Path, node: NodeWork, progress: Progress) -> None:
     def ask(question: Question, say: Any) -> Check:
         (model,) = question.models
         assert (Path(model.path) / "saved_model.pb").is_file()
+        given = {name: list(values) for name, values in (question.expected or {}).items()}
+        assert given == wanted.get("expects", {})
         time.sleep(float(wanted.get("pause_s", 0.0)))
         if model.called in wanted.get("refused", ()):
             raise UsageError(f"{model.path} cannot be tried.")
@@ -79,7 +81,13 @@ def stub_check(root: Path, node: NodeWork, progress: Progress) -> None:
 
 
 def make_check_fleet(
-    root: Path, types: dict[str, MachineType], names: Sequence[str], *, size_bytes: int = 1, unread: Sequence[str] = ()
+    root: Path,
+    types: dict[str, MachineType],
+    names: Sequence[str],
+    *,
+    size_bytes: int = 1,
+    unread: Sequence[str] = (),
+    expected: Path | None = None,
 ) -> FleetFolder:
     """Start a fleet that checks small models by the stub; `size_bytes` is what they are said to have."""
     if not (root / "releases.toml").exists():
@@ -92,7 +100,7 @@ def make_check_fleet(
     said = tuple(Unread(path, f"{path} is no model.") for path in unread)
     subjects = tuple(FixedSubject(name, None, "cpu", None, "3.11", None, ()) for name in (OLD, NEW))
     words = ["check", *(str(model.path) for model in models)]
-    request = CheckRequest(root, tuple(words[1:]), Called())
+    request = CheckRequest(root, tuple(words[1:]), Called(), expected=expected)
     plan = check_plan(request, Resolved(tuple(models), said, (), (), ()), subjects, words, types)
     plan = replace(plan, python=str(stub_python(root)))
     fleet, refused = start(plan, {model.name: model for model in models})

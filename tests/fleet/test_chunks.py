@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_slurm
+import numpy as np
 import pytest
 from fleet_scenarios import collected, do, until
 from fleet_scenarios import types as types_of
@@ -184,6 +185,33 @@ def test_an_answer_that_cannot_be_read_is_missing(by_hand: Path, tmp_path: Path)
     assert reported(fleet).data["answers"]["arrived"] == 1
 
 
+def test_of_two_answers_the_newer_attempts_counts_and_the_other_is_named(by_hand: Path, tmp_path: Path) -> None:
+    fleet = checking(tmp_path, "ab")
+    (first,) = fleet.attempts("h100-1")
+    # As if Slurm had forgotten it while it goes on, beside its successor.
+    first.note(refused="Slurm forgot it")
+    assert collect(fleet).submitted == ["h100-1"]
+    do(by_hand, "2")
+    (second,) = (one for one in fleet.attempts("h100-1") if one.number == 2)
+    answers = (second.path / "answers").rename(tmp_path / "hidden")
+    do(by_hand, "1")
+    answers.rename(second.path / "answers")
+    (kept,) = collect(fleet).aside
+    assert (kept.attempt, kept.blocks, kept.path) == (1, 2, first.path / "answers")
+    assert {path.parents[1].name for path in fleet.answers(fleet.plan.jobs[0]).values()} == {"2"}
+    assert reported(fleet).exit_code == 0
+
+
+def test_the_right_outputs_go_with_the_job(by_hand: Path, tmp_path: Path) -> None:
+    root, file = tmp_path / "project", tmp_path / "the right.npz"
+    np.savez(file, y=np.ones(3))
+    fleet = checking(tmp_path, "a", expected=file)
+    file.unlink()
+    (root / "stub.json").write_text(json.dumps({"expects": {"y": [1.0, 1.0, 1.0]}}))
+    do_all(by_hand)
+    assert reported(fleet).exit_code == 0
+
+
 def test_the_status_counts_models_and_a_matrix_is_refused(by_hand: Path, tmp_path: Path) -> None:
     fleet = checking(tmp_path, "ab")
     do_all(by_hand)
@@ -206,7 +234,7 @@ def test_inspect_as_a_job_gives_what_inspect_gives(by_hand: Path, tmp_path: Path
     found = [inspect(path) for path in paths]
     assert report.data["types"]["h100"] == json.loads(json.dumps(report_inspection(found[0], difference(*found)).data))
     assert report.exit_code == 0
-    with pytest.raises(UsageError, match="give the folder of a SavedModel"):
+    with pytest.raises(UsageError, match="give one of the SavedModels below it"):
         plan_inspect(root, [tmp_path], None, ["inspect"], types_of(tmp_path, "h100"), print)
 
 
