@@ -15,15 +15,17 @@ from fleet_scenarios import types as types_of
 from fleets import make_check_fleet, make_type, stub
 from real_slurm import Slurm
 from saved_model_files import Graph, node, saved_model
+from stored_runs import project_root
 
 import harness.fleet.work as working
 from harness.answers.inspection import difference, inspect
+from harness.cli import main
 from harness.errors import UsageError
 from harness.fleet import slurm as commands
 from harness.fleet.chunk_answer import chunk_answer
 from harness.fleet.chunks import CHUNK_S, check_s, cut, plan_inspect
 from harness.fleet.collecting import collect
-from harness.fleet.folder import FleetFolder
+from harness.fleet.folder import FleetFolder, open_fleet
 from harness.fleet.matrix import matrix_of
 from harness.fleet.starting import costs, start
 from harness.fleet.status import State, statuses
@@ -256,3 +258,27 @@ def test_a_check_survives_a_job_that_is_cancelled(slurm: Path | Slurm, tmp_path:
         delivered = [path.stem for attempt in fleet.attempts(one.name) for path in attempt.path.glob("answers/*")]
         assert sorted(delivered) == list("012345")  # each once
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_command_asks_collects_and_answers(
+    slurm: Path | Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, path = tmp_path / "project", saved_model(tmp_path / "a model", Graph(nodes=[node("v", "NoOp")]))
+    project_root(root)
+    (tmp_path / "scratch").mkdir()
+    (root / "fleet.toml").write_text(
+        f'[h100]\nconstraint = "h100"\nlicenses = "host:1"\nscratch = "{tmp_path}/scratch"\nwall_time = "5m"\n'
+    )
+    monkeypatch.chdir(root)
+    start_words = ["fleet", "start", "--on", "h100", "--wait", "--format", "json", "--"]
+    assert main([*start_words, "inspect", str(path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["types"]["h100"] == json.loads(json.dumps(report_inspection(inspect(path)).data))
+    (status,) = statuses(open_fleet(root), commands.listed())
+    assert (status.state, status.node) == (State.FINISHED, "n1")
+    assert main(["fleet", "confirm"]) == 3
+    assert "measured no time" in capsys.readouterr().err
+    assert main(["fleet", "clean"]) == 0
+    for words in (["check", str(tmp_path / "nothing")], ["inspect", str(tmp_path)], ["check"], ["check", "a", "--bad"]):
+        assert main([*start_words, *words]) == 3, words
+    assert list((root / "results" / "fleet").iterdir()) == []  # nothing was submitted
