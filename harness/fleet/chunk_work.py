@@ -16,7 +16,7 @@ from harness.answers.inspection import Inspection, inspect
 from harness.errors import UsageError
 from harness.fleet import tasks
 from harness.fleet.node_work import NodeWork
-from harness.fleet.starting import expected_place, relocated
+from harness.fleet.starting import expected_place, relocated_model
 from harness.measure.guard import what_guards
 from harness.measure.own_models import OwnModel
 from harness.measure.progress import Progress
@@ -148,7 +148,7 @@ def _each(node: NodeWork, progress: Progress, answered: Callable[[OwnModel], Ans
 
 def _here(node: NodeWork, model: OwnModel) -> OwnModel:
     """Return a model where the fleet's folder has it: nothing is timed, so it is read there."""
-    place = relocated(model)
+    place = relocated_model(model)
     inputs = None if place.inputs_file is None else str(node.fleet.project / place.inputs_file)
     return replace(place, path=str(node.fleet.project / place.path), inputs_file=inputs)
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from harness.answers.check import has_keras_3
 from harness.errors import UsageError
 from harness.fleet.folder import FleetPlan, JobPlan
-from harness.fleet.starting import new_plan, require_place
+from harness.fleet.starting import made_plan, require_place
 from harness.fleet.tasks import Check, Inspect
 from harness.fleet.types import MachineType
 from harness.formats.registry import READERS
@@ -18,6 +18,7 @@ from harness.measure.own_models import KERAS_FILE, SAVED_MODEL, OwnModel
 from harness.planning.checks import CheckRequest, Resolved, resolve
 from harness.planning.fixed import FixedSubject, fixed_subject
 from harness.planning.own_models import DIGITS
+from harness.planning.request import Request
 from harness.releases.beside import with_packages
 from harness.releases.environments import prepare
 from harness.releases.manifest import read_manifest
@@ -84,7 +85,7 @@ def check_plan(
         for models in cut(asked.models, [check_s(model, len(subjects)) for model in asked.models])
     ]
     jobs, by_type = _jobs(types, tasks), dict.fromkeys(types, subjects)
-    return new_plan(request.root, "check", words, types, by_type, jobs, unread=asked.unread)
+    return made_plan(_request(request.root, subjects), "check", words, types, by_type, jobs, unread=asked.unread)
 
 
 def plan_inspect(
@@ -116,7 +117,8 @@ def plan_inspect(
         subjects = (fixed_subject(root, prepare(found, root, wheel="cpu", say=say)),)
     forecast_s = _RELEASE_S * len(subjects) + sum(_TRY_S + one.size_bytes / _READ_BYTES_PER_S for one in models)
     tasks = [Inspect(models=models, forecast_s=forecast_s)]
-    plan = new_plan(root, "inspect", words, types, dict.fromkeys(types, subjects), _jobs(types, tasks))
+    jobs, by_type = _jobs(types, tasks), dict.fromkeys(types, subjects)
+    plan = made_plan(_request(root, subjects), "inspect", words, types, by_type, jobs)
     return plan, {model.name: model for model in models}
 
 
@@ -137,6 +139,10 @@ def cut(models: Sequence[OwnModel], expected_s: Sequence[float]) -> list[tuple[O
         parts[-1].append(model)
         left_s -= one_s
     return [tuple(part) for part in parts]
+
+
+def _request(root: Path, subjects: Sequence[FixedSubject]) -> Request:
+    return Request(root, tuple(one.release for one in subjects))
 
 
 def _jobs(types: Mapping[str, MachineType], tasks: Sequence[_Chunk]) -> list[JobPlan]:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from harness.answers.check import Unread
 from harness.errors import UsageError
 from harness.fleet.assignment import block_s, jobs_of
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now, write_plan
@@ -77,8 +77,7 @@ def plan_fleet(
         subjects[name] = fixed.subjects
         own |= {model.name: model for model in fixed.preset.models}
         jobs += jobs_of(request.root, name, kind, _relocated(fixed.preset), is_kept=is_kept)
-    seed, isolation = request.seed, request.isolation
-    return new_plan(request.root, command, words, types, subjects, jobs, seed=seed, isolation=isolation), own
+    return made_plan(request, command, words, types, subjects, jobs), own
 
 
 def require_place(root: Path) -> None:
@@ -91,19 +90,25 @@ def require_place(root: Path) -> None:
         raise UsageError(f"Slurm cannot write below {root}: move the project to a path without a backslash.")
 
 
-def new_plan(
-    root: Path,
+def made_plan(
+    request: Request,
     command: str,
     words: Sequence[str],
     types: Mapping[str, MachineType],
     subjects: Mapping[str, tuple[FixedSubject, ...]],
     jobs: Sequence[JobPlan],
-    *,
-    seed: int = 1,
-    isolation: str = "fork",
-    unread: Sequence[Unread] = (),
+    **more: Any,
 ) -> FleetPlan:
-    """Return the plan of a new fleet, resolved already.
+    """Return the plan of a new fleet.
+
+    Args:
+        request: what is asked.
+        command: its name.
+        words: as it was typed.
+        types: on which machine types.
+        subjects: by type.
+        jobs: each with its part.
+        more: fields of the plan that only some commands have.
 
     Raises:
         UsageError: a type's cost cannot be accepted.
@@ -111,17 +116,17 @@ def new_plan(
     plan = FleetPlan(
         fleet=new_name(),
         created_at=str(now()),
-        root=str(root),
+        root=str(request.root),
         python=sys.executable,
         words=tuple(words),
         command=command,
-        seed=seed,
-        isolation=isolation,
+        seed=request.seed,
+        isolation=request.isolation,
         machine_types=dict(types),
         subjects=dict(subjects),
         jobs=tuple(jobs),
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
-        unread=tuple(unread),
+        **more,
     )
     for cost in costs(plan):
         if cost.node_hours > cost.most_node_hours:
@@ -193,10 +198,10 @@ def submissions(plan: FleetPlan) -> list[tuple[str, list[str]]]:
 
 def _relocated(preset: Preset) -> Preset:
     """Return the test plan with its models where the fleet's folder has them, relative to its project."""
-    return replace(preset, models=tuple(map(relocated, preset.models)))
+    return replace(preset, models=tuple(map(relocated_model, preset.models)))
 
 
-def relocated(model: OwnModel) -> OwnModel:
+def relocated_model(model: OwnModel) -> OwnModel:
     """Return a model where the fleet's folder has it, relative to its project."""
     inputs = None if model.inputs_file is None else str(_inputs_place(model))
     return replace(model, path=str(_place(model)), inputs_file=inputs)

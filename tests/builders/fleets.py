@@ -65,6 +65,7 @@ def stub_check(root: Path, node: NodeWork, progress: Progress) -> None:
     def ask(question: Question, say: Any) -> Check:
         (model,) = question.models
         assert (Path(model.path) / "saved_model.pb").is_file()
+        assert not (root / "models").exists()  # nothing of them is copied to the node
         given = {name: list(values) for name, values in (question.expected or {}).items()}
         assert given == wanted.get("expects", {})
         time.sleep(float(wanted.get("pause_s", 0.0)))
