@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import fake_slurm
 import numpy as np
 import pytest
+from faulty_releases import PROJECT, tensorflow_python
 from fleet_scenarios import collected, do, until
 from fleet_scenarios import types as types_of
 from fleets import make_check_fleet, make_type, stub
@@ -102,15 +105,15 @@ def test_a_chunk_goes_to_any_node_for_a_time_by_its_forecast(by_hand: Path, tmp_
 
 
 def test_a_check_is_answered_once_for_types_that_do_the_same(by_hand: Path, tmp_path: Path) -> None:
-    fleet = checking(tmp_path, "abc", "h100", "a100", size_bytes=LARGE)
-    assert len(fake_slurm.jobs(by_hand)) == 6
+    fleet = checking(tmp_path, "ab", "h100", "a100", size_bytes=LARGE)
+    assert len(fake_slurm.jobs(by_hand)) == 4
     do_all(by_hand)
     report = reported(fleet)
     assert (report.exit_code, report.data["missing"], report.data["differing"]) == (0, [], {})
-    assert [one["name"] for one in report.data["types"]["a100"]["models"]] == ["a", "b", "c"]
+    assert [one["name"] for one in report.data["types"]["a100"]["models"]] == ["a", "b"]
     texts = shown(report)
     assert "On h100 and a100:" in texts[0]
-    assert "All 3 models load and answer the same in v2.21.0" in texts[1]
+    assert "All 2 models load and answer the same in v2.21.0" in texts[1]
     assert json.loads(json.dumps(report.data)) == report.data
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -282,3 +285,40 @@ def test_the_command_asks_collects_and_answers(
     for words in (["check", str(tmp_path / "nothing")], ["inspect", str(tmp_path)], ["check"], ["check", "a", "--bad"]):
         assert main([*start_words, *words]) == 3, words
     assert list((root / "results" / "fleet").iterdir()) == []  # nothing was submitted
+
+
+WRITE = """
+import sys
+import tensorflow as tf
+
+class Module(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32, "x")])
+    def call(self, x):
+        return {"y": x + 1.0}
+
+module = Module()
+tf.saved_model.save(module, sys.argv[1], signatures=module.call)
+"""
+
+
+@pytest.mark.tensorflow
+def test_two_releases_are_asked_by_a_job(
+    fake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, path = tmp_path / "project", tmp_path / "a model"
+    subprocess.run([str(tensorflow_python()), "-c", WRITE, str(path)], check=True, capture_output=True)
+    project_root(root)
+    (root / ".environments").symlink_to(PROJECT / ".environments")
+    (root / "locks").unlink()
+    shutil.copytree(PROJECT / "locks", root / "locks")  # that of tf_keras is added
+    (tmp_path / "scratch").mkdir()
+    (root / "fleet.toml").write_text(f'[h100]\nconstraint = "h100"\nscratch = "{tmp_path}/scratch"\nwall_time = "9m"\n')
+    monkeypatch.chdir(root)
+    words = ["check", str(path), "--releases", "2.20,2.21"]
+    assert main(["fleet", "start", "--on", "h100", "--wait", "--format", "json", "--", *words]) == 0
+    asked = json.loads(capsys.readouterr().out)["types"]["h100"]
+    assert main([*words, "--format", "json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert asked == {name: alone[name] for name in asked}
+    assert [one["state"] for one in asked["models"][0]["cells"] if one["reader"] == "tf-load"] == ["answers", "equal"]
+    assert list((tmp_path / "scratch").iterdir()) == []
