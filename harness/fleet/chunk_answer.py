@@ -101,11 +101,12 @@ def _why(status: JobStatus) -> str:
 
 
 def _check(fleet: FleetFolder, machine_type: str, found: _Found) -> Check:
-    reader = next(job.task.reader for job in fleet.plan.jobs if isinstance(job.task, tasks.Check))
+    jobs = [job.task for job in fleet.plan.jobs if isinstance(job.task, tasks.Check) and job.type == machine_type]
     releases = tuple(
         one.release if one.profile is None else f"{one.release}@{one.profile}"
         for one in fleet.plan.subjects[machine_type]
     )
     models = tuple(one.checked for one in found.answers if one.checked is not None)
     unread = (one.unread for one in found.answers if one.unread is not None)
-    return Check(releases, reader, models, (*found.missing, *unread, *fleet.plan.unread))
+    never = (each for task in jobs for each in task.unread)
+    return Check(releases, jobs[0].reader, models, (*found.missing, *unread, *never))

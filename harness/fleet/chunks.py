@@ -81,11 +81,12 @@ def check_plan(
             packages=asked.packages,
             imports=asked.imports,
             expected=expected,
+            unread=() if number else asked.unread,
         )
-        for models in cut(asked.models, [check_s(model, len(subjects)) for model in asked.models])
+        for number, models in enumerate(cut(asked.models, [check_s(model, len(subjects)) for model in asked.models]))
     ]
     jobs, by_type = _jobs(types, tasks), dict.fromkeys(types, subjects)
-    return made_plan(_request(request.root, subjects), "check", words, types, by_type, jobs, unread=asked.unread)
+    return made_plan(_request(request.root, subjects), "check", words, types, by_type, jobs)
 
 
 def plan_inspect(

@@ -25,7 +25,6 @@ from typing import Any
 
 import msgspec
 
-from harness.answers.check import Unread
 from harness.errors import UsageError
 from harness.fleet.tasks import Measure, Task
 from harness.fleet.types import MachineType
@@ -67,12 +66,7 @@ class FleetPlan(msgspec.Struct, frozen=True):
     jobs: tuple[JobPlan, ...]
     variables: dict[str, str] = {}
     confirms: str | None = None  # the fleet whose findings it measures again
-    unread: tuple[Unread, ...] = ()  # what was asked to be checked and is no model
     schema: int = 1
-
-    def type_of(self, job: JobPlan) -> MachineType:
-        """Return a job's machine type, with the job's own time limit."""
-        return job.task.limited(self.machine_types[job.type])
 
 
 class Submitted(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.errors import UsageError
 from harness.fleet.assignment import block_s, jobs_of
@@ -97,7 +96,6 @@ def made_plan(
     types: Mapping[str, MachineType],
     subjects: Mapping[str, tuple[FixedSubject, ...]],
     jobs: Sequence[JobPlan],
-    **more: Any,
 ) -> FleetPlan:
     """Return the plan of a new fleet.
 
@@ -108,7 +106,6 @@ def made_plan(
         types: on which machine types.
         subjects: by type.
         jobs: each with its part.
-        more: fields of the plan that only some commands have.
 
     Raises:
         UsageError: a type's cost cannot be accepted.
@@ -126,7 +123,6 @@ def made_plan(
         subjects=dict(subjects),
         jobs=tuple(jobs),
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
-        **more,
     )
     for cost in costs(plan):
         if cost.node_hours > cost.most_node_hours:
@@ -143,7 +139,7 @@ def costs(plan: FleetPlan) -> list[Cost]:
     for name, kind in plan.machine_types.items():
         jobs = [job for job in plan.jobs if job.type == name]
         longest = max((_expected_s(job.task, len(plan.subjects[name])) for job in jobs), default=0.0)
-        hours = sum(plan.type_of(job).node_hours(1) for job in jobs)
+        hours = sum(job.task.limited(kind).node_hours(1) for job in jobs)
         found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.max_node_hours))
     return found
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from harness.answers.check import Unread
 from harness.fleet.types import MachineType, seconds
 from harness.measure.own_models import OwnModel
 
@@ -49,12 +50,17 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(Chunk, frozen=True, kw_only=True, tag_field="does", tag="check"):
-    """Try models in all releases of the fleet; `expected` is the file of the right outputs, in the fleet's project."""
+    """Try models in all releases of the fleet.
+
+    `expected` is the user's file of the right outputs. `unread` is what was asked for and is no model that can be
+    tried: no job's work, and told once, by the first chunk.
+    """
 
     reader: str
     packages: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     expected: str | None = None
+    unread: tuple[Unread, ...] = ()
 
 
 class Inspect(Chunk, frozen=True, kw_only=True, tag_field="does", tag="inspect"):
