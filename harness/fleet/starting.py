@@ -211,7 +211,7 @@ def expected_place(path: str) -> Path:
 def _copy_expected(plan: FleetPlan, project: Path) -> None:
     for path in {job.task.expected for job in plan.jobs if isinstance(job.task, Check)} - {None}:
         target = project / expected_place(str(path))
-        target.parent.mkdir()
+        target.parent.mkdir(exist_ok=True)
         shutil.copyfile(str(path), target)
 
 

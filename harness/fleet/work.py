@@ -183,14 +183,13 @@ class _Shift:
         shutil.copytree(node.fleet.project, node.project, ignore=_without_models(node.fleet.project))
         environments = node.project / FOLDER
         environments.mkdir()
-        for subject in node.fleet.plan.subjects[node.job.type]:
-            for name in subject.folders:
-                source = node.fleet.root / FOLDER / name
-                (environments / name).symlink_to(
-                    stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
-                    if self.is_timed
-                    else source
-                )
+        # Several subjects may have one environment: a release against itself, or under a profile.
+        wanted = {name: subject for subject in node.fleet.plan.subjects[node.job.type] for name in subject.folders}
+        for name, subject in wanted.items():
+            source = node.fleet.root / FOLDER / name
+            if self.is_timed:
+                source = stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
+            (environments / name).symlink_to(source)
         before = node.attempt.submitted.seed_from
         if before is not None:
             earlier = next(one for one in node.fleet.attempts(node.job.name) if one.number == before)
