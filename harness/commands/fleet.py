@@ -12,13 +12,16 @@ import sys
 import time
 from pathlib import Path
 
+from harness.commands.check import check_request
 from harness.commands.shared.arguments import fraction, positive
-from harness.commands.shared.output import add_output, command_name, output_of, say_all
+from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
+from harness.fleet.chunk_answer import chunk_answer
+from harness.fleet.chunks import plan_check, plan_inspect
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
@@ -35,12 +38,14 @@ from harness.measure.own_models import OwnModel
 from harness.releases.project import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+from harness.report.fleet_chunks import report_chunks
 from harness.report.fleet_over_nights import report_nights
 from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
-_COMMANDS = ("run", "compare")
+_COMMANDS = ("run", "compare", "check", "inspect")
+_UNTIMED = ("check", "inspect")
 _POLL_S = 5.0
 
 
@@ -66,6 +71,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _add_coverage(starting)
     add_output(starting)
+    add_verbose(starting)
     balancing = action("rebalance", "let the next start spread the models of a type anew; histories begin new courses")
     balancing.add_argument("type", metavar="TYPE", help="machine type of fleet.toml")
     matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
@@ -101,6 +107,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                 help="say what changed since when over the newest N fleets that asked the same, as each was reported",
             )
             _add_coverage(each)
+            add_verbose(each)
     working = action("work", "what a job runs on its node; not meant to be typed")
     working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
 
@@ -156,6 +163,12 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
         )
     asked = _parsed(words)
     types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
+    match words[0]:
+        case "check":
+            return plan_check(check_request(asked), words, types, _say)
+        case "inspect":
+            paths = [path for path in (asked.path, asked.other) if path is not None]
+            return plan_inspect(root, paths, asked.release, words, types, _say)
     subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new)
     request = request_of(asked, subjects)
     return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
@@ -195,6 +208,8 @@ def _start(root: Path, options: argparse.Namespace) -> int:
 
 
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    if fleet.plan.command in _UNTIMED:
+        raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
     jobs = collect(fleet).jobs
     found = _answer(fleet, jobs)
     plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
@@ -211,6 +226,8 @@ def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+    if fleet.plan.command in _UNTIMED:
+        return output_of(options).put(report_chunks(chunk_answer(fleet, jobs)))
     decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
     found = _answer(fleet, jobs)
     keep_answer(fleet, found)
@@ -260,7 +277,7 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     for name in ("run", "results", "output", "html", "junit"):
         if vars(asked).get(name) is not None and not callable(vars(asked)[name]):
             raise UsageError(f"--{name} does not belong after `--`: give it to `fleet start` or `fleet report`.")
-    if asked.dry_run:
+    if vars(asked).get("dry_run"):
         raise UsageError("--dry-run belongs before `--`: `fleet start --dry-run --on …`.")
     return asked
 
@@ -285,7 +302,8 @@ def _clean(fleet: FleetFolder) -> int:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
     _keep_missing(fleet.root, [fleet.plan.fleet])
     shutil.rmtree(fleet.path)
-    _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
+    where = "" if fleet.plan.command in _UNTIMED else "; its results are in results/runs"
+    _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0
 
 

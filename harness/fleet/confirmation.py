@@ -10,6 +10,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.fleet.answer import FleetAnswer
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now
+from harness.fleet.tasks import Measure
 from harness.measure.presets import Cell, Preset
 from harness.planning.fixed import preset_of
 from harness.verdict.rows import Row
@@ -38,7 +39,8 @@ def confirming(fleet: FleetFolder, answer: FleetAnswer, nodes: Mapping[str, str 
         preset = preset_of(job.preset)
         cells = [asdict(cell) for cell in preset.cells if any(_is_in(cell, row) for row in called)]
         if cells:
-            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, _part(preset, cells).as_dict()))
+            part = Measure(_part(preset, cells).as_dict())
+            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, part))
     if not jobs:
         raise UsageError(f"Fleet {fleet.plan.fleet} found no change on any type, so there is nothing to confirm.")
     kinds = {name: kind for name, kind in fleet.plan.machine_types.items() if any(job.type == name for job in jobs)}

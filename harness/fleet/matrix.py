@@ -25,8 +25,10 @@ def matrix_of(plan: FleetPlan, own: Mapping[str, OwnModel]) -> dict[str, list[di
         own: the user's own models by their names.
 
     Raises:
-        UsageError: there are more than GitHub runs.
+        UsageError: there are more than GitHub runs, or nothing is measured.
     """
+    if not all(job.task.is_timed for job in plan.jobs):
+        raise UsageError(f"A matrix is for what is measured and merged, and `{plan.command}` has no results to merge.")
     if len(plan.jobs) > MOST_ENTRIES:
         raise UsageError(
             f"There are {len(plan.jobs)} jobs and GitHub runs {MOST_ENTRIES} of one matrix: lower `nodes` in "

@@ -14,6 +14,7 @@ from harness.fleet.assignment import block_s, jobs_of
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now, write_plan
 from harness.fleet.slurm import SlurmError
 from harness.fleet.submission import sbatch_arguments, submit
+from harness.fleet.tasks import Check, Measure, Task
 from harness.fleet.types import MachineType
 from harness.machine.measuring_lock import FOLDER_VARIABLE
 from harness.measure.own_models import OwnModel
@@ -65,8 +66,7 @@ def plan_fleet(
     """
     if request.machine is not None:
         raise UsageError("--machine names one machine: leave it out, nodes have names of their own.")
-    if "\\" in str(request.root):
-        raise UsageError(f"Slurm cannot write below {request.root}: move the project to a path without a backslash.")
+    require_place(request.root)
     jobs: list[JobPlan] = []
     subjects: dict[str, tuple[FixedSubject, ...]] = {}
     own: dict[str, OwnModel] = {}
@@ -76,6 +76,40 @@ def plan_fleet(
         subjects[name] = fixed.subjects
         own |= {model.name: model for model in fixed.preset.models}
         jobs += jobs_of(request.root, name, kind, _relocated(fixed.preset), is_kept=is_kept)
+    return made_plan(request, command, words, types, subjects, jobs), own
+
+
+def require_place(root: Path) -> None:
+    """Refuse a project below which Slurm cannot write.
+
+    Raises:
+        UsageError: it is there.
+    """
+    if "\\" in str(root):
+        raise UsageError(f"Slurm cannot write below {root}: move the project to a path without a backslash.")
+
+
+def made_plan(
+    request: Request,
+    command: str,
+    words: Sequence[str],
+    types: Mapping[str, MachineType],
+    subjects: Mapping[str, tuple[FixedSubject, ...]],
+    jobs: Sequence[JobPlan],
+) -> FleetPlan:
+    """Return the plan of a new fleet.
+
+    Args:
+        request: what is asked.
+        command: its name.
+        words: as it was typed.
+        types: on which machine types.
+        subjects: by type.
+        jobs: each with its part.
+
+    Raises:
+        UsageError: a type's cost cannot be accepted.
+    """
     plan = FleetPlan(
         fleet=new_name(),
         created_at=str(now()),
@@ -86,7 +120,7 @@ def plan_fleet(
         seed=request.seed,
         isolation=request.isolation,
         machine_types=dict(types),
-        subjects=subjects,
+        subjects=dict(subjects),
         jobs=tuple(jobs),
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
     )
@@ -96,18 +130,25 @@ def plan_fleet(
                 f"{cost.type} could take {cost.node_hours:g} node-hours, tries included, and `max_node_hours` allows "
                 f"{cost.most_node_hours:g}: shorten `wall_time`, lower `tries` or `nodes`, or raise it."
             )
-    return plan, own
+    return plan
 
 
 def costs(plan: FleetPlan) -> list[Cost]:
     """Return what each type's jobs take at most, all tries included."""
     found = []
     for name, kind in plan.machine_types.items():
-        presets = [preset_of(job.preset) for job in plan.jobs if job.type == name]
-        longest = max((one.blocks * block_s(one) * len(plan.subjects[name]) for one in presets), default=0.0)
-        hours = kind.node_hours(len(presets))
-        found.append(Cost(name, len(presets), longest, hours, hours * kind.gpus, kind.max_node_hours))
+        jobs = [job for job in plan.jobs if job.type == name]
+        longest = max((_expected_s(job.task, len(plan.subjects[name])) for job in jobs), default=0.0)
+        hours = sum(job.task.limited(kind).node_hours(1) for job in jobs)
+        found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.max_node_hours))
     return found
+
+
+def _expected_s(task: Task, subjects: int) -> float:
+    if not isinstance(task, Measure):
+        return task.forecast_s
+    preset = preset_of(task.preset)
+    return preset.blocks * block_s(preset) * subjects
 
 
 def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = None) -> tuple[FleetFolder, list[str]]:
@@ -123,6 +164,7 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
     fleet = write_plan(plan)
     if project is None:
         _copy_project(Path(plan.root), fleet.project, own)
+        _copy_expected(plan, fleet.project)
     else:
         shutil.copytree(project, fleet.project, dirs_exist_ok=True)
     refused = []
@@ -152,15 +194,25 @@ def submissions(plan: FleetPlan) -> list[tuple[str, list[str]]]:
 
 def _relocated(preset: Preset) -> Preset:
     """Return the test plan with its models where the fleet's folder has them, relative to its project."""
-    models = tuple(
-        replace(
-            model,
-            path=str(_place(model)),
-            inputs_file=None if model.inputs_file is None else str(_inputs_place(model)),
-        )
-        for model in preset.models
-    )
-    return replace(preset, models=models)
+    return replace(preset, models=tuple(map(relocated_model, preset.models)))
+
+
+def relocated_model(model: OwnModel) -> OwnModel:
+    """Return a model where the fleet's folder has it, relative to its project."""
+    inputs = None if model.inputs_file is None else str(_inputs_place(model))
+    return replace(model, path=str(_place(model)), inputs_file=inputs)
+
+
+def expected_place(path: str) -> Path:
+    """Return where the fleet's project has the file of the right outputs, relative to it."""
+    return Path("expected") / Path(path).name
+
+
+def _copy_expected(plan: FleetPlan, project: Path) -> None:
+    for path in {job.task.expected for job in plan.jobs if isinstance(job.task, Check)} - {None}:
+        target = project / expected_place(str(path))
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(str(path), target)
 
 
 def _place(model: OwnModel) -> Path:

@@ -75,8 +75,8 @@ def fixed_subjects(request: Request, packages: Sequence[str], say: Callable[[str
         packages=packages,
         say=say,
     )
-    subjects = tuple(_fixed(root, environment) for environment in environments)
-    name_subjects(_environments_of(root, subjects, packages, say))
+    subjects = tuple(fixed_subject(root, environment) for environment in environments)
+    name_subjects(environments_of(root, subjects, packages, say))
     return subjects
 
 
@@ -94,7 +94,7 @@ def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: i
     Raises:
         UsageError: an environment is not the one that was fixed.
     """
-    environments = _environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
+    environments = environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
     return Plan(kind, fixed.preset, name_subjects(environments), machine, seed, isolation)
 
 
@@ -130,7 +130,8 @@ def fixed_preset(request: Request, devices: Sequence[str]) -> Preset:
     )
 
 
-def _fixed(root: Path, environment: Environment) -> FixedSubject:
+def fixed_subject(root: Path, environment: Environment) -> FixedSubject:
+    """Return a subject with the folders of its environment, and of what lies beside it."""
     folders: tuple[str, ...] = ()
     if environment.release.python is None:
         above = root / FOLDER
@@ -152,9 +153,14 @@ def _fixed(root: Path, environment: Environment) -> FixedSubject:
     )
 
 
-def _environments_of(
+def environments_of(
     root: Path, subjects: Sequence[FixedSubject], packages: Sequence[str], say: Callable[[str], None]
 ) -> list[Environment]:
+    """Return the environments of fixed subjects in a project that has them; installs no release.
+
+    Raises:
+        UsageError: an environment is not the one that was fixed.
+    """
     manifest = read_manifest(root / "releases.toml")
     found = []
     for one in subjects:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fake_slurm
 import pytest
+from fleet_scenarios import do
 from fleets import make_fleet, make_type, measured, stub
 
 import harness.fleet.work as working
@@ -36,17 +35,6 @@ from harness.report.fleet_answer import report_fleet
 
 
 @pytest.fixture
-def by_hand(fake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A simulated Slurm that keeps jobs waiting; looking at the machine takes no time."""
-    (fake / "manual").touch()
-    monkeypatch.setattr(working, "host_findings", list)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield fake
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
 def fleet(by_hand: Path, tmp_path: Path) -> FleetFolder:
     """A fleet of one job of four blocks."""
     return one_job(tmp_path)
@@ -56,21 +44,6 @@ def one_job(tmp_path: Path, **fields: Any) -> FleetFolder:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     return make_fleet(tmp_path / "project", {"h100": make_type("h100", scratch=str(scratch), **fields)})
-
-
-def do(folder: Path, slurm_id: str = "", *, ends: str = "COMPLETED", measure: Any = stub) -> int:
-    """Run a waiting job here; the newest where none is named."""
-    job = next(one for one in reversed(fake_slurm.jobs(folder)) if slurm_id in ("", one["id"]))
-    named = {"SLURM_JOB_ID": job["id"], "SLURMD_NODENAME": job["node"]}
-    before = {name: os.environ.get(name) for name in named}
-    os.environ.update(named)
-    fake_slurm.change(folder, job["id"], state="RUNNING")
-    try:
-        return working.work(Path(job["arguments"][-1]), measure)
-    finally:
-        fake_slurm.change(folder, job["id"], state=ends)
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def after(blocks: int, failure: BaseException) -> Callable[..., Any]:
