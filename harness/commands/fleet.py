@@ -21,6 +21,7 @@ from harness.fleet.assignment import assignment_path
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.gpus import gpus_path
 from harness.fleet.matrix import matrix_of
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
@@ -94,7 +95,8 @@ def run(options: argparse.Namespace) -> int:
         return _start(root, options)
     if options.action == "rebalance":
         (kind,) = read_types(root, [options.type])
-        assignment_path(root, kind).unlink(missing_ok=True)
+        for path in (assignment_path(root, kind), gpus_path(root, kind)):
+            path.unlink(missing_ok=True)
         _say(f"The next start spreads the models of {kind} over its nodes anew.")
         return 0
     if options.action == "matrix":

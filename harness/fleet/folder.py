@@ -86,6 +86,7 @@ class NodeState(msgspec.Struct, frozen=True):
     reason: str | None = None
     machine: str | None = None
     run: str | None = None
+    gpu: str | None = None  # the UUID that it measures on
 
 
 @dataclass(frozen=True, slots=True)

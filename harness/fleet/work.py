@@ -20,6 +20,7 @@ from harness.errors import UsageError
 from harness.fleet import guest
 from harness.fleet.delivery import blocks_of, deliver, take_up
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan, NodeState, now, open_folder
+from harness.fleet.gpus import ChosenGpu, choose_gpu, on_gpu, read_gpus
 from harness.fleet.staging import staged
 from harness.fleet.types import MachineType
 from harness.machine.boot import node_name
@@ -57,6 +58,7 @@ class NodeWork:
     job: JobPlan
     attempt: Attempt
     scratch: Path
+    gpu: ChosenGpu | None = None
 
     @property
     def type(self) -> MachineType:
@@ -85,7 +87,10 @@ def work(file: Path, measured: Measure | None = None) -> int:
     node = node_name() or os.uname().nodename
     state = NodeState("running", now(), node, os.environ.get("SLURM_JOB_ID"), blocks_planned=_blocks(job))
     above = Path(fleet.plan.machine_types[job.type].scratch)
-    problem = _machine_problem(above, on_gpu=any(cell.device == "gpu" for cell in preset_of(job.preset).cells))
+    uses_gpu = any(cell.device == "gpu" for cell in preset_of(job.preset).cells)
+    gpu = _choose_gpu(fleet, job, node, above) if uses_gpu else None
+    state = replace(state, gpu=None if gpu is None else gpu.uuid)
+    problem = _machine_problem(above, on_gpu=uses_gpu)
     if problem is not None:
         attempt.say(replace(state, state="excluded", reason=problem))
         return 0
@@ -96,7 +101,7 @@ def work(file: Path, measured: Measure | None = None) -> int:
         return 0
     state = replace(state, scratch=str(scratch))
     attempt.say(state)
-    return _Shift(NodeWork(fleet, job, attempt, scratch), state, signals).do(measured or measure_here)
+    return _Shift(NodeWork(fleet, job, attempt, scratch, gpu), state, signals).do(measured or measure_here)
 
 
 def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
@@ -109,7 +114,7 @@ def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
 
 def machine_of(node: NodeWork) -> Machine:
     """Return this machine under the name that the project's results know it by."""
-    machine = this_machine(node.fleet.root)
+    machine = on_gpu(this_machine(node.fleet.root), node.gpu)
     if not node.type.share:
         return machine
     part = f"{machine.name}-shared-{node.type.cpus}cpu-{node.type.memory_gib:g}gib"
@@ -252,6 +257,17 @@ def _model_here(node: NodeWork, model: OwnModel) -> OwnModel:
     inputs = node.fleet.project / model.inputs_file
     here = stage_here(node, inputs, f"{model.digest} {inputs.stat().st_mtime_ns}")
     return dataclasses.replace(staged_model, inputs_file=str(here))
+
+
+def _choose_gpu(fleet: FleetFolder, job: JobPlan, node: str, scratch: Path) -> ChosenGpu | None:
+    """Choose the GPU to measure on, and let this process and its workers see no other."""
+    kept = read_gpus(fleet.root, job.type).get(node)
+    gpu = choose_gpu(worker_environment(os.environ, scratch), kept)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid
+        if gpu.is_other:
+            print(f"{node} measures on {kept}, which this job was not given: it is another machine on {gpu.uuid}.")
+    return gpu
 
 
 def _machine_problem(scratch: Path, *, on_gpu: bool) -> str | None:
