@@ -65,7 +65,7 @@ def test_a_node_measures_on_one_gpu_and_on_another_one_it_is_another_machine(
     (fake / "manual").touch()
     root, machines = tmp_path / "project", []
     for visible in ("1", "0,1", "0"):
-        fleet = make_fleet(root, {"h100": make_type("h100", scratch=str(tmp_path))})
+        fleet = make_fleet(root, {"h100": make_type("h100", scratch=str(tmp_path))}, models=["mlp-m"])
         job = fake_slurm.jobs(fake)[-1]
         variables = fake_nvml.playing(library, GPUS=f"{FIRST},{SECOND}", DRIVER="999.99")
         named = {"SLURM_JOB_ID": job["id"], "SLURMD_NODENAME": "n1", "CUDA_VISIBLE_DEVICES": visible}
