@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from fleets import make_fleet, make_type, measured
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from stored_runs import NEW, OLD, block_end, repeat
 
@@ -116,10 +116,15 @@ def slurm_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Slurm]]:
     return now_there
 
 
-EVENTS = ("block", "block", "block", "lose", "die", "cut", "late", "collect", "reboot")
+EVENTS = ("block", "lose", "late", "late", "block", "lose", "die", "cut", "collect", "reboot")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 2)), max_size=24))
 @pytest.mark.slow
 def test_each_block_counts_once_and_the_newer_attempts(
@@ -153,6 +158,8 @@ class History:
                 self._block(which)  # whoever lives, orphans too
             else:
                 self._last(name)
+                if name != "block":
+                    self._collect()
         for _ in range(TRIES * BLOCKS * 2):
             self._start()
             if self._collect():
@@ -171,11 +178,12 @@ class History:
             self.processes.append(Process(self.fleet, attempt, node, f"boot-{self.boots}"))
 
     def _block(self, which: int) -> None:
-        alive = [one for one in self.processes if one.is_alive]
+        alive = [one for one in self.processes if one.is_alive][:-1] or self.processes
         if alive:
             process = alive[which % len(alive)]
-            process.block()
-            self._end(process)
+            if process.is_alive:
+                process.block()
+                self._end(process)
 
     def _last(self, name: str) -> None:
         process = self.processes[-1]
