@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from harness.commands.shared.arguments import fraction
 from harness.commands.shared.output import add_output, command_name, output_of
 from harness.commands.shared.plan import request_of
@@ -18,9 +20,10 @@ from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
+from harness.fleet.chain import chained_arguments, collect_as_job
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
-from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
 from harness.fleet.gpus import gpus_path
 from harness.fleet.matrix import matrix_of
 from harness.fleet.starting import costs, plan_fleet, start, submissions
@@ -58,6 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--wait", action="store_true", help="collect until all jobs have ended, then report, as `fleet report` does"
     )
     starting.add_argument(
+        "--collect-job",
+        action="store_true",
+        help="submit a small job that collects after the others, and again while some are lost (nodes must be allowed "
+        "to submit)",
+    )
+    starting.add_argument(
         "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
     )
     _add_coverage(starting)
@@ -89,7 +98,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for and return its exit code."""
     if options.action == "work":
-        return work(options.job)
+        code = collect_as_job(options.job, lambda fleet: collect(fleet).said)
+        return work(options.job) if code is None else code
     root = find_root()
     if options.action == "start":
         return _start(root, options)
@@ -138,6 +148,7 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
 
 def _start(root: Path, options: argparse.Namespace) -> int:
     plan, own = _planned(root, options, is_kept=not options.dry_run)
+    plan = msgspec.structs.replace(plan, collects=options.collect_job)
     for cost in costs(plan):
         _say(
             f"{cost.type}: {count(cost.jobs, 'job')}, about {max(1, round(cost.expected_s / 60))} min each (end "
@@ -147,6 +158,9 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     if options.dry_run:
         for name, arguments in submissions(plan):
             print(f"{name}: sbatch {shown(arguments)}")
+        if plan.collects:
+            folder = FleetFolder(fleets_path(root) / plan.fleet, plan)
+            print(f"collect: sbatch {shown(chained_arguments(folder, 1, [name for name, _ in submissions(plan)]))}")
         return 0
     if slurm.listed() is None:
         raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")

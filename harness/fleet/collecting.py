@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.fleet import slurm
 from harness.fleet.assignment import bind
+from harness.fleet.chain import chain
 from harness.fleet.counting import Kept, Taken, counting
 from harness.fleet.delivery import blocks_of
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan, now
@@ -62,6 +63,8 @@ def collect(fleet: FleetFolder) -> Collected:
                 _submit_again(fleet, job, status, done)
             elif status.state in ENDED:
                 _merge(fleet, job, done)
+        refused = chain(fleet)
+        done.said += [] if refused is None else [refused]
         done.jobs = statuses(fleet, slurm.listed() if done.submitted else known)
     return done
 

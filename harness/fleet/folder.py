@@ -57,6 +57,7 @@ class FleetPlan(msgspec.Struct, frozen=True):
     subjects: dict[str, tuple[FixedSubject, ...]]  # by type
     jobs: tuple[JobPlan, ...]
     variables: dict[str, str] = {}
+    collects: bool = False  # whether a job after the others collects
     confirms: str | None = None  # the fleet whose findings it measures again
     schema: int = 1
 

@@ -84,6 +84,9 @@ def _sbatch(folder: Path, words: list[str]) -> int:
 def _run(folder: Path, number: str) -> int:
     """Run one job as slurmstepd does: a clean environment, output to its file, its end noted."""
     job = json.loads((folder / f"job-{number}.json").read_text())
+    before = next((word for word in job["words"] if word.startswith("--dependency=afterany:")), "").split(":")[1:]
+    while any(one["state"] in ("PENDING", "RUNNING") for one in jobs(folder) if one["id"] in before):
+        time.sleep(0.1)
     environment = {
         "PATH": os.defpath,
         "SLURM_JOB_ID": number,

@@ -13,6 +13,8 @@ from typing import Any
 
 from stored_runs import NEW, OLD, block_end, project_root, repeat
 
+from harness.fleet.chain import collect_as_job
+from harness.fleet.collecting import collect
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name
 from harness.fleet.starting import start
 from harness.fleet.types import MachineType
@@ -42,7 +44,9 @@ def stub_python(folder: Path) -> Path:
 
 
 def main() -> int:
-    return work(Path(sys.argv[-1]), stub)
+    file = Path(sys.argv[-1])
+    code = collect_as_job(file, lambda fleet: collect(fleet).said)
+    return work(file, stub) if code is None else code
 
 
 def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome:
@@ -104,7 +108,12 @@ def make_type(feature: str = "h100", **fields: Any) -> MachineType:
 
 
 def make_fleet(
-    root: Path, types: dict[str, MachineType], *, models: Sequence[str] = ("mlp-s",), blocks: int = 4
+    root: Path,
+    types: dict[str, MachineType],
+    *,
+    models: Sequence[str] = ("mlp-s",),
+    blocks: int = 4,
+    collects: bool = False,
 ) -> FleetFolder:
     """Start a fleet of the stub worker: a job for each type and model."""
     if not (root / "releases.toml").exists():
@@ -118,7 +127,7 @@ def make_fleet(
     plan = FleetPlan(
         fleet=new_name(), created_at="now", root=str(root), python=str(stub_python(root)),
         words=("compare", OLD, NEW), command="compare", seed=1, isolation="fork", machine_types=types,
-        subjects=dict.fromkeys(types, ()), jobs=jobs,
+        subjects=dict.fromkeys(types, ()), jobs=jobs, collects=collects,
         variables={name: os.environ[name] for name in (FOLDER_VARIABLE,) if name in os.environ},
     )  # fmt: skip
     fleet, refused = start(plan, {})

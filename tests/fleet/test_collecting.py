@@ -14,6 +14,7 @@ from typing import Any
 import fake_slurm
 import pytest
 from fleets import make_fleet, make_type, measured, stub
+from stored_runs import NEW, OLD
 
 import harness.fleet.work as working
 from harness.errors import UsageError
@@ -284,8 +285,11 @@ def test_one_answer_says_what_changed_where(by_hand: Path, tmp_path: Path) -> No
     fleet = two_types(by_hand, tmp_path, a100=1.5)
     found = answer(fleet, collect(fleet).jobs, None, None)
     report = report_fleet(found, require_coverage=0.9)
-    (row,) = report.data["rows"]
+    row, *others = report.data["rows"]
     assert row["fleet"]["verdict"] == "regression only on a100"
+    assert {one["metric"] for one in others} == {"import_s", "load_cold_s"}  # staging is off
+    assert {type_["verdict"] for one in others for type_ in one["types"].values()} == {"n/a"}
+    assert all(one.keys() == row.keys() and "staging is off" in one["types"]["h100"]["reason"] for one in others)
     assert {name: one["verdict"] for name, one in row["types"].items()} == {"h100": "same", "a100": "regression"}
     assert (row["types"]["h100"]["node"], row["types"]["a100"]["node"]) == ("n1", "n2")
     assert report.data["coverage"] == {"h100": 1.0, "a100": 1.0}
@@ -302,6 +306,37 @@ def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, t
     assert report.data["coverage"] == {"h100": 0.0, "a100": 1.0}
     assert "h100-1 has no results" in report.notes[0]
     assert "Too little was measured on h100" in str(report.shortfall)
+
+
+def test_the_results_are_the_plan_less_what_the_report_names(by_hand: Path, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    kinds = {name: make_type(name, scratch=str(tmp_path / "scratch"), tries=1) for name in ("h100", "a100")}
+    fleet = make_fleet(tmp_path / "project", kinds, models=("mlp-s", "conv-s"))
+    ends = {"a100-1": after(2, KeyboardInterrupt()), "a100-2": after(1, KeyboardInterrupt()), "h100-2": fails}
+    for job, one in zip(fleet.plan.jobs, fake_slurm.jobs(by_hand), strict=True):
+        do(by_hand, one["id"], measure=ends.get(job.name, stub))
+    report = report_fleet(answer(fleet, collect(fleet).jobs, None, None), require_coverage=0.9)
+    missing = {"h100-2": set(range(4)), "a100-1": {2, 3}, "a100-2": {1, 2, 3}}
+    said = "; ".join(report.data["missing"])
+    assert "h100-2 has no results" in said
+    assert "a100-1 has 2 of 4 blocks" in said
+    assert "a100-2 has 1 of 4 blocks" in said
+    assert "h100-1" not in said
+    node_of = {"h100": "n1", "a100": "n2"}
+    planned = {
+        (node_of[job.type], model, subject, block)
+        for job in fleet.plan.jobs
+        for model in {cell["model"] for group in job.preset["groups"] for cell in group["cells"]}
+        for subject in (OLD, NEW)
+        for block in set(range(4)) - missing.get(job.name, set())
+    }
+    found = measured(fleet.root)
+    assert len(found) == len(planned)
+    assert {(node, model, subject, block) for node, model, subject, block, _, _ in found} == planned
+    # Each model has one row here: one of two on one type; on the other a half and a quarter of one.
+    assert report.data["coverage"] == {"h100": 0.5, "a100": 0.375}
+    assert report.exit_code == 3
+    assert "Missing: " in report.notes[0]
 
 
 def test_the_status_as_data(fleet: FleetFolder, by_hand: Path) -> None:
