@@ -53,7 +53,7 @@ def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome:
     """Write a run's records block by block, going on from the blocks that are there.
 
     `stub.json` beside the fleet's `releases.toml` says how: `pause_s` a block, `slower` the new release's factor by
-    machine type.
+    machine type, `pad` bytes to make each record larger.
     """
     path = node.fleet.root / "stub.json"
     wanted: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
@@ -78,6 +78,7 @@ def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome:
                         for subject, factor in ((OLD, 1.0), (NEW, slower)):
                             value = factor * Random(f"{block} {model} {subject}").uniform(1.0, 1.005)
                             extra = {"attempt": attempt, "stub": [node.attempt.number, machine.node]}
+                            extra["pad"] = "x" * int(wanted.get("pad", 0))
                             writer.append(repeat(value, subject=subject, block=block, cell=cell, **extra))
                     time.sleep(float(wanted.get("pause_s", 0.0)))
                     writer.append(block_end(block, attempt=attempt))
