@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,13 @@ def by_hand(fake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield fake
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def quick(by_hand: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, without a process for each question."""
+    monkeypatch.setattr(slurm, "_run", lambda words: fake_slurm.run_here(by_hand, list(words)))
+    return by_hand
 
 
 @pytest.fixture
@@ -204,44 +213,56 @@ def test_who_waits_too_long_for_a_node_is_measured_elsewhere(
     assert not [word for word in words if word.startswith("--nodelist")]
 
 
-STEPS = ["harness.fleet.slurm.submit", "harness.fleet.collecting.merge", "harness.fleet.folder.FleetFolder.begin"]
+CHANGING = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "fake_slurm.run")
+"""Audit events of what changes a disk, or asks Slurm; `open` is one where it is to write."""
+
+
+def collect_until(fleet: FleetFolder, step: int) -> bool:
+    """Collect in a process that kills itself before its `step`th change of anything; return whether it did."""
+    child = os.fork()
+    if not child:
+        left = [step]
+
+        def watch(event: str, given: tuple[Any, ...]) -> None:
+            if event in CHANGING or (event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(watch)
+        try:
+            collect(fleet)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("is_after", [False, True])
-def test_killed_at_any_step_the_next_collect_goes_on(
-    fleet: FleetFolder, by_hand: Path, monkeypatch: pytest.MonkeyPatch, step: str, is_after: bool
-) -> None:
-    where, _, name = step.rpartition(".")
-    owner = {"harness.fleet.slurm": slurm, "harness.fleet.collecting": collecting}.get(where, FleetFolder)
-    real = getattr(owner, name)
-
-    def killed(*given: object, **named: object) -> None:
-        if is_after:
-            real(*given, **named)
-        raise SystemExit
-
-    do(by_hand, measure=after(2, KeyboardInterrupt()))
-    ended = False
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, killed)
-        try:
-            collect(fleet)
-            do(by_hand)
-            collect(fleet)
-        except SystemExit:
-            ended = True
-    assert ended
-    for _ in range(4):
-        if collect(fleet).is_done:
+def test_killed_at_any_step_the_next_collect_goes_on(quick: Path, tmp_path: Path) -> None:
+    """One job has ended and is merged, another one is lost and submitted again; killed before each step of both."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    kinds = {name: make_type(name, scratch=str(scratch)) for name in ("h100", "a100")}
+    fleet = make_fleet(tmp_path / "project", kinds, blocks=2)
+    do(quick, "1")
+    do(quick, "2", measure=after(1, KeyboardInterrupt()))
+    for name in ("project", "slurm"):
+        shutil.copytree(tmp_path / name, tmp_path / f"{name}-before", symlinks=True)
+    for step in itertools.count(1):
+        for name in ("project", "slurm"):
+            shutil.rmtree(tmp_path / name)
+            shutil.copytree(tmp_path / f"{name}-before", tmp_path / name, symlinks=True)
+        was_killed = collect_until(fleet, step)
+        collect(fleet)
+        (waiting,) = (job["id"] for job in fake_slurm.jobs(quick) if job["state"] == "PENDING")  # never twice
+        do(quick, waiting)
+        assert collect(fleet).is_done
+        found = measured(fleet.root)
+        assert len(found) == len(set(found)) == 8
+        assert list((tmp_path / "project" / "results").rglob("*.tmp")) == []
+        if not was_killed:
             break
-        waiting = [job["id"] for job in fake_slurm.jobs(by_hand) if job["state"] == "PENDING"]
-        assert len(waiting) <= 1  # never twice
-        if waiting:
-            do(by_hand, waiting[0])
-    found = measured(fleet.root)
-    assert len(found) == len(set(found)) == 8
+    assert step > 20
 
 
 HOSTILE = ["a space", 'a "quote"', "$(touch X)", "new\nline", "%j", "-leading", "a;b", "ünï"]
@@ -361,19 +382,19 @@ def test_models_stay_on_their_nodes() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_jobs_each_once(by_hand: Path, tmp_path: Path) -> None:
+def test_two_hundred_jobs_each_once(quick: Path, tmp_path: Path) -> None:
     models = [model for model in read_model_names() for _ in (0, 1)]
     (tmp_path / "scratch").mkdir()
     kinds = {f"t{number}": make_type("h100", scratch=str(tmp_path / "scratch")) for number in range(200 // len(models))}
     fleet = make_fleet(tmp_path / "project", kinds, models=models, blocks=1)
-    assert len(fake_slurm.jobs(by_hand)) == 200
+    assert len(fake_slurm.jobs(quick)) == 200
     failing = set(range(1, 201, 7))
     for number in range(1, 201):
-        do(by_hand, str(number), measure=fails if number in failing else stub)
+        do(quick, str(number), measure=fails if number in failing else stub)
     done = collect(fleet)
     assert len(done.submitted) == len(failing)
-    for job in fake_slurm.jobs(by_hand)[200:]:
-        do(by_hand, job["id"])
+    for job in fake_slurm.jobs(quick)[200:]:
+        do(quick, job["id"])
     assert collect(fleet).is_done
     found = measured(fleet.root)
     assert len(found) == len(set(found)) == 400
