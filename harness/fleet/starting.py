@@ -141,7 +141,8 @@ def _copy_project(root: Path, project: Path, own: Mapping[str, OwnModel]) -> Non
     for name in _PROJECT_FILES:
         if (root / name).exists():
             shutil.copyfile(root / name, project / name)
-    shutil.copytree(root / "locks", project / "locks")
+    if (root / "locks").exists():  # a project of interpreters has none
+        shutil.copytree(root / "locks", project / "locks")
     for model in own.values():
         _copy_model(project, model)
 
