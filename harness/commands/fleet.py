@@ -57,10 +57,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     starting.add_argument(
         "--dry-run", action="store_true", help="print jobs, hours and what would be submitted; submit nothing"
     )
-    starting.add_argument(
+    collecting = starting.add_mutually_exclusive_group()
+    collecting.add_argument(
         "--wait", action="store_true", help="collect until all jobs have ended, then report, as `fleet report` does"
     )
-    starting.add_argument(
+    collecting.add_argument(
         "--collect-job",
         action="store_true",
         help="submit a small job that collects after the others, and again while some are lost (nodes must be allowed "
