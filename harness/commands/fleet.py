@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 from harness.commands.check import check_request
 from harness.commands.shared.arguments import fraction, positive
 from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
@@ -20,11 +22,13 @@ from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
+from harness.fleet.chain import chained_arguments, collect_as_job
 from harness.fleet.chunk_answer import chunk_answer
 from harness.fleet.chunks import plan_check, plan_inspect
 from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
-from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
+from harness.fleet.gpus import gpus_path
 from harness.fleet.kept import is_kept, keep_answer, kept_answers
 from harness.fleet.matrix import matrix_of
 from harness.fleet.over_nights import over_nights
@@ -63,8 +67,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     starting.add_argument(
         "--dry-run", action="store_true", help="print jobs, hours and what would be submitted; submit nothing"
     )
-    starting.add_argument(
+    collecting = starting.add_mutually_exclusive_group()
+    collecting.add_argument(
         "--wait", action="store_true", help="collect until all jobs have ended, then report, as `fleet report` does"
+    )
+    collecting.add_argument(
+        "--collect-job",
+        action="store_true",
+        help="submit a small job that collects after the others, and again while some are lost (nodes must be allowed "
+        "to submit)",
     )
     starting.add_argument(
         "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
@@ -115,13 +126,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for and return its exit code."""
     if options.action == "work":
-        return work(options.job)
+        code = collect_as_job(options.job, lambda fleet: collect(fleet).said)
+        return work(options.job) if code is None else code
     root = find_root()
     if options.action == "start":
         return _start(root, options)
     if options.action == "rebalance":
         (kind,) = read_types(root, [options.type])
-        assignment_path(root, kind).unlink(missing_ok=True)
+        for path in (assignment_path(root, kind), gpus_path(root, kind)):
+            path.unlink(missing_ok=True)
         _say(f"The next start spreads the models of {kind} over its nodes anew.")
         return 0
     if options.action == "matrix":
@@ -176,6 +189,7 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
 
 def _start(root: Path, options: argparse.Namespace) -> int:
     plan, own = _planned(root, options, is_kept=not options.dry_run)
+    plan = msgspec.structs.replace(plan, collects=options.collect_job)
     for cost in costs(plan):
         _say(
             f"{cost.type}: {count(cost.jobs, 'job')}, about {max(1, round(cost.expected_s / 60))} min each (end "
@@ -185,6 +199,9 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     if options.dry_run:
         for name, arguments in submissions(plan):
             print(f"{name}: sbatch {shown(arguments)}")
+        if plan.collects:
+            folder = FleetFolder(fleets_path(root) / plan.fleet, plan)
+            print(f"collect: sbatch {shown(chained_arguments(folder, 1, [name for name, _ in submissions(plan)]))}")
         return 0
     if slurm.listed() is None:
         raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")

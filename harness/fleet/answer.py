@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.answers.comparison import Comparison
@@ -11,6 +11,7 @@ from harness.answers.judging import Selection, compare_in_run
 from harness.answers.shortfall import EXIT_CODE
 from harness.errors import UsageError
 from harness.fleet.collecting import run_of
+from harness.fleet.coverage import Key, Part, absent_rows, coverage, lacking_models
 from harness.fleet.folder import FleetFolder, JobPlan
 from harness.fleet.status import JobStatus
 from harness.metrics import METRICS
@@ -18,8 +19,6 @@ from harness.store.runs import open_run
 from harness.verdict.margins import Asked
 from harness.verdict.rows import Row, Verdict
 from harness.verdict.types import OnType, Statement, state
-
-Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,8 @@ class FleetRow:
 class FleetAnswer:
     """What a fleet found.
 
-    `coverage` is the share of each type's plan that was measured, by measurements; `missing` says for each job what is
-    not there.
+    `coverage` is the share of each type's rows that was measured; `missing` says for each job what is not there.
+    `absent` are the rows that some types cannot have, with the reason for each of these types.
     """
 
     fleet: str
@@ -60,6 +59,7 @@ class FleetAnswer:
     coverage: Mapping[str, float]
     missing: tuple[str, ...]
     unstaged: tuple[str, ...] = ()  # types on which imports and cold loads would measure a shared file system
+    absent: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
 
     def exit_code(self, require_coverage: float, *, require_decision: bool = False) -> int:
         """Return 1 if a regression is called on any type, else 3 where too little was measured, else 2 or 0."""
@@ -94,11 +94,10 @@ def answer(
     comparisons: dict[str, list[Comparison]] = {name: [] for name in names}
     by_key: dict[Key, dict[str, TypeRow]] = {}
     missing = []
-    planned, had = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
+    parts: list[Part] = []
     sides: tuple[str, str] | None = None
     for status in jobs:
         job = status.job
-        planned[job.type] += _measurements(job)
         path = run_of(fleet, job)
         comparison = None
         if path is not None:
@@ -108,14 +107,16 @@ def answer(
             comparison = compare_in_run(run, old, new, Selection(operations), margins=margins)
             if fleet.plan.machine_types[job.type].stage is False:
                 comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not _of_share(row)))
+        part = Part(job, comparison, status.blocks_planned, fleet.plan.machine_types[job.type].stage is False)
+        parts.append(part)
         if comparison is None or path is None:
             missing.append(f"{job.name} has no results ({status.reason or status.state.value})")
             continue
         comparisons[job.type].append(comparison)
-        share = min(1.0, comparison.blocks / max(1, status.blocks_planned))
-        had[job.type] += _measurements(job) * share
-        if share < 1:
+        if part.share < 1:
             missing.append(f"{job.name} has {comparison.blocks} of {status.blocks_planned} blocks ({status.reason})")
+        if lacking := lacking_models(part):
+            missing.append(f"{job.name} has nothing of {', '.join(lacking)}")
         for row in comparison.rows:
             by_key.setdefault(row.key, {})[_label(fleet, job, row)] = TypeRow(row, status.node, path)
     if sides is None:
@@ -124,15 +125,15 @@ def answer(
     tables = [{name: _on_type(one.row) for name, one in by_key[key].items()} for key in judged]
     said = dict(zip(judged, _stated(tables, names), strict=True))
     rows = tuple(FleetRow(by_key[key], said[key]) for key in judged)
-    coverage = {name: had[name] / planned[name] if planned[name] else 0.0 for name in names}
     return FleetAnswer(
         fleet.plan.fleet,
         *sides,
         rows,
         {name: tuple(found) for name, found in comparisons.items()},
-        coverage,
+        coverage(parts, names),
         tuple(missing),
         tuple(name for name, kind in fleet.plan.machine_types.items() if kind.stage is False),
+        {key: reasons for key, reasons in absent_rows(fleet.plan).items() if _is_asked(key, operations)},
     )
 
 
@@ -164,5 +165,5 @@ def _on_type(row: Row) -> OnType:
     return OnType(row.verdict if row.judged else Verdict.INCONCLUSIVE, row.p, larger)
 
 
-def _measurements(job: JobPlan) -> float:
-    return float(sum(sum(group["repeats"].values()) * len(group["cells"]) for group in job.preset["groups"]) or 1)
+def _is_asked(key: Key, operations: tuple[str, ...] | None) -> bool:
+    return operations is None or METRICS[key[0]].operation in operations

@@ -10,8 +10,11 @@ from typing import Any
 
 from harness.fleet import slurm
 from harness.fleet.assignment import bind
+from harness.fleet.chain import chain
+from harness.fleet.counting import Kept, Taken, counting
 from harness.fleet.delivery import blocks_of
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan, now
+from harness.fleet.gpus import keep_gpu
 from harness.fleet.slurm import SlurmError, SlurmJob
 from harness.fleet.status import ASKING_AGAIN, ENDED, JobStatus, State, status_of, statuses
 from harness.fleet.submission import submit
@@ -20,16 +23,6 @@ from harness.store.merging import Fate, Merged, merge
 from harness.store.runs import ResultsLock, results_path, write_json_atomically
 
 RESULTS_WAIT_S = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A delivery that does not count: a newer attempt's does. It stays where it is."""
-
-    job: str
-    attempt: int
-    blocks: int
-    path: Path
 
 
 @dataclass
@@ -72,57 +65,38 @@ def collect(fleet: FleetFolder) -> Collected:
                 done.aside += _overruled(fleet, job)
             elif status.state in ENDED:
                 _merge(fleet, job, done)
+        refused = chain(fleet)
+        done.said += [] if refused is None else [refused]
         done.jobs = statuses(fleet, slurm.listed() if done.submitted else known)
     return done
 
 
-def counting(fleet: FleetFolder, job: JobPlan) -> tuple[Path | None, list[Kept]]:
-    """Return the delivery of a job that counts, and those that are kept aside.
-
-    It is the one with the most complete blocks, the newest attempt's of equal ones: a successor goes on from what was
-    delivered before it, so its run holds those blocks, too. Deliveries are never pooled.
-    """
-    found = [
-        (blocks_of(run), attempt.number, run) for attempt in fleet.attempts(job.name) for run in attempt.delivered()
-    ]
-    if not found:
-        return None, []
-    best = max(found, key=lambda one: one[:2])
-    aside = [Kept(job.name, number, blocks, run) for blocks, number, run in found if run != best[2]]
-    return best[2], [one for one in aside if one.blocks and not _is_beginning(one.path, best[2])]
-
-
-def _is_beginning(shorter: Path, longer: Path) -> bool:
-    """Whether a delivery is what another one went on from, which then holds all of it."""
-    first, second = shorter / "records.jsonl", longer / "records.jsonl"
-    if shorter.name != longer.name or first.stat().st_size > second.stat().st_size:
-        return False
-    with first.open("rb") as one, second.open("rb") as other:
-        while data := one.read(1 << 20):
-            if other.read(len(data)) != data:
-                return False
-    return True
-
-
 def _merge(fleet: FleetFolder, job: JobPlan, done: Collected) -> None:
-    """Merge what counts of an ended job; once, unless more is delivered afterwards."""
-    note = fleet.path / "jobs" / job.name / "merged.json"
+    """Merge what counts of an ended job; once, unless more is delivered afterwards.
+
+    The intention is on disk before: what was taken into the results stays, and nothing is merged beside it.
+    """
+    file = fleet.path / "jobs" / job.name / "merged.json"
+    noted = _noted(file)
     delivered = _delivered(fleet, job)
-    if _noted(note) == delivered:
+    if noted.get("delivered") == delivered:
         return
-    run, aside = counting(fleet, job)
+    run, aside = counting(fleet, job, _taken(fleet, noted))
     done.aside += aside
     if run is None or not blocks_of(run):
         return
+    note = {"run": str(run.relative_to(fleet.path)), "size": (run / "records.jsonl").stat().st_size}
+    write_json_atomically(file, note)
     with ResultsLock(fleet.root, wait_s=RESULTS_WAIT_S):
         merged = merge(fleet.root, [run])
+        bind(fleet, job)
+        keep_gpu(fleet.root, job.type, fleet.attempts(job.name)[-1].state)
     done.merged += merged
     for one in merged:
         if one.fate is Fate.REFUSED:
             done.said.append(f"{one.source} {one.reason}.")
-    bind(fleet, job)
     if not aside and all(one.fate is not Fate.REFUSED for one in merged):
-        write_json_atomically(note, delivered)
+        write_json_atomically(file, {**note, "delivered": delivered})
 
 
 def _delivered(fleet: FleetFolder, job: JobPlan) -> list[list[Any]]:
@@ -131,11 +105,16 @@ def _delivered(fleet: FleetFolder, job: JobPlan) -> list[list[Any]]:
     return [[str(path.relative_to(fleet.path)), path.stat().st_size] for path in found if path.exists()]
 
 
-def _noted(path: Path) -> Any:
+def _noted(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _taken(fleet: FleetFolder, noted: dict[str, Any]) -> Taken | None:
+    return Taken(fleet.path / noted["run"], int(noted["size"])) if "run" in noted else None
 
 
 def _be_patient(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Collected) -> None:
@@ -239,8 +218,8 @@ def _overruled(fleet: FleetFolder, job: JobPlan) -> list[Kept]:
 
 def run_of(fleet: FleetFolder, job: JobPlan) -> Path | None:
     """Return where the run of a job lies in the results; None where it was not merged."""
-    delivered, _ = counting(fleet, job)
-    if delivered is None:
+    noted = _taken(fleet, _noted(fleet.path / "jobs" / job.name / "merged.json"))
+    if noted is None:
         return None
-    path = results_path(fleet.root) / "runs" / delivered.parent.name / delivered.name
+    path = results_path(fleet.root) / "runs" / noted.run.parent.name / noted.run.name
     return path if path.exists() else None

@@ -48,10 +48,15 @@ def blocks_of(delivered: Path) -> int:
 
 
 def _append(source: Path, target: Path) -> None:
-    """Append what the source has beyond the target's length: records are only ever appended."""
-    with source.open("rb") as whole, target.open("ab") as copy:
-        whole.seek(copy.tell())
-        while data := whole.read(_CHUNK):
-            copy.write(data)
-        copy.flush()
-        os.fsync(copy.fileno())
+    """Append what the source has beyond the target's length: records are only ever appended, all or nothing."""
+    with source.open("rb") as whole, target.open("ab", buffering=0) as copy:
+        start = copy.tell()
+        whole.seek(start)
+        try:
+            while data := whole.read(_CHUNK):
+                while data:  # a disk that gets full takes a part
+                    data = data[copy.write(data) :]
+            os.fsync(copy.fileno())
+        except OSError:
+            copy.truncate(start)
+            raise

@@ -65,6 +65,7 @@ class FleetPlan(msgspec.Struct, frozen=True):
     subjects: dict[str, tuple[FixedSubject, ...]]  # by type
     jobs: tuple[JobPlan, ...]
     variables: dict[str, str] = {}
+    collects: bool = False  # whether a job after the others collects
     confirms: str | None = None  # the fleet whose findings it measures again
     schema: int = 1
 
@@ -94,6 +95,7 @@ class NodeState(msgspec.Struct, frozen=True):
     reason: str | None = None
     machine: str | None = None
     run: str | None = None
+    gpu: str | None = None  # the UUID that it measures on
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan
+from harness.fleet.gpus import ChosenGpu
 from harness.fleet.types import MachineType
 
 
@@ -17,6 +18,7 @@ class NodeWork:
     job: JobPlan
     attempt: Attempt
     scratch: Path
+    gpu: ChosenGpu | None = None
 
     @property
     def type(self) -> MachineType:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.fleet.assignment import block_s, jobs_of
+from harness.fleet.chain import chain
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now, write_plan
 from harness.fleet.slurm import SlurmError
 from harness.fleet.submission import sbatch_arguments, submit
@@ -174,14 +175,16 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
                 submit(fleet, job)
             except SlurmError as error:
                 refused.append(str(error))
-    return fleet, refused
+        unchained = chain(fleet)
+    return fleet, [*refused, *([] if unchained is None else [unchained])]
 
 
 def _copy_project(root: Path, project: Path, own: Mapping[str, OwnModel]) -> None:
     for name in _PROJECT_FILES:
         if (root / name).exists():
             shutil.copyfile(root / name, project / name)
-    shutil.copytree(root / "locks", project / "locks")
+    if (root / "locks").exists():  # a project of interpreters has none
+        shutil.copytree(root / "locks", project / "locks")
     for model in own.values():
         _copy_model(project, model)
 

@@ -20,7 +20,8 @@ from harness.errors import UsageError
 from harness.fleet import guest
 from harness.fleet.chunk_work import check_chunk, deliver_answers, inspect_chunk
 from harness.fleet.delivery import blocks_of, deliver, take_up
-from harness.fleet.folder import NodeState, now, open_folder
+from harness.fleet.folder import FleetFolder, JobPlan, NodeState, now, open_folder
+from harness.fleet.gpus import ChosenGpu, choose_gpu, on_gpu, read_gpus
 from harness.fleet.node_work import NodeWork
 from harness.fleet.staging import staged
 from harness.fleet.tasks import Check, Inspect, Measure, Task
@@ -68,7 +69,10 @@ def work(file: Path, do: Do | None = None) -> int:
     node = node_name() or os.uname().nodename
     state = NodeState("running", now(), node, os.environ.get("SLURM_JOB_ID"), blocks_planned=job.task.steps)
     above = Path(fleet.plan.machine_types[job.type].scratch)
-    problem = _machine_problem(above, on_gpu=_is_on_gpu(job.task))
+    uses_gpu = _is_on_gpu(job.task)
+    gpu = _choose_gpu(fleet, job, node, above) if uses_gpu else None
+    state = replace(state, gpu=None if gpu is None else gpu.uuid)
+    problem = _machine_problem(above, on_gpu=uses_gpu)
     if problem is not None:
         attempt.say(replace(state, state="excluded", reason=problem))
         return 0
@@ -79,7 +83,7 @@ def work(file: Path, do: Do | None = None) -> int:
         return 0
     state = replace(state, scratch=str(scratch))
     attempt.say(state)
-    return _Shift(NodeWork(fleet, job, attempt, scratch), state, signals).do(do or do_here)
+    return _Shift(NodeWork(fleet, job, attempt, scratch, gpu), state, signals).do(do or do_here)
 
 
 def do_here(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:
@@ -104,7 +108,7 @@ def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
 
 def machine_of(node: NodeWork) -> Machine:
     """Return this machine under the name that the project's results know it by."""
-    machine = this_machine(node.fleet.root)
+    machine = on_gpu(this_machine(node.fleet.root), node.gpu)
     if not node.type.share:
         return machine
     part = f"{machine.name}-shared-{node.type.cpus}cpu-{node.type.memory_gib:g}gib"
@@ -256,6 +260,17 @@ def _model_here(node: NodeWork, model: OwnModel) -> OwnModel:
     inputs = node.fleet.project / model.inputs_file
     here = stage_here(node, inputs, f"{model.digest} {inputs.stat().st_mtime_ns}")
     return dataclasses.replace(staged_model, inputs_file=str(here))
+
+
+def _choose_gpu(fleet: FleetFolder, job: JobPlan, node: str, scratch: Path) -> ChosenGpu | None:
+    """Choose the GPU to measure on, and let this process and its workers see no other."""
+    kept = read_gpus(fleet.root, job.type).get(node)
+    gpu = choose_gpu(worker_environment(os.environ, scratch), kept)
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu.uuid
+        if gpu.is_other:
+            print(f"{node} measures on {kept}, which this job was not given: it is another machine on {gpu.uuid}.")
+    return gpu
 
 
 def _machine_problem(scratch: Path, *, on_gpu: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from harness.answers.shortfall import EXIT_CODE
@@ -19,6 +20,10 @@ _HOW_TO_READ = (
     'change on every type, "only on" a change there and unchanged on all others. The statement over all types is '
     "corrected for multiple testing at its own level (q)."
 )
+
+
+_NAMES = ("metric", "device", "model", "variant")
+_ABSENT = "n/a"
 
 
 def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decision: bool = False) -> Report:
@@ -49,14 +54,15 @@ def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decisi
             if lacking
             else next(iter(notes), "Too little was measured.")
         )
+    # What is missing comes first: a reader must not take the rest for the whole.
     parts: list[Part] = [
+        *(Note(note) for note in notes),
         Paragraph(
             f"{answer.old} to {answer.new} on {count(len(answer.comparisons), 'machine type')}: of "
             f"{count(len(answer.rows), 'row')}, {len(changed)} changed on some type, {counts[Verdict.SAME.value]} are "
             f"unchanged on all, and {counts[Verdict.INCONCLUSIVE.value]} are inconclusive. Measured of the plan: "
             f"{shares}."
         ),
-        *(Note(note) for note in notes),
     ]
     if changed:
         parts.append(Section("What changed, and where", (_table(answer, changed),)))
@@ -100,7 +106,7 @@ def _data(answer: FleetAnswer) -> dict[str, Any]:
     for found in answer.comparisons.values():
         for comparison in found:
             for row in comparison_data(comparison)["rows"]:
-                key = tuple(row[name] for name in ("metric", "device", "model", "variant"))
+                key = tuple(row[name] for name in _NAMES)
                 by_key.setdefault(key, row)
     return {
         "fleet": answer.fleet,
@@ -121,12 +127,29 @@ def _data(answer: FleetAnswer) -> dict[str, Any]:
                         "reason": one.row.reason.value,
                     }
                     for name, one in row.types.items()
-                },
+                }
+                | _absent(answer.absent.get(row.any.key, {})),
                 "fleet": {"verdict": row.statement.verdict, "q": row.statement.q},
             }
             for row in answer.rows
+        ]
+        + [
+            {
+                **dict.fromkeys(next(iter(by_key.values()), {})),
+                **dict(zip(_NAMES, key, strict=True)),
+                "types": _absent(reasons),
+                "fleet": {"verdict": _ABSENT, "q": None},
+            }
+            for key, reasons in answer.absent.items()
+            if key not in {row.any.key for row in answer.rows}
         ],
         "coverage": dict(answer.coverage),
         "missing": list(answer.missing),
         "unstaged": list(answer.unstaged),
     }
+
+
+def _absent(reasons: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what is said of types that cannot have a row."""
+    nothing = dict.fromkeys(("ratio", "low", "high", "q", "node", "run"))
+    return {name: {"verdict": _ABSENT, **nothing, "reason": reason} for name, reason in reasons.items()}

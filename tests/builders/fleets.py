@@ -18,8 +18,10 @@ from stored_runs import NEW, OLD, block_end, project_root, repeat
 
 from harness.answers.check import Cell, Check, CheckedModel, Error, Question, State, Unread
 from harness.errors import UsageError
+from harness.fleet.chain import collect_as_job
 from harness.fleet.chunk_work import check_chunk
 from harness.fleet.chunks import check_plan
+from harness.fleet.collecting import collect
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name
 from harness.fleet.starting import start
 from harness.fleet.tasks import Measure
@@ -54,7 +56,9 @@ def stub_python(folder: Path) -> Path:
 
 
 def main() -> int:
-    return work(Path(sys.argv[-1]), stub)
+    file = Path(sys.argv[-1])
+    code = collect_as_job(file, lambda fleet: collect(fleet).said)
+    return work(file, stub) if code is None else code
 
 
 def stub_check(root: Path, node: NodeWork, progress: Progress) -> None:
@@ -119,7 +123,7 @@ def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:
     """Write a run's records block by block, going on from the blocks that are there.
 
     `stub.json` beside the fleet's `releases.toml` says how: `pause_s` a block, `slower` the new release's factor by
-    machine type.
+    machine type, `pad` bytes to make each record larger.
     """
     if not node.job.task.is_timed:
         stub_check(root, node, progress)
@@ -146,6 +150,7 @@ def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:
                         for subject, factor in ((OLD, 1.0), (NEW, slower)):
                             value = factor * Random(f"{block} {model} {subject}").uniform(1.0, 1.005)
                             extra = {"attempt": attempt, "stub": [node.attempt.number, machine.node]}
+                            extra["pad"] = "x" * int(wanted.get("pad", 0))
                             writer.append(repeat(value, subject=subject, block=block, cell=cell, **extra))
                     time.sleep(float(wanted.get("pause_s", 0.0)))
                     writer.append(block_end(block, attempt=attempt))
@@ -176,7 +181,12 @@ def make_type(feature: str = "h100", **fields: Any) -> MachineType:
 
 
 def make_fleet(
-    root: Path, types: dict[str, MachineType], *, models: Sequence[str] = ("mlp-s",), blocks: int = 4
+    root: Path,
+    types: dict[str, MachineType],
+    *,
+    models: Sequence[str] = ("mlp-s",),
+    blocks: int = 4,
+    collects: bool = False,
 ) -> FleetFolder:
     """Start a fleet of the stub worker: a job for each type and model."""
     if not (root / "releases.toml").exists():
@@ -190,7 +200,7 @@ def make_fleet(
     plan = FleetPlan(
         fleet=new_name(), created_at="now", root=str(root), python=str(stub_python(root)),
         words=("compare", OLD, NEW), command="compare", seed=1, isolation="fork", machine_types=types,
-        subjects=dict.fromkeys(types, ()), jobs=jobs,
+        subjects=dict.fromkeys(types, ()), jobs=jobs, collects=collects,
         variables={name: os.environ[name] for name in (FOLDER_VARIABLE,) if name in os.environ},
     )  # fmt: skip
     fleet, refused = start(plan, {})

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
+import os
 import shutil
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import fake_slurm
 import pytest
 from fleet_scenarios import do
 from fleets import make_fleet, make_type, measured, stub
+from stored_runs import NEW, OLD
 
 import harness.fleet.work as working
 from harness.cli import main
@@ -32,6 +37,13 @@ from harness.measure.narrowing import narrow
 from harness.measure.preset_files import read_preset
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+
+
+@pytest.fixture
+def quick(by_hand: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, without a process for each question."""
+    monkeypatch.setattr(slurm, "_run", lambda words: fake_slurm.run_here(by_hand, list(words)))
+    return by_hand
 
 
 @pytest.fixture
@@ -177,44 +189,56 @@ def test_who_waits_too_long_for_a_node_is_measured_elsewhere(
     assert not [word for word in words if word.startswith("--nodelist")]
 
 
-STEPS = ["harness.fleet.slurm.submit", "harness.fleet.collecting.merge", "harness.fleet.folder.FleetFolder.begin"]
+CHANGING = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "fake_slurm.run")
+"""Audit events of what changes a disk, or asks Slurm; `open` is one where it is to write."""
+
+
+def collect_until(fleet: FleetFolder, step: int) -> bool:
+    """Collect in a process that kills itself before its `step`th change of anything; return whether it did."""
+    child = os.fork()
+    if not child:
+        left = [step]
+
+        def watch(event: str, given: tuple[Any, ...]) -> None:
+            if event in CHANGING or (event == "open" and given[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+                left[0] -= 1
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(watch)
+        try:
+            collect(fleet)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("is_after", [False, True])
-def test_killed_at_any_step_the_next_collect_goes_on(
-    fleet: FleetFolder, by_hand: Path, monkeypatch: pytest.MonkeyPatch, step: str, is_after: bool
-) -> None:
-    where, _, name = step.rpartition(".")
-    owner = {"harness.fleet.slurm": slurm, "harness.fleet.collecting": collecting}.get(where, FleetFolder)
-    real = getattr(owner, name)
-
-    def killed(*given: object, **named: object) -> None:
-        if is_after:
-            real(*given, **named)
-        raise SystemExit
-
-    do(by_hand, measure=after(2, KeyboardInterrupt()))
-    ended = False
-    with monkeypatch.context() as patch:
-        patch.setattr(owner, name, killed)
-        try:
-            collect(fleet)
-            do(by_hand)
-            collect(fleet)
-        except SystemExit:
-            ended = True
-    assert ended
-    for _ in range(4):
-        if collect(fleet).is_done:
+def test_killed_at_any_step_the_next_collect_goes_on(quick: Path, tmp_path: Path) -> None:
+    """One job has ended and is merged, another one is lost and submitted again; killed before each step of both."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    kinds = {name: make_type(name, scratch=str(scratch)) for name in ("h100", "a100")}
+    fleet = make_fleet(tmp_path / "project", kinds, blocks=2)
+    do(quick, "1")
+    do(quick, "2", measure=after(1, KeyboardInterrupt()))
+    for name in ("project", "slurm"):
+        shutil.copytree(tmp_path / name, tmp_path / f"{name}-before", symlinks=True)
+    for step in itertools.count(1):
+        for name in ("project", "slurm"):
+            shutil.rmtree(tmp_path / name)
+            shutil.copytree(tmp_path / f"{name}-before", tmp_path / name, symlinks=True)
+        was_killed = collect_until(fleet, step)
+        collect(fleet)
+        (waiting,) = (job["id"] for job in fake_slurm.jobs(quick) if job["state"] == "PENDING")  # never twice
+        do(quick, waiting)
+        assert collect(fleet).is_done
+        found = measured(fleet.root)
+        assert len(found) == len(set(found)) == 8
+        assert list((tmp_path / "project" / "results").rglob("*.tmp")) == []
+        if not was_killed:
             break
-        waiting = [job["id"] for job in fake_slurm.jobs(by_hand) if job["state"] == "PENDING"]
-        assert len(waiting) <= 1  # never twice
-        if waiting:
-            do(by_hand, waiting[0])
-    found = measured(fleet.root)
-    assert len(found) == len(set(found)) == 8
+    assert step > 20
 
 
 HOSTILE = ["a space", 'a "quote"', "$(touch X)", "new\nline", "%j", "-leading", "a;b", "ünï"]
@@ -258,8 +282,11 @@ def test_one_answer_says_what_changed_where(by_hand: Path, tmp_path: Path) -> No
     fleet = two_types(by_hand, tmp_path, a100=1.5)
     found = answer(fleet, collect(fleet).jobs, None, None)
     report = report_fleet(found, require_coverage=0.9)
-    (row,) = report.data["rows"]
+    row, *others = report.data["rows"]
     assert row["fleet"]["verdict"] == "regression only on a100"
+    assert {one["metric"] for one in others} == {"import_s", "load_cold_s"}  # staging is off
+    assert {type_["verdict"] for one in others for type_ in one["types"].values()} == {"n/a"}
+    assert all(one.keys() == row.keys() and "staging is off" in one["types"]["h100"]["reason"] for one in others)
     assert {name: one["verdict"] for name, one in row["types"].items()} == {"h100": "same", "a100": "regression"}
     assert (row["types"]["h100"]["node"], row["types"]["a100"]["node"]) == ("n1", "n2")
     assert report.data["coverage"] == {"h100": 1.0, "a100": 1.0}
@@ -294,6 +321,37 @@ def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, t
     assert "Too little was measured on h100" in str(report.shortfall)
 
 
+def test_the_results_are_the_plan_less_what_the_report_names(by_hand: Path, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    kinds = {name: make_type(name, scratch=str(tmp_path / "scratch"), tries=1) for name in ("h100", "a100")}
+    fleet = make_fleet(tmp_path / "project", kinds, models=("mlp-s", "conv-s"))
+    ends = {"a100-1": after(2, KeyboardInterrupt()), "a100-2": after(1, KeyboardInterrupt()), "h100-2": fails}
+    for job, one in zip(fleet.plan.jobs, fake_slurm.jobs(by_hand), strict=True):
+        do(by_hand, one["id"], measure=ends.get(job.name, stub))
+    report = report_fleet(answer(fleet, collect(fleet).jobs, None, None), require_coverage=0.9)
+    missing = {"h100-2": set(range(4)), "a100-1": {2, 3}, "a100-2": {1, 2, 3}}
+    said = "; ".join(report.data["missing"])
+    assert "h100-2 has no results" in said
+    assert "a100-1 has 2 of 4 blocks" in said
+    assert "a100-2 has 1 of 4 blocks" in said
+    assert "h100-1" not in said
+    node_of = {"h100": "n1", "a100": "n2"}
+    planned = {
+        (node_of[job.type], model, subject, block)
+        for job in fleet.plan.jobs
+        for model in {cell["model"] for group in job.preset["groups"] for cell in group["cells"]}
+        for subject in (OLD, NEW)
+        for block in set(range(4)) - missing.get(job.name, set())
+    }
+    found = measured(fleet.root)
+    assert len(found) == len(planned)
+    assert {(node, model, subject, block) for node, model, subject, block, _, _ in found} == planned
+    # Each model has one row here: one of two on one type; on the other a half and a quarter of one.
+    assert report.data["coverage"] == {"h100": 0.5, "a100": 0.375}
+    assert report.exit_code == 3
+    assert "Missing: " in report.notes[0]
+
+
 def test_the_status_as_data(fleet: FleetFolder, by_hand: Path) -> None:
     do(by_hand, measure=after(2, KeyboardInterrupt()))
     report = report_status(fleet.plan.fleet, statuses(fleet, slurm.listed()))
@@ -316,19 +374,19 @@ def test_models_stay_on_their_nodes() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_jobs_each_once(by_hand: Path, tmp_path: Path) -> None:
+def test_two_hundred_jobs_each_once(quick: Path, tmp_path: Path) -> None:
     models = [model for model in read_model_names() for _ in (0, 1)]
     (tmp_path / "scratch").mkdir()
     kinds = {f"t{number}": make_type("h100", scratch=str(tmp_path / "scratch")) for number in range(200 // len(models))}
     fleet = make_fleet(tmp_path / "project", kinds, models=models, blocks=1)
-    assert len(fake_slurm.jobs(by_hand)) == 200
+    assert len(fake_slurm.jobs(quick)) == 200
     failing = set(range(1, 201, 7))
     for number in range(1, 201):
-        do(by_hand, str(number), measure=fails if number in failing else stub)
+        do(quick, str(number), measure=fails if number in failing else stub)
     done = collect(fleet)
     assert len(done.submitted) == len(failing)
-    for job in fake_slurm.jobs(by_hand)[200:]:
-        do(by_hand, job["id"])
+    for job in fake_slurm.jobs(quick)[200:]:
+        do(quick, job["id"])
     assert collect(fleet).is_done
     found = measured(fleet.root)
     assert len(found) == len(set(found)) == 400

@@ -69,6 +69,20 @@ def test_a_job_that_is_killed_is_submitted_again(slurm: Path | Slurm, tmp_path: 
     whole(fleet, root)
 
 
+def test_a_job_after_the_others_collects_and_goes_on_until_nothing_is_lost(slurm: Path | Slurm, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    stub(root, pause_s=1.0)
+    fleet = make_fleet(root, types(tmp_path, "h100"), blocks=4, collects=True)
+    until(lambda: statuses(fleet, commands.listed())[0].blocks_done >= 1)
+    stub(root, pause_s=0.0)
+    kill_work(fleet)
+    log = fleet.path / "collect" / "2" / "log"
+    until(lambda: log.exists() and "Collected." in log.read_text())
+    whole(fleet, root)
+    assert [attempt.number for attempt in fleet.attempts("h100-1")] == [1, 2]
+    assert [path.name for path in sorted((fleet.path / "collect").iterdir())] == ["1", "2"]
+
+
 def test_what_was_cancelled_stays_cancelled(slurm: Path | Slurm, tmp_path: Path) -> None:
     root = tmp_path / "project"
     stub(root, pause_s=1.0)

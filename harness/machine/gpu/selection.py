@@ -50,6 +50,24 @@ def tensorflow_gpu(environment: Mapping[str, str]) -> Reading[str]:
         return _usable_part(nvml, known[int(first)])
 
 
+def visible_gpus(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the UUIDs of all GPUs that TensorFlow, started with these variables, sees, in its order.
+
+    Empty where none is visible, or where their order is CUDA's secret. Of a partitioned GPU it is one MIG device's.
+    """
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        with Nvml() as nvml:
+            visible = ",".join(str(index) for index in range(nvml.call("nvmlDeviceGetCount").value or 0))
+    found: list[str] = []
+    for name in visible.split(","):
+        chosen = tensorflow_gpu({**environment, "CUDA_VISIBLE_DEVICES": name})
+        if chosen.value is None:
+            break  # CUDA shows what stands before the first wrong name
+        found.append(chosen.value)
+    return tuple(dict.fromkeys(found))
+
+
 def hides_gpus(environment: Mapping[str, str]) -> bool:
     """Return whether CUDA_VISIBLE_DEVICES says on purpose that no GPU is to be used."""
     visible = environment.get("CUDA_VISIBLE_DEVICES")
