@@ -17,7 +17,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ import msgspec
 from harness.errors import UsageError
 from harness.fleet.types import MachineType
 from harness.planning.fixed import FixedSubject
+from harness.store.nights import CONFIRM_KIND, NIGHT_KIND
 from harness.store.runs import results_path, write_json_atomically
 
 FLEET_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 COMMENT = "savedmodel-bench"
+_WAVES = "confirmed-by.json"
 
 
 class JobPlan(msgspec.Struct, frozen=True):
@@ -40,6 +42,15 @@ class JobPlan(msgspec.Struct, frozen=True):
     type: str
     node: str | None  # that it is bound to; None: any of the type
     preset: dict[str, Any]
+
+
+class NodeNight(msgspec.Struct, frozen=True):
+    """What a night measures on one node, as night.json holds it; `subjects` are the build and its baselines."""
+
+    build: dict[str, Any]
+    subjects: tuple[str, ...]
+    baselines: tuple[tuple[str, str, str], ...]  # name, role, ident
+    unavailable: tuple[str, ...] = ()
 
 
 class FleetPlan(msgspec.Struct, frozen=True):
@@ -54,11 +65,24 @@ class FleetPlan(msgspec.Struct, frozen=True):
     seed: int
     isolation: str
     machine_types: dict[str, MachineType]
-    subjects: dict[str, tuple[FixedSubject, ...]]  # by type
+    subjects: dict[str, tuple[FixedSubject, ...]]  # by type; of a job that has its own, by the job's name
     jobs: tuple[JobPlan, ...]
     variables: dict[str, str] = {}
     confirms: str | None = None  # the fleet whose findings it measures again
+    night: str | None = None  # of `nightly`
+    nights: dict[str, NodeNight] = {}  # by job: what is measured on its node tonight
     schema: int = 1
+
+    def subjects_of(self, job: JobPlan) -> tuple[FixedSubject, ...]:
+        """Return what a job measures."""
+        return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
+
+    @property
+    def run_kind(self) -> str:
+        """The kind of its runs: a night's are those of a night of one machine."""
+        if self.night is None:
+            return self.command
+        return NIGHT_KIND if self.confirms is None else CONFIRM_KIND
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -164,6 +188,17 @@ class FleetFolder:
         attempt = Attempt(path, Submitted(number, now(), **facts))
         return attempt.note()
 
+    def waves(self) -> list[str]:
+        """Return the names of the fleets that measured again what this one found, oldest first."""
+        try:
+            return [str(name) for name in json.loads((self.path / _WAVES).read_bytes())]
+        except (OSError, ValueError):
+            return []
+
+    def note_wave(self, name: str) -> None:
+        """Write the intention to start a fleet that measures again what this one found."""
+        write_json_atomically(self.path / _WAVES, [*self.waves(), name])
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the fleet: one command at a time submits, collects and cancels.
@@ -197,12 +232,18 @@ def fleets_path(root: Path) -> Path:
     return results_path(root) / "fleet"
 
 
-def write_plan(plan: FleetPlan) -> FleetFolder:
-    """Make the folder of a new fleet, for its owner alone, and write its plan."""
+def write_plan(plan: FleetPlan, fill: Callable[[Path], None]) -> FleetFolder:
+    """Make the folder of a new fleet, for its owner alone; its plan, which makes it one, is written last.
+
+    Args:
+        plan: its plan.
+        fill: puts into the folder `project` what jobs read.
+    """
     path = fleets_path(Path(plan.root)) / plan.fleet
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
-    (path / "project").mkdir()
+    (path / "project").mkdir(exist_ok=True)
+    fill(path / "project")
     write_json_atomically(path / "plan.json", msgspec.to_builtins(plan))
     (path / "plan.json").chmod(0o600)
     return FleetFolder(path, plan)

@@ -102,8 +102,8 @@ def work(file: Path, measured: Measure | None = None) -> int:
 def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
     """Measure a job's part with the releases themselves."""
     plan = node.fleet.plan
-    fixed = Fixed(plan.subjects[node.job.type], _preset_here(node))
-    made = plan_of_fixed(root, fixed, machine_of(node), plan.command, plan.seed, plan.isolation)
+    fixed = Fixed(plan.subjects_of(node.job), _preset_here(node))
+    made = plan_of_fixed(root, fixed, machine_of(node), plan.run_kind, plan.seed, plan.isolation)
     return measure(root, made, Limits(), progress, lock_wait_s=LOCK_WAIT_S)
 
 
@@ -181,7 +181,7 @@ class _Shift:
         shutil.copytree(node.fleet.project, node.project)
         environments = node.project / FOLDER
         environments.mkdir()
-        for subject in node.fleet.plan.subjects[node.job.type]:
+        for subject in node.fleet.plan.subjects_of(node.job):
             for name in subject.folders:
                 source = node.fleet.root / FOLDER / name
                 (environments / name).symlink_to(

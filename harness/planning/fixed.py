@@ -16,15 +16,14 @@ from harness.measure.own_plans import with_own_models, with_registered_models
 from harness.measure.plan import Plan, name_subjects
 from harness.measure.preset_files import read_preset
 from harness.measure.presets import Preset
+from harness.planning.installing import installed
 from harness.planning.own_models import read_model, registered
-from harness.planning.pythons import chosen_python
 from harness.planning.request import Request
 from harness.releases.beside import with_packages
-from harness.releases.environments import FOLDER, Environment, describe, describe_obtainable, identified, prepare
-from harness.releases.locks import make_usable_lock
+from harness.releases.builds import find_release
+from harness.releases.environments import FOLDER, Environment, describe, identified
 from harness.releases.manifest import read_manifest
 from harness.releases.profiles import find_profile, with_profile
-from harness.releases.subjects import chosen_subjects
 from harness.verdict.margins import margin_table, require_known
 
 
@@ -60,26 +59,25 @@ def fix(request: Request, devices: Sequence[str], say: Callable[[str], None]) ->
         UsageError: an option or a release's name is wrong, or nothing is left to measure.
         ReleaseError: a release cannot be had here.
     """
-    if request.budget_s is not None:
-        raise UsageError("--budget cannot be used on several machines: give a number of --blocks.")
-    preset = _preset(request, devices)
-    chosen = chosen_subjects(request.root, request.subjects)
-    choice = chosen_python([release for release, _ in chosen], request.python)
-    python = None if choice is None else choice.minor
-    root, wheel, policy = request.root, request.wheel, request.policy
-    subjects = []
-    for release, profile in chosen:
-        described = describe_obtainable(release, root, wheel=wheel, policy=policy, python=python)
-        if described.is_unlocked:
-            make_usable_lock(root, release, *described.locked_for, say)
-        environment = prepare(release, root, wheel=wheel, policy=policy, python=python, say=say)
-        if profile is not None:
-            environment = with_profile(environment, profile, root, say)
-        if preset.packages:
-            environment = with_packages(environment, preset.packages, root, say).environment
-        subjects.append(_fixed(root, environment))
-    name_subjects(_environments_of(root, subjects, preset.packages, say))
-    return Fixed(tuple(subjects), preset)
+    preset = fixed_preset(request, devices)
+    return Fixed(fixed_subjects(request, preset.packages, say), preset)
+
+
+def fixed_subjects(request: Request, packages: Sequence[str], say: Callable[[str], None]) -> tuple[FixedSubject, ...]:
+    """Return the subjects of a request as `fix` does; `packages` are what models need beside each of them."""
+    root = request.root
+    environments = installed(
+        root,
+        request.subjects,
+        wheel=request.wheel,
+        policy=request.policy,
+        python=request.python,
+        packages=packages,
+        say=say,
+    )
+    subjects = tuple(_fixed(root, environment) for environment in environments)
+    name_subjects(_environments_of(root, subjects, packages, say))
+    return subjects
 
 
 def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: int, isolation: str) -> Plan:
@@ -105,7 +103,10 @@ def preset_of(data: Any) -> Preset:
     return msgspec.convert(data, Preset)
 
 
-def _preset(request: Request, devices: Sequence[str]) -> Preset:
+def fixed_preset(request: Request, devices: Sequence[str]) -> Preset:
+    """Return the test plan of a request as `fix` does; of its subjects only their number counts."""
+    if request.budget_s is not None:
+        raise UsageError("--budget cannot be used on several machines: give a number of --blocks.")
     known = registered(request.root)
     preset = read_preset(request.preset, known)
     named = {cell.model for cell in preset.cells} & known.keys()
@@ -157,7 +158,7 @@ def _environments_of(
     manifest = read_manifest(root / "releases.toml")
     found = []
     for one in subjects:
-        release = manifest.find(one.release)
+        release = find_release(root, manifest, one.release, one.wheel or "cpu")
         # Its Python need not be found by name on this machine: the environment leads to it.
         environment = describe(release, root, wheel=one.wheel or "cpu", policy=one.policy, python=one.python)
         if release.python is None and (environment.lock_digest != one.lock_digest or not environment.installed):

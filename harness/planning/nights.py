@@ -74,7 +74,6 @@ def find(asked: AskedNight, known: Known, before: Sequence[StoredNight], say: Sa
     Raises:
         UsageError: the build cannot be had, or there is nothing to measure it against.
     """
-    _sync(asked.request, say)
     ((build, profile),) = chosen_subjects(asked.request.root, [asked.build], asked.request.wheel, say)
     if profile is not None:
         raise UsageError(f"{asked.build}: a night measures a build as it is, without a settings profile.")
@@ -131,7 +130,8 @@ def of_models(request: Request, names: Sequence[str]) -> Request:
     return replace(request, models=",".join(sorted(zoo)) or None, own=own)
 
 
-def _sync(request: Request, say: Say) -> None:
+def sync(request: Request, say: Say) -> None:
+    """Add the stable releases that are new on the package index to `releases.toml`; that it is silent fails nothing."""
     manifest = read_manifest(request.root / "releases.toml")
     try:
         found = new_releases(manifest)

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.shared import night
+from harness.commands.shared import machine_night
 from harness.measure import run as measuring
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan
@@ -127,7 +127,7 @@ def rehearse(patch: Any) -> None:
     patch(measuring, "Sitting", DrawnSitting)
     patch(measuring, "with_floors", lambda run, kind: run)
     patch(nights, "installed", _killing("find", nights.installed))
-    patch(night, "conclude", _killing("conclude", night.conclude))
+    patch(machine_night, "conclude", _killing("conclude", machine_night.conclude))
 
 
 def make_rehearsed(root: Path) -> None:
