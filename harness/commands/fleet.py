@@ -11,7 +11,9 @@ import sys
 import time
 from pathlib import Path
 
+from harness.commands.nightly import asked_night
 from harness.commands.shared.arguments import fraction
+from harness.commands.shared.fleet_night import first_of, proceed
 from harness.commands.shared.output import add_output, command_name, output_of
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
@@ -22,6 +24,7 @@ from harness.fleet.collecting import cancel, collect
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
 from harness.fleet.matrix import matrix_of
+from harness.fleet.nights import plan_nights
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
 from harness.fleet.submission import SCRIPT, shown
@@ -31,11 +34,12 @@ from harness.measure.own_models import OwnModel
 from harness.releases.project import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+from harness.report.fleet_nights import report_fleet_night
 from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
-_COMMANDS = ("run", "compare")
+_COMMANDS = ("run", "compare", "nightly")
 _POLL_S = 5.0
 
 
@@ -55,6 +59,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     starting.add_argument(
         "--wait", action="store_true", help="collect until all jobs have ended, then report, as `fleet report` does"
+    )
+    starting.add_argument(
+        "--aa",
+        action="store_true",
+        help="measure the new release twice on each node; a node on which it differs from itself is not trusted. Takes "
+        "half as long again",
     )
     starting.add_argument(
         "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
@@ -102,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(matrix_of(plan, own)))
         return 0
     fleet = open_fleet(root, options.fleet)
+    if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
+        return _night(first_of(fleet), options)
     match options.action:
         case "status":
             return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
@@ -128,14 +140,24 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
             "2.21`."
         )
     asked = _parsed(words)
+    is_aa = vars(options).get("aa", False)
+    if is_aa and words[0] != "compare":
+        raise UsageError("--aa belongs to `compare`: a night has its A/A arm, and `run` judges nothing.")
     types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
-    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new)
+    if words[0] == "nightly":
+        if options.action == "matrix":
+            raise UsageError("A workflow measures a night on one runner: `nightly` itself (docs/nightly.md).")
+        return plan_nights(asked_night(asked), words, types, _say, is_kept=is_kept)
+    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new, *([asked.new] if is_aa else []))
     request = request_of(asked, subjects)
     return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
 
 
 def _start(root: Path, options: argparse.Namespace) -> int:
     plan, own = _planned(root, options, is_kept=not options.dry_run)
+    if not plan.jobs:
+        _say("There is no build that was not measured before, so nothing was submitted.")
+        return 0
     for cost in costs(plan):
         _say(
             f"{cost.type}: {count(cost.jobs, 'job')}, about {max(1, round(cost.expected_s / 60))} min each (end "
@@ -158,6 +180,8 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     _say(f"Fleet {fleet.plan.fleet} is on its way: `{command_name()} fleet collect` brings its results home.")
     if not options.wait:
         return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
+    if fleet.plan.night is not None:
+        return _await_night(fleet, options)
     said: set[str] = set()
     while not (done := collect(fleet)).is_done:
         for sentence in (one for one in done.said if one not in said):
@@ -165,6 +189,29 @@ def _start(root: Path, options: argparse.Namespace) -> int:
             said.add(sentence)
         time.sleep(_POLL_S)
     return _report(fleet, options, done.jobs)
+
+
+def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    asked = _parsed(list(fleet.plan.words))
+    while not (night := proceed(fleet, asked, _say)[0]).is_over:
+        time.sleep(_POLL_S)
+    return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
+
+
+def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    """Take a night as far as it goes, then do what was asked for with it."""
+    if options.action == "confirm":
+        raise UsageError(f"A night confirms what it calls by itself: `{command_name()} fleet collect`.")
+    night, done = proceed(fleet, _parsed(list(fleet.plan.words)), _say)
+    if options.action == "report":
+        return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
+    if options.action == "collect":
+        return output_of(options).put(report_status(fleet.plan.fleet, [*done.jobs, *night.second_jobs], done))
+    if not night.is_over:
+        raise UsageError(f"Night {night.night} is not concluded: wait, or `{command_name()} fleet cancel` first.")
+    if night.second is not None:
+        _clean(open_fleet(fleet.root, night.second))
+    return _clean(fleet)
 
 
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
@@ -211,7 +258,9 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     for name in ("run", "results", "output", "html", "junit"):
         if vars(asked).get(name) is not None and not callable(vars(asked)[name]):
             raise UsageError(f"--{name} does not belong after `--`: give it to `fleet start` or `fleet report`.")
-    if asked.dry_run:
+    if vars(asked).get("action") is not None:
+        raise UsageError(f"`nightly {asked.action}` measures nothing: leave out `fleet start --on … --`.")
+    if vars(asked).get("dry_run"):
         raise UsageError("--dry-run belongs before `--`: `fleet start --dry-run --on …`.")
     return asked
 

@@ -7,19 +7,68 @@ last good builds that the nights of its machine left, and the newest stable rele
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.answers.night import Night
+from harness.answers.shortfall import EXIT_CODE
 from harness.errors import UsageError
 from harness.fleet.assignment import jobs_of
 from harness.fleet.folder import FleetPlan, JobPlan, NodeNight, fleet_names, open_fleet
 from harness.fleet.starting import made_plan, relocated
+from harness.fleet.status import ENDED, JobStatus
 from harness.fleet.types import MachineType
 from harness.measure.own_models import OwnModel
 from harness.planning.fixed import FixedSubject, fixed_preset, fixed_subjects
 from harness.planning.nights import AskedNight, find, sync, with_registered
 from harness.store.nights import NIGHT, StoredNight, in_time, known_after, night_seed, nights_of
 from harness.store.runs import results_path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAnswer:
+    """One job's part of a night; `night` is None before its node's night has come to its end."""
+
+    status: JobStatus
+    machine: str | None
+    night: Night | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetNight:
+    """A night of many machines: each node's own, and the fleet that measured again what they called."""
+
+    fleet: str
+    night: str
+    nodes: tuple[NodeAnswer, ...]
+    second: str | None = None
+    second_jobs: tuple[JobStatus, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes: every node's night is concluded, or its job has ended without anything."""
+        return all(one.night is not None or one.machine is None for one in self.nodes) and all(
+            one.status.state in ENDED for one in self.nodes
+        )
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """The share of each type's blocks that was measured."""
+        found: dict[str, float] = {}
+        for kind in dict.fromkeys(one.status.job.type for one in self.nodes):
+            of_type = [one.status for one in self.nodes if one.status.job.type == kind]
+            planned = sum(one.blocks_planned for one in of_type)
+            found[kind] = sum(one.blocks_done for one in of_type) / max(1, planned)
+        return found
+
+    def exit_code(self, require_coverage: float) -> int:
+        """Return 1 if a regression is newly confirmed on any node, else 3 where a node has no answer, else 0."""
+        codes = {EXIT_CODE if one.night is None else one.night.exit_code for one in self.nodes}
+        if 1 in codes:
+            return 1
+        if EXIT_CODE in codes or min(self.coverage.values(), default=0.0) < require_coverage:
+            return EXIT_CODE
+        return 0
 
 
 def plan_nights(

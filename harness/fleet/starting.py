@@ -134,7 +134,8 @@ def costs(plan: FleetPlan) -> list[Cost]:
     for name, kind in plan.machine_types.items():
         jobs = [(preset_of(job.preset), len(plan.subjects_of(job))) for job in plan.jobs if job.type == name]
         longest = max((one.blocks * block_s(one) * subjects for one, subjects in jobs), default=0.0)
-        hours = kind.node_hours(len(jobs))
+        waves = 1 if plan.night is None or plan.confirms else 2  # what a night calls is measured twice
+        hours = waves * kind.node_hours(len(jobs))
         found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.max_node_hours))
     return found
 

@@ -181,7 +181,7 @@ class _Shift:
         shutil.copytree(node.fleet.project, node.project)
         environments = node.project / FOLDER
         environments.mkdir()
-        for subject in node.fleet.plan.subjects_of(node.job):
+        for subject in dict.fromkeys(node.fleet.plan.subjects_of(node.job)):  # one may be measured against itself
             for name in subject.folders:
                 source = node.fleet.root / FOLDER / name
                 (environments / name).symlink_to(

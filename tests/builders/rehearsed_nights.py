@@ -112,7 +112,9 @@ def _block(root: Path, plan: Plan, models: list[str], block: int) -> list[Record
 
 def factor(root: Path, subject: str, name: str = "plants.json") -> float:
     """Return by how much longer a subject takes to load, or by how much larger what it saves is."""
-    file = root / name
+    file = next(
+        (one for one in (root / name, Path.cwd() / name) if one.exists()), root / name
+    )  # a job has its own root
     plants: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
     found = 1.0
     if subject.endswith("@canary"):

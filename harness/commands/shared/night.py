@@ -21,6 +21,7 @@ from harness.answers.night import Night, flew
 from harness.commands.shared.machine_night import MachineNight
 from harness.commands.shared.session import measure_request
 from harness.errors import ReleaseError, UsageError
+from harness.fleet.confirmation import EXACT_BLOCKS
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
 from harness.metrics import METRICS, Kind
@@ -39,8 +40,6 @@ CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
 CANARY_DAYS = 7
 MEASURE_SHARE, CANARY_SHARE = 0.65, 0.10
 CONFIRM_BUDGET_S = 20 * 60.0
-EXACT_BLOCKS = 2
-"""What is compared exactly needs no more to be confirmed."""
 GOES_ON_HOURS = 20
 """A night that was killed goes on when it is started again within so many hours."""
 

@@ -1,0 +1,217 @@
+"""The nights of a fleet's nodes: its jobs measure, and all that a night concludes is done here, once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from harness.answers.night import Night
+from harness.commands.shared.machine_night import MachineNight
+from harness.commands.shared.night_ending import pack_old, tell, write_night
+from harness.errors import UsageError
+from harness.fleet.collecting import Collected, collect, run_of
+from harness.fleet.confirmation import second_wave
+from harness.fleet.folder import FleetFolder, NodeNight, fleet_names, open_fleet
+from harness.fleet.nights import FleetNight, NodeAnswer, nights_by_place
+from harness.fleet.starting import start
+from harness.fleet.status import ENDED, JobStatus
+from harness.planning.nights import AskedNight
+from harness.planning.request import Request
+from harness.report.night import report_night
+from harness.store.nights import NightLock
+from harness.store.runs import RunDirectory, open_run
+from harness.verdict.rows import Row
+
+Say = Callable[[str], None]
+
+
+def first_of(fleet: FleetFolder) -> FleetFolder:
+    """Return the fleet that a night began with, where this one is its second wave; else itself."""
+    if fleet.plan.night is None or fleet.plan.confirms is None:
+        return fleet
+    return open_fleet(fleet.root, fleet.plan.confirms)
+
+
+def proceed(fleet: FleetFolder, options: argparse.Namespace, say: Say) -> tuple[FleetNight, Collected]:
+    """Collect a night's jobs and take it as far as it goes; can be repeated at any moment.
+
+    Once all jobs have ended, what was called is measured again on the node where it was called, by a second fleet; once
+    that has ended, each node's night is concluded: states, last good builds, page, `--on-finding`.
+
+    Args:
+        fleet: the night's first fleet.
+        options: of `nightly`, as they stand after `--`.
+        say: is told what is going on, a line each.
+
+    Returns:
+        The night, and what collecting its first fleet did.
+
+    Raises:
+        UsageError: another command works on it.
+    """
+    done = collect(fleet)
+    with fleet.locked():
+        return _Proceeding(fleet, options, say).do(done.jobs), done
+
+
+class _Proceeding:
+    """A night taken as far as it goes, under the lock of its first fleet."""
+
+    def __init__(self, fleet: FleetFolder, options: argparse.Namespace, say: Say) -> None:
+        self._fleet, self._options, self._say = fleet, options, say
+        request = Request(
+            fleet.root,
+            (),
+            operations=None if options.operation is None else tuple(options.operation),
+            margins=options.margin,
+        )
+        self._asked = AskedNight(request, options.build, night=fleet.plan.night, only_exact=options.gate == "exact")
+
+    def do(self, jobs: Sequence[JobStatus]) -> FleetNight:
+        name = self._fleet.plan.fleet
+        if any(one.state not in ENDED for one in jobs):
+            return FleetNight(name, self._asked.night or "", tuple(NodeAnswer(one, None, None) for one in jobs))
+        nights = {one.job.name: self._measured(one) for one in jobs}
+        wanted = {job: rows for job, night in nights.items() if night is not None and (rows := night.wanted())}
+        second, second_jobs = self._second(wanted, {one.job.name: one.node for one in jobs})
+        is_open = any(one.state not in ENDED for one in second_jobs)
+        answers = []
+        for status in jobs:
+            night = nights[status.job.name]
+            found: Night | None = None
+            if night is not None and not (is_open and status.job.name in wanted):
+                found = self._concluded(night, second, status, wanted.get(status.job.name, {}))
+            answers.append(NodeAnswer(status, None if night is None else night.machine, found))
+        if not is_open:
+            pack_old(self._fleet.root)
+        second_name = None if second is None else second.plan.fleet
+        return FleetNight(name, self._asked.night or "", tuple(answers), second_name, tuple(second_jobs))
+
+    def _measured(self, status: JobStatus) -> JobsNight | None:
+        """Return the night of a job's node with what was measured; None where nobody knows the node's machine."""
+        path = run_of(self._fleet, status.job)
+        place = (status.job.type, status.node or "")
+        if path is not None:
+            machine = path.parent.name
+        else:
+            before = nights_by_place(self._fleet.root).get(place)
+            if not before:
+                return None
+            machine = before[-1].path.parent.name
+        with NightLock(self._fleet.root, machine):
+            night = JobsNight(self._asked, machine, self._say, self._fleet.plan.fleet, place)
+            found = self._fleet.plan.nights[status.job.name]
+            if path is None:
+                night.is_missing(found, f"{status.job.name} has no results ({status.reason or status.state.value})")
+            else:
+                night.is_measured(found, open_run(path))
+        return night
+
+    def _second(
+        self, wanted: Mapping[str, Mapping[str, Sequence[Row]]], nodes: Mapping[str, str | None]
+    ) -> tuple[FleetFolder | None, list[JobStatus]]:
+        """Return the fleet that measures again what was called, started where it was not yet; its jobs collected."""
+        waves = self._fleet.waves()
+        if not wanted and not waves:
+            return None, []
+        if waves and waves[0] in fleet_names(self._fleet.root):
+            second = open_fleet(self._fleet.root, waves[0])
+            done = collect(second)
+            for sentence in done.said:
+                self._say(sentence)
+            return second, done.jobs
+        plan = self._fleet.plan
+        subjects = {}
+        for job in plan.jobs:
+            build, _, *baselines = plan.subjects_of(job)
+            names = [name for name, *_ in plan.nights[job.name].baselines]
+            called = [one for one, name in zip(baselines, names, strict=True) if name in wanted.get(job.name, {})]
+            subjects[job.name] = (*called, build)
+        rows = {job: [row for found in called.values() for row in found] for job, called in wanted.items()}
+        again = second_wave(self._fleet, rows, nodes, subjects)
+        if waves:  # it was killed before it began
+            again = replace(again, fleet=waves[0])
+        else:
+            self._fleet.note_wave(again.fleet)
+        self._say(f"Called on {', '.join(wanted)}: fleet {again.fleet} measures it once more there.")
+        second, refused = start(again, {}, self._fleet.project)
+        for sentence in refused:
+            self._say(sentence)
+        return second, collect(second).jobs
+
+    def _concluded(
+        self,
+        night: JobsNight,
+        second: FleetFolder | None,
+        status: JobStatus,
+        wanted: Mapping[str, Sequence[Row]],
+    ) -> Night:
+        runs: dict[str, Path] = {}
+        if second is not None and wanted:
+            job = next((one for one in second.plan.jobs if one.name == status.job.name), None)
+            path = None if job is None else run_of(second, job)
+            runs = {} if path is None else dict.fromkeys(wanted, path)
+        with NightLock(self._fleet.root, night.machine):
+            found = night.conclusion(runs)
+            report = report_night(found)
+            write_night(night.stored.path, report)
+            tell(night.stored, report, self._options.on_finding)
+        return found
+
+
+class JobsNight(MachineNight):
+    """One machine's night that a fleet's jobs measured; `place` is the machine type and the node."""
+
+    def __init__(self, asked: AskedNight, machine: str, say: Say, fleet: str, place: tuple[str, str]) -> None:
+        super().__init__(asked, machine, say)
+        self.machine, self._fleet, self._place = machine, fleet, place
+        if self.stored.facts and self.stored.facts.get("fleet") != fleet:
+            raise UsageError(
+                f"{machine} has a night {self.stored.night} that fleet {fleet} did not measure: move "
+                f"{self.stored.path} away to conclude this one, or start another with --night {self.stored.night}.2."
+            )
+
+    def is_measured(self, found: NodeNight, run: RunDirectory) -> None:
+        """Note what was measured, and what the A/A arm says of it; once."""
+        if "measure" in self.stored.phases:
+            return
+        self._begin(found, "running")
+        self.stored = self.stored.with_phase("find", subjects=list(found.subjects))
+        self._note_measured(run)
+        self._note_arms()
+
+    def is_missing(self, found: NodeNight, reason: str) -> None:
+        """Note that nothing was measured."""
+        self._begin(found, "unmeasured", exit_code=3, shortfall=reason)
+
+    def wanted(self) -> Mapping[str, Sequence[Row]]:
+        """Return what has to be measured once more, by baseline; nothing where the build differs from itself."""
+        aa = self.stored.facts.get("aa")
+        if aa is None or aa["called"]:
+            return {}
+        return {name: rows for name, rows in self.calls().items() if rows}
+
+    def conclusion(self, runs: Mapping[str, Path]) -> Night:
+        """Conclude the night and return it; `runs` measured once more what was called, by baseline."""
+        if self.stored.state == "unmeasured":
+            return self._answer(shortfall=self.stored.facts["shortfall"])
+        if "confirm" not in self.stored.phases:
+            shown = {name: str(path.relative_to(self._root)) for name, path in runs.items()}
+            self.stored = self.stored.with_phase("confirm", runs=shown)
+        return self._concluded()
+
+    def _begin(self, found: NodeNight, state: str, **facts: Any) -> None:
+        self.stored = self.stored.updated(
+            state=state,
+            started_at=self.stored.facts.get("started_at") or self._asked.now().isoformat(timespec="seconds"),
+            fleet=self._fleet,
+            place=list(self._place),
+            build=found.build,
+            baselines=[list(one) for one in found.baselines],
+            unavailable=list(found.unavailable),
+            **facts,
+        )
