@@ -20,7 +20,7 @@ from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
-from harness.fleet.collecting import cancel, collect
+from harness.fleet.collecting import cancel, collect, run_of
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
 from harness.fleet.matrix import matrix_of
@@ -216,12 +216,23 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
 
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
     jobs = collect(fleet).jobs
+    for wave in _waves(fleet):
+        if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
+            raise UsageError(
+                f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
+                f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
+            )
     found = _answer(fleet, jobs)
     plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
+    fleet.note_wave(plan.fleet)
     second, refused = start(plan, {}, fleet.project)
     for sentence in refused:
         _say(sentence)
     return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))
+
+
+def _waves(fleet: FleetFolder) -> list[FleetFolder]:
+    return [open_fleet(fleet.root, name) for name in fleet.waves() if name in fleet_names(fleet.root)]
 
 
 def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
@@ -231,6 +242,8 @@ def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+    for wave in _waves(fleet):
+        collect(wave)
     decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
     report = report_fleet(_answer(fleet, jobs), require_coverage=options.require_coverage, require_decision=decision)
     return output_of(options).put(report)

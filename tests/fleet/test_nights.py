@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ from rehearsed_nights import make_rehearsed, rehearse
 
 import harness.fleet.work as working
 from harness.cli import main
+from harness.commands import nightly
+from harness.commands.shared import fleet_night
+from harness.commands.shared.fleet_night import proceed
 from harness.fleet.folder import fleet_names, open_fleet
 
 pytestmark = pytest.mark.slow
@@ -94,6 +98,12 @@ def fleet(tmp_path: Path, fake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         signal.signal(number, handler)
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    nightly.configure(parser)
+    return parser.parse_args(NIGHTLY[1:])
+
+
 def states(told: dict[str, Any]) -> list[list[tuple[str, str]]]:
     return [sorted((one["model"], one["state"]) for one in night["findings"]) for night in told["nights"]]
 
@@ -127,3 +137,100 @@ def test_a_regression_is_confirmed_on_its_node_told_once_and_gone(fleet: FleetOf
     assert len(json.loads((fleet.root / "told.json").read_text())["findings"]) == 2
     assert fleet.start(4) == 0  # there is no new build
     assert fleet.jobs() == 0
+
+
+def test_a_node_that_differs_from_itself_is_distrusted_alone(fleet: FleetOfNights) -> None:
+    fleet.build(1)
+    fleet.night(1, on="h100,a100")
+    fleet.build(2, 1.2)
+    fleet.plant("#2 -n1", 1.4)
+    told = fleet.night(2, on="h100,a100")
+    assert told["exit_code"] == 1
+    noisy, calm = told["nights"]
+    assert (noisy["type"], noisy["exit_code"], noisy["findings"]) == ("h100", 3, [])
+    assert "cannot be trusted" in noisy["shortfall"]
+    assert (calm["type"], calm["aa"]["called"], len(calm["findings"])) == ("a100", 0, 2)
+    wave = open_fleet(fleet.root, told["second_fleet"])
+    assert [job.name for job in wave.plan.jobs] == ["a100-1"]
+
+
+def test_what_the_second_wave_does_not_call_wakes_nobody(fleet: FleetOfNights) -> None:
+    fleet.build(1)
+    fleet.night(1)
+    fleet.build(2)
+    fleet.plant("dev20260902 night", 1.2)  # not in the runs that confirm
+    told = fleet.night(2, "--on-finding", "touch told")
+    assert (told["exit_code"], states(told)) == (0, [[]])
+    (night,) = told["nights"]
+    assert {one["standing"] for one in night["unconfirmed"]} <= {"refuted", "undecided"}
+    assert told["second_fleet"] is not None
+    assert not (fleet.root / "told").exists()
+
+
+def test_a_second_wave_that_was_killed_before_it_began_is_started_once(
+    fleet: FleetOfNights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.build(1)
+    fleet.night(1)
+    fleet.build(2, 1.2)
+    assert fleet.start(2) == 0
+    first = fleet_names(fleet.root)[-1]
+    fleet.jobs()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet_night, "start", killed)
+        with pytest.raises(KeyboardInterrupt):
+            proceed(open_fleet(fleet.root, first), _options(), print)
+    (name,) = open_fleet(fleet.root, first).waves()
+    for _ in range(2):
+        main(["fleet", "collect", first])
+    assert fleet_names(fleet.root)[-1] == name
+    assert fleet.jobs() == 1
+    assert states(fleet.report(first)) == [[("conv-s", "new"), ("mlp-s", "new")]]
+
+
+def test_what_cannot_be_a_night_of_a_fleet_is_refused(fleet: FleetOfNights, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet.build(1)
+    for words, told in {
+        ("--budget", "2h"): "--budget cannot be used on several machines",
+        ("--machine", "calm"): "--machine names one machine",
+        ("accept", "0", "--until", "2026-12-31", "--why", "known"): "`nightly accept` measures nothing",
+    }.items():
+        assert fleet.start(1, *words) == 3
+        assert told in capsys.readouterr().err
+    assert fleet.start(1) == 0
+    assert fleet.start(1) == 3
+    assert "Another one of that day has a number: --night 2026-09-01.2" in capsys.readouterr().err
+    assert main(["fleet", "report"]) == 3
+    assert "h100-1 has not ended (waiting)" in capsys.readouterr().out
+    assert main(["fleet", "clean"]) == 3
+    assert "Night 2026-09-01 is not concluded" in capsys.readouterr().err
+
+
+def test_a_comparison_with_an_arm_and_what_a_second_wave_says_of_it(
+    fleet: FleetOfNights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet.build(1, 1.2)
+    fleet.plant("#2 -n1", 1.4)
+    question = ("compare", "2.21", "nightly", "--preset", "rehearsed.toml", "--python", MINOR)
+    assert main(["fleet", "start", "--on", "h100,a100", "--aa", "--", *question]) == 0
+    (first,) = fleet_names(fleet.root)
+    assert fleet.jobs() == 2
+    told = fleet.report()
+    assert (told["exit_code"], told["coverage"]) == (1, {"h100": 0.0, "a100": 1.0})
+    assert "h100-1 cannot be trusted" in told["notes"][0]
+    on_a100 = [row["types"]["a100"] for row in told["rows"] if row["metric"] == "load_warm_s"]
+    assert {(one["verdict"], one["standing"]) for one in on_a100} == {("regression", "unconfirmed")}
+    assert main(["fleet", "confirm"]) == 0
+    assert fleet.jobs() == 1
+    again = fleet.report(first)
+    assert again["confirmed_by"] == fleet_names(fleet.root)[1:]
+    assert {row["types"]["a100"]["standing"] for row in again["rows"] if row["metric"] == "load_warm_s"} == {
+        "confirmed"
+    }
+    assert "2 confirmed" in " ".join(again["notes"])
+    assert main(["fleet", "confirm", first]) == 3
+    assert "measured it again already" in capsys.readouterr().err
