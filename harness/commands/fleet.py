@@ -193,8 +193,9 @@ def _start(root: Path, options: argparse.Namespace) -> int:
 
 def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     asked = _parsed(list(fleet.plan.words))
-    while not (night := proceed(fleet, asked, _say)[0]).is_over:
+    while not proceed(fleet, asked, _say)[0].is_over:
         time.sleep(_POLL_S)
+    night, _ = proceed(fleet, asked, _say, anew=True)
     return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
 
 
@@ -202,7 +203,7 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     """Take a night as far as it goes, then do what was asked for with it."""
     if options.action == "confirm":
         raise UsageError(f"A night confirms what it calls by itself: `{command_name()} fleet collect`.")
-    night, done = proceed(fleet, _parsed(list(fleet.plan.words)), _say)
+    night, done = proceed(fleet, _parsed(list(fleet.plan.words)), _say, anew=options.action == "report")
     if options.action == "report":
         return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
     if options.action == "collect":

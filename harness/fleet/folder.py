@@ -27,7 +27,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.fleet.types import MachineType
 from harness.planning.fixed import FixedSubject
-from harness.store.nights import CONFIRM_KIND, NIGHT_KIND
+from harness.store.nights import CANARY_KIND, CONFIRM_KIND, NIGHT_KIND
 from harness.store.runs import results_path, write_json_atomically
 
 FLEET_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
@@ -77,12 +77,13 @@ class FleetPlan(msgspec.Struct, frozen=True):
         """Return what a job measures."""
         return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
 
-    @property
-    def run_kind(self) -> str:
-        """The kind of its runs: a night's are those of a night of one machine."""
+    def kind_of(self, job: JobPlan) -> str:
+        """Return the kind of a job's run: a night's are those of a night of one machine."""
         if self.night is None:
             return self.command
-        return NIGHT_KIND if self.confirms is None else CONFIRM_KIND
+        if self.confirms is not None:
+            return CONFIRM_KIND
+        return NIGHT_KIND if job.name in self.nights else CANARY_KIND
 
 
 class Submitted(msgspec.Struct, frozen=True):

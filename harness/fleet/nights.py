@@ -6,23 +6,30 @@ last good builds that the nights of its machine left, and the newest stable rele
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.answers.night import Night
+import msgspec
+
+from harness.answers.night import Night, is_canary_due
 from harness.answers.shortfall import EXIT_CODE
 from harness.errors import UsageError
 from harness.fleet.assignment import jobs_of
 from harness.fleet.folder import FleetPlan, JobPlan, NodeNight, fleet_names, open_fleet
 from harness.fleet.starting import made_plan, relocated
-from harness.fleet.status import ENDED, JobStatus
-from harness.fleet.types import MachineType
+from harness.fleet.status import JobStatus
+from harness.fleet.types import MachineType, seconds
 from harness.measure.own_models import OwnModel
+from harness.measure.presets import Preset
 from harness.planning.fixed import FixedSubject, fixed_preset, fixed_subjects
-from harness.planning.nights import AskedNight, find, sync, with_registered
+from harness.planning.nights import CANARY, CANARY_PLAN, AskedNight, find, sync, with_registered
+from harness.planning.request import Request
 from harness.store.nights import NIGHT, StoredNight, in_time, known_after, night_seed, nights_of
 from harness.store.runs import results_path
+
+CANARY_WALL_S = 30 * 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +43,17 @@ class NodeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class FleetNight:
-    """A night of many machines: each node's own, and the fleet that measured again what they called."""
+    """A night of many machines: each node's own, and the fleet that measured again what they called.
+
+    `is_over`: nothing more comes; every node's night is concluded, or its job has ended without anything.
+    """
 
     fleet: str
     night: str
     nodes: tuple[NodeAnswer, ...]
+    is_over: bool
     second: str | None = None
     second_jobs: tuple[JobStatus, ...] = ()
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more comes: every node's night is concluded, or its job has ended without anything."""
-        return all(one.night is not None or one.machine is None for one in self.nodes) and all(
-            one.status.state in ENDED for one in self.nodes
-        )
 
     @property
     def coverage(self) -> dict[str, float]:
@@ -110,6 +114,7 @@ def plan_nights(
     subjects: dict[str, tuple[FixedSubject, ...]] = {}
     nights: dict[str, NodeNight] = {}
     builds: dict[str, str] = {}
+    brief: dict[str, MachineType] = {}
     for name, kind in types.items():
         wheel = kind.build if request.wheel == "auto" else request.wheel
         of_type = replace(request, wheel=wheel, subjects=(asked.build,) * 3)
@@ -134,8 +139,29 @@ def plan_nights(
                 found.unavailable,
             )
             jobs.append(job)
+            if job.node is not None and is_canary_due(before, night):
+                brief[f"{name}-{CANARY}"] = _brief(kind)
+                canary = JobPlan(canary_of(job), f"{name}-{CANARY}", job.node, _canary_preset(request.root).as_dict())
+                planted = (found.subjects[0], f"{found.subjects[0]}@{CANARY}")
+                subjects[canary.name] = fixed_subjects(replace(of_type, subjects=planted), (), say)
+                jobs.append(canary)
     request = replace(request, seed=night_seed(night))
-    return made_plan(request, "nightly", words, types, subjects, jobs, night=night, nights=nights), own
+    return made_plan(request, "nightly", words, {**types, **brief}, subjects, jobs, night=night, nights=nights), own
+
+
+def canary_of(job: JobPlan) -> str:
+    """Return the name of the job that measures the canary on a job's node."""
+    return f"{job.name}-{CANARY}"
+
+
+def _brief(kind: MachineType) -> MachineType:
+    """Return a type as a canary asks for it: it takes minutes, and one that was lost is due again in the next night."""
+    wall_s = min(60 * kind.wall_minutes, max(CANARY_WALL_S, 2 * seconds(kind.notice)))
+    return msgspec.structs.replace(kind, wall_time=f"{math.ceil(wall_s / 60)}m", tries=1)
+
+
+def _canary_preset(root: Path) -> Preset:
+    return fixed_preset(Request(root, (CANARY,) * 2, preset=str(CANARY_PLAN), devices=("cpu",)), ("cpu",))
 
 
 def nights_by_place(root: Path) -> dict[tuple[str, str], list[StoredNight]]:

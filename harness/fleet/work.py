@@ -103,7 +103,7 @@ def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
     """Measure a job's part with the releases themselves."""
     plan = node.fleet.plan
     fixed = Fixed(plan.subjects_of(node.job), _preset_here(node))
-    made = plan_of_fixed(root, fixed, machine_of(node), plan.run_kind, plan.seed, plan.isolation)
+    made = plan_of_fixed(root, fixed, machine_of(node), plan.kind_of(node.job), plan.seed, plan.isolation)
     return measure(root, made, Limits(), progress, lock_wait_s=LOCK_WAIT_S)
 
 
@@ -181,12 +181,13 @@ class _Shift:
         shutil.copytree(node.fleet.project, node.project)
         environments = node.project / FOLDER
         environments.mkdir()
-        for subject in dict.fromkeys(node.fleet.plan.subjects_of(node.job)):  # one may be measured against itself
-            for name in subject.folders:
-                source = node.fleet.root / FOLDER / name
-                (environments / name).symlink_to(
-                    stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
-                )
+        # Several subjects may have one environment: a release against itself, or under a profile.
+        wanted = {name: subject for subject in node.fleet.plan.subjects_of(node.job) for name in subject.folders}
+        for name, subject in wanted.items():
+            source = node.fleet.root / FOLDER / name
+            (environments / name).symlink_to(
+                stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
+            )
         before = node.attempt.submitted.seed_from
         if before is not None:
             earlier = next(one for one in node.fleet.attempts(node.job.name) if one.number == before)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from harness import releases
 from harness.answers.night import last_measured
 from harness.errors import UsageError
 from harness.planning.forecast import forecast
@@ -21,6 +23,9 @@ from harness.releases.subjects import chosen_subjects
 from harness.store.nights import StoredNight
 from harness.verdict.nights import Known, Role, baselines, chosen_models
 
+CANARY = "canary"
+"""The settings profile with the planted slowdown."""
+CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
 MOST_LAST_GOOD = 2
 """Last good builds that a night measures; rows whose last good build is another one wait for their turn."""
 FEWEST_BLOCKS = 6

@@ -88,10 +88,12 @@ def _missing(answer: FleetNight) -> Iterator[str]:
     for one in answer.nodes:
         job, state = one.status.job.name, one.status.state
         if one.night is not None:
-            if one.status.blocks_done < one.status.blocks_planned:
+            if 0 < one.status.blocks_done < one.status.blocks_planned:
                 yield f"{job} has {one.status.blocks_done} of {one.status.blocks_planned} blocks ({one.status.reason})."
         elif state not in ENDED:
             yield f"{job} has not ended ({state.value}): the night is concluded when all jobs have."
+        elif one.machine is None and not answer.is_over:
+            yield f"{job} has ended; the night is concluded when all jobs have."
         elif one.machine is not None:
             yield f"{job}: what was called is being measured once more by fleet {answer.second}."
         else:

@@ -21,8 +21,8 @@ from harness.store.records import Problem
 from harness.store.runs import ResultsLock, results_path, write_json_atomically
 from harness.verdict.nights import Finding, Known, State
 
-NIGHT_KIND, CONFIRM_KIND = "night", "confirm"
-"""The kinds of the runs that measure a night, and once more what it called."""
+NIGHT_KIND, CANARY_KIND, CONFIRM_KIND = "night", "canary", "confirm"
+"""The kinds of the runs that measure a night, its canary, and once more what it called."""
 SCHEMA = 1
 NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}(?:\.\d+)?")
 """A night's name: the day on which it began (UTC), with a number where a day has several."""

@@ -113,6 +113,7 @@ def test_a_regression_is_confirmed_on_its_node_told_once_and_gone(fleet: FleetOf
     first = fleet.night(1)
     assert (first["exit_code"], states(first), first["second_fleet"]) == (0, [[]], None)
     (night,) = first["nights"]
+    assert night["canary"]["called"]
     assert (night["type"], night["node"], night["machine"][-3:]) == ("h100", "n1", "-n1")
     assert [one["role"] for one in night["baselines"]] == ["stable"]
 
@@ -123,6 +124,7 @@ def test_a_regression_is_confirmed_on_its_node_told_once_and_gone(fleet: FleetOf
     (night,) = second["nights"]
     assert [one["role"] for one in night["baselines"]] == ["last-good", "stable"]
     assert night["aa"] == {"judged": 4, "called": 0}
+    assert [one["nights"][0]["canary"] is None for one in (first, second)] == [False, True]  # it flies once a week
     wave = open_fleet(fleet.root, second["second_fleet"])
     assert [(job.name, job.node) for job in wave.plan.jobs] == [("h100-1", "n1")]
     told = json.loads((fleet.root / "told.json").read_text())  # once, though it was collected and reported
@@ -152,6 +154,9 @@ def test_a_node_that_differs_from_itself_is_distrusted_alone(fleet: FleetOfNight
     assert (calm["type"], calm["aa"]["called"], len(calm["findings"])) == ("a100", 0, 2)
     wave = open_fleet(fleet.root, told["second_fleet"])
     assert [job.name for job in wave.plan.jobs] == ["a100-1"]
+    accepting = ("accept", calm["findings"][0]["id"], "--until", "2026-12-31", "--why", "known")
+    assert main(["nightly", "--machine", calm["machine"], *accepting]) == 0
+    assert "accepted" in {one["state"] for one in fleet.report(told["fleet"])["nights"][1]["findings"]}
 
 
 def test_what_the_second_wave_does_not_call_wakes_nobody(fleet: FleetOfNights) -> None:

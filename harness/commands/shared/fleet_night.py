@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,17 @@ from msgspec.structs import replace
 from harness.answers.night import Night
 from harness.commands.shared.machine_night import MachineNight
 from harness.commands.shared.night_ending import pack_old, tell, write_night
-from harness.errors import UsageError
 from harness.fleet.collecting import Collected, collect, run_of
 from harness.fleet.confirmation import second_wave
 from harness.fleet.folder import FleetFolder, NodeNight, fleet_names, open_fleet
-from harness.fleet.nights import FleetNight, NodeAnswer, nights_by_place
+from harness.fleet.nights import FleetNight, NodeAnswer, canary_of, nights_by_place
 from harness.fleet.starting import start
 from harness.fleet.status import ENDED, JobStatus
 from harness.planning.nights import AskedNight
 from harness.planning.request import Request
 from harness.report.night import report_night
-from harness.store.nights import NightLock
-from harness.store.runs import RunDirectory, open_run
-from harness.verdict.rows import Row
+from harness.store.nights import NightLock, StoredNight, in_time, open_night
+from harness.store.runs import RunDirectory, open_run, write_json_atomically
 
 Say = Callable[[str], None]
 
@@ -36,7 +35,9 @@ def first_of(fleet: FleetFolder) -> FleetFolder:
     return open_fleet(fleet.root, fleet.plan.confirms)
 
 
-def proceed(fleet: FleetFolder, options: argparse.Namespace, say: Say) -> tuple[FleetNight, Collected]:
+def proceed(
+    fleet: FleetFolder, options: argparse.Namespace, say: Say, *, anew: bool = False
+) -> tuple[FleetNight, Collected]:
     """Collect a night's jobs and take it as far as it goes; can be repeated at any moment.
 
     Once all jobs have ended, what was called is measured again on the node where it was called, by a second fleet; once
@@ -46,6 +47,7 @@ def proceed(fleet: FleetFolder, options: argparse.Namespace, say: Say) -> tuple[
         fleet: the night's first fleet.
         options: of `nightly`, as they stand after `--`.
         say: is told what is going on, a line each.
+        anew: judge once more what is concluded already; else nothing is done then, and no node's night is returned.
 
     Returns:
         The night, and what collecting its first fleet did.
@@ -55,7 +57,7 @@ def proceed(fleet: FleetFolder, options: argparse.Namespace, say: Say) -> tuple[
     """
     done = collect(fleet)
     with fleet.locked():
-        return _Proceeding(fleet, options, say).do(done.jobs), done
+        return _Proceeding(fleet, options, say).do(done.jobs, anew=anew), done
 
 
 class _Proceeding:
@@ -69,14 +71,20 @@ class _Proceeding:
             operations=None if options.operation is None else tuple(options.operation),
             margins=options.margin,
         )
+        self._note = fleet.path / "concluded.json"
+        self._untold = False
         self._asked = AskedNight(request, options.build, night=fleet.plan.night, only_exact=options.gate == "exact")
 
-    def do(self, jobs: Sequence[JobStatus]) -> FleetNight:
-        name = self._fleet.plan.fleet
-        if any(one.state not in ENDED for one in jobs):
-            return FleetNight(name, self._asked.night or "", tuple(NodeAnswer(one, None, None) for one in jobs))
+    def do(self, jobs: Sequence[JobStatus], *, anew: bool) -> FleetNight:
+        name, night_name = self._fleet.plan.fleet, str(self._asked.night)
+        have_ended = all(one.state in ENDED for one in jobs)
+        jobs = [one for one in jobs if one.job.name in self._fleet.plan.nights]  # all but canaries
+        is_concluded = self._note.exists()
+        if not have_ended or (is_concluded and not anew):
+            nodes = tuple(NodeAnswer(one, None, None) for one in jobs)
+            return FleetNight(name, night_name, nodes, is_concluded, next(iter(self._fleet.waves()), None))
         nights = {one.job.name: self._measured(one) for one in jobs}
-        wanted = {job: rows for job, night in nights.items() if night is not None and (rows := night.wanted())}
+        wanted = {job: night for job, night in nights.items() if night is not None and night.wanted}
         second, second_jobs = self._second(wanted, {one.job.name: one.node for one in jobs})
         is_open = any(one.state not in ENDED for one in second_jobs)
         answers = []
@@ -84,12 +92,15 @@ class _Proceeding:
             night = nights[status.job.name]
             found: Night | None = None
             if night is not None and not (is_open and status.job.name in wanted):
-                found = self._concluded(night, second, status, wanted.get(status.job.name, {}))
+                found = self._concluded(night, second, status)
             answers.append(NodeAnswer(status, None if night is None else night.machine, found))
-        if not is_open:
+        if not is_open and not is_concluded:
             pack_old(self._fleet.root)
+            if not self._untold:
+                write_json_atomically(self._note, {"concluded_at": self._asked.now().isoformat(timespec="seconds")})
+            self._say(f"Night {night_name} is concluded: `savedmodel-bench fleet report {name}` shows it.")
         second_name = None if second is None else second.plan.fleet
-        return FleetNight(name, self._asked.night or "", tuple(answers), second_name, tuple(second_jobs))
+        return FleetNight(name, night_name, tuple(answers), not is_open, second_name, tuple(second_jobs))
 
     def _measured(self, status: JobStatus) -> JobsNight | None:
         """Return the night of a job's node with what was measured; None where nobody knows the node's machine."""
@@ -103,16 +114,19 @@ class _Proceeding:
                 return None
             machine = before[-1].path.parent.name
         with NightLock(self._fleet.root, machine):
-            night = JobsNight(self._asked, machine, self._say, self._fleet.plan.fleet, place)
+            night = JobsNight(self._asked, machine, self._say, (self._fleet.plan.fleet, status.job.name), place)
             found = self._fleet.plan.nights[status.job.name]
             if path is None:
                 night.is_missing(found, f"{status.job.name} has no results ({status.reason or status.state.value})")
             else:
-                night.is_measured(found, open_run(path))
+                canary = next((one for one in self._fleet.plan.jobs if one.name == canary_of(status.job)), None)
+                flown = None if canary is None else run_of(self._fleet, canary)
+                is_there = flown is not None and flown.parent.name == machine
+                night.is_measured(found, open_run(path), open_run(flown) if flown is not None and is_there else None)
         return night
 
     def _second(
-        self, wanted: Mapping[str, Mapping[str, Sequence[Row]]], nodes: Mapping[str, str | None]
+        self, wanted: Mapping[str, JobsNight], nodes: Mapping[str, str | None]
     ) -> tuple[FleetFolder | None, list[JobStatus]]:
         """Return the fleet that measures again what was called, started where it was not yet; its jobs collected."""
         waves = self._fleet.waves()
@@ -126,12 +140,13 @@ class _Proceeding:
             return second, done.jobs
         plan = self._fleet.plan
         subjects = {}
-        for job in plan.jobs:
+        for job in (one for one in plan.jobs if one.name in plan.nights):
             build, _, *baselines = plan.subjects_of(job)
             names = [name for name, *_ in plan.nights[job.name].baselines]
-            called = [one for one, name in zip(baselines, names, strict=True) if name in wanted.get(job.name, {})]
-            subjects[job.name] = (*called, build)
-        rows = {job: [row for found in called.values() for row in found] for job, called in wanted.items()}
+            called = wanted[job.name].wanted if job.name in wanted else ()
+            against = [one for one, name in zip(baselines, names, strict=True) if name in called]
+            subjects[job.name] = (*against, build)
+        rows = {job: [row for found in night.calls().values() for row in found] for job, night in wanted.items()}
         again = second_wave(self._fleet, rows, nodes, subjects)
         if waves:  # it was killed before it began
             again = replace(again, fleet=waves[0])
@@ -148,52 +163,72 @@ class _Proceeding:
         night: JobsNight,
         second: FleetFolder | None,
         status: JobStatus,
-        wanted: Mapping[str, Sequence[Row]],
     ) -> Night:
         runs: dict[str, Path] = {}
-        if second is not None and wanted:
+        if second is not None and night.wanted:
             job = next((one for one in second.plan.jobs if one.name == status.job.name), None)
             path = None if job is None else run_of(second, job)
-            runs = {} if path is None else dict.fromkeys(wanted, path)
+            runs = {} if path is None else dict.fromkeys(night.wanted, path)
         with NightLock(self._fleet.root, night.machine):
             found = night.conclusion(runs)
             report = report_night(found)
             write_night(night.stored.path, report)
-            tell(night.stored, report, self._options.on_finding)
+            self._untold |= not tell(night.stored, report, self._options.on_finding)
         return found
 
 
 class JobsNight(MachineNight):
-    """One machine's night that a fleet's jobs measured; `place` is the machine type and the node."""
+    """One machine's night that a fleet's job measured.
 
-    def __init__(self, asked: AskedNight, machine: str, say: Say, fleet: str, place: tuple[str, str]) -> None:
+    Where the machine has another night of that name, as if a job was measured elsewhere than on its node, it gets the
+    next number of that day.
+
+    Args:
+        asked: what was to be measured.
+        machine: the name of the machine.
+        say: is told what is going on.
+        measured_by: the fleet and the job.
+        place: the machine type and the node.
+    """
+
+    def __init__(
+        self, asked: AskedNight, machine: str, say: Say, measured_by: tuple[str, str], place: tuple[str, str]
+    ) -> None:
+        self.machine, self._measured_by, self._place = machine, measured_by, place
         super().__init__(asked, machine, say)
-        self.machine, self._fleet, self._place = machine, fleet, place
-        if self.stored.facts and self.stored.facts.get("fleet") != fleet:
-            raise UsageError(
-                f"{machine} has a night {self.stored.night} that fleet {fleet} did not measure: move "
-                f"{self.stored.path} away to conclude this one, or start another with --night {self.stored.night}.2."
-            )
 
-    def is_measured(self, found: NodeNight, run: RunDirectory) -> None:
+    def _choose(self) -> StoredNight:
+        night = str(self._asked.night)
+        day, number = in_time(night)
+        while (found := open_night(self._root, self._machine, night)).facts:
+            if (found.facts.get("fleet"), found.facts.get("job")) == self._measured_by:
+                break
+            number = max(2, number + 1)
+            night = f"{day}.{number}"
+        return found
+
+    def is_measured(self, found: NodeNight, run: RunDirectory, canary: RunDirectory | None) -> None:
         """Note what was measured, and what the A/A arm says of it; once."""
         if "measure" in self.stored.phases:
             return
         self._begin(found, "running")
         self.stored = self.stored.with_phase("find", subjects=list(found.subjects))
         self._note_measured(run)
-        self._note_arms()
+        is_trusted = self._note_arms()
+        called = [name for name, rows in self.calls().items() if rows] if is_trusted else []
+        self.stored = self.stored.updated(called=called)
+        if canary is not None:
+            flown = asdict(self._judge.canary(canary))
+            self.stored = self.stored.updated(canary=flown).with_phase("canary", run=self._shown(canary))
 
     def is_missing(self, found: NodeNight, reason: str) -> None:
         """Note that nothing was measured."""
         self._begin(found, "unmeasured", exit_code=3, shortfall=reason)
 
-    def wanted(self) -> Mapping[str, Sequence[Row]]:
-        """Return what has to be measured once more, by baseline; nothing where the build differs from itself."""
-        aa = self.stored.facts.get("aa")
-        if aa is None or aa["called"]:
-            return {}
-        return {name: rows for name, rows in self.calls().items() if rows}
+    @property
+    def wanted(self) -> Sequence[str]:
+        """The baselines against which something was called; none where the build differs from itself."""
+        return tuple(self.stored.facts.get("called", ()))
 
     def conclusion(self, runs: Mapping[str, Path]) -> Night:
         """Conclude the night and return it; `runs` measured once more what was called, by baseline."""
@@ -208,7 +243,8 @@ class JobsNight(MachineNight):
         self.stored = self.stored.updated(
             state=state,
             started_at=self.stored.facts.get("started_at") or self._asked.now().isoformat(timespec="seconds"),
-            fleet=self._fleet,
+            fleet=self._measured_by[0],
+            job=self._measured_by[1],
             place=list(self._place),
             build=found.build,
             baselines=[list(one) for one in found.baselines],

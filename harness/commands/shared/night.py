@@ -14,10 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
-from harness import releases
-from harness.answers.night import Night, flew
+from harness.answers.night import Night, is_canary_due
 from harness.commands.shared.machine_night import MachineNight
 from harness.commands.shared.session import measure_request
 from harness.errors import ReleaseError, UsageError
@@ -25,19 +23,23 @@ from harness.fleet.confirmation import EXACT_BLOCKS
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
 from harness.metrics import METRICS, Kind
-from harness.planning.nights import AskedNight, find, of_models, sync, with_registered, with_room
+from harness.planning.nights import (
+    CANARY,
+    CANARY_PLAN,
+    AskedNight,
+    find,
+    of_models,
+    sync,
+    with_registered,
+    with_room,
+)
 from harness.planning.plans import chosen_preset
 from harness.planning.request import Request
 from harness.store.machines import this_machine
-from harness.store.nights import CONFIRM_KIND, NIGHT, NIGHT_KIND, StoredNight, night_seed, open_night
+from harness.store.nights import CANARY_KIND, CONFIRM_KIND, NIGHT, NIGHT_KIND, StoredNight, night_seed, open_night
 from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.looks import PLANNED
 
-CANARY_KIND = "canary"
-CANARY = "canary"
-"""The settings profile with the planted slowdown."""
-CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
-CANARY_DAYS = 7
 MEASURE_SHARE, CANARY_SHARE = 0.65, 0.10
 CONFIRM_BUDGET_S = 20 * 60.0
 GOES_ON_HOURS = 20
@@ -83,14 +85,23 @@ class NightJob(MachineNight):
         if self._asked.night is not None:
             if not NIGHT.fullmatch(self._asked.night):
                 raise UsageError(f"{self._asked.night!r} is no night: write a day like {now:%Y-%m-%d}.")
-            return open_night(self._root, self._machine, self._asked.night)
+            return self._own(self._asked.night)
         last = self._nights[-1] if self._nights else None
-        if last is not None and not last.is_over:
+        if last is not None and not last.is_over and "fleet" not in last.facts:
             begun = datetime.datetime.fromisoformat(last.facts["started_at"])
             if now - begun < datetime.timedelta(hours=GOES_ON_HOURS):
                 self._say(f"Night {last.night} goes on where it was stopped.")
                 return last
-        return open_night(self._root, self._machine, f"{now:%Y-%m-%d}")
+        return self._own(f"{now:%Y-%m-%d}")
+
+    def _own(self, night: str) -> StoredNight:
+        found = open_night(self._root, self._machine, night)
+        if "fleet" in found.facts:
+            raise UsageError(
+                f"Night {night} of {self._machine} is that of fleet {found.facts['fleet']}: another one of that day "
+                f"has a number, as in --night {night[:10]}.2."
+            )
+        return found
 
     def _find(self) -> None:
         now = self._asked.now().isoformat(timespec="seconds")
@@ -142,11 +153,7 @@ class NightJob(MachineNight):
 
     def _canary_is_due(self) -> bool:
         """Whether a canary is measured tonight: it is, unless a budget was given and one was found within the week."""
-        if self._deadline is None:
-            return True
-        day = datetime.date.fromisoformat(self.stored.night[:10])
-        flown = [one.night[:10] for one in self._before if flew(one.facts)]
-        return not flown or (day - datetime.date.fromisoformat(flown[-1])).days >= CANARY_DAYS
+        return self._deadline is None or is_canary_due(self._before, self.stored.night)
 
     def _measure_canary(self, build: str, seed: int) -> None:
         left_s = self._left_s()

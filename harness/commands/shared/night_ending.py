@@ -27,17 +27,21 @@ def write_night(folder: Path, report: Report) -> None:
     print(f"The night's page: {shown_path(folder / 'page.html')}", file=sys.stderr)
 
 
-def tell(stored: StoredNight, report: Report, command: str | None) -> None:
-    """Run the command that hears of findings, once a night; one that failed is tried again by the same night."""
+def tell(stored: StoredNight, report: Report, command: str | None) -> bool:
+    """Run the command that hears of findings, once a night; return whether it has heard.
+
+    One that failed is tried again by the same night.
+    """
     data = json.loads(render(report, "json", Style()))
     told = [one for one in data["findings"] if one["state"] in ("new", "gone")]
     if command is None or not told or stored.facts.get("told"):
-        return
+        return True
     done = subprocess.run(command, shell=True, input=json.dumps(data), text=True, check=False)
     if done.returncode:
         print(f"--on-finding ended with {done.returncode}: repeat the command to tell it again.", file=sys.stderr)
-        return
+        return False
     stored.updated(told=True)
+    return True
 
 
 def pack_old(root: Path) -> None:
