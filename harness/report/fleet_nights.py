@@ -95,6 +95,6 @@ def _missing(answer: FleetNight) -> Iterator[str]:
         elif one.machine is None and not answer.is_over:
             yield f"{job} has ended; the night is concluded when all jobs have."
         elif one.machine is not None:
-            yield f"{job}: what was called is being measured once more by fleet {answer.second}."
+            yield f"{job} is concluded when fleet {answer.second} has measured again what was called."
         else:
             yield f"{job} has no results ({one.status.reason or state.value})."

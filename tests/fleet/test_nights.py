@@ -59,11 +59,11 @@ class FleetOfNights:
     def start(self, number: int, *words: str, on: str = "h100") -> int:
         return main(["fleet", "start", "--on", on, "--", *NIGHTLY, "--night", f"2026-09-0{number}", *words])
 
-    def jobs(self) -> int:
-        """Run the waiting jobs, and return how many there were."""
+    def jobs(self, node: str | None = None) -> int:
+        """Run the waiting jobs, on their nodes or all on one, and return how many there were."""
         waiting = [job for job in fake_slurm.jobs(self._slurm) if job["state"] == "PENDING"]
         for job in waiting:
-            os.environ.update(SLURM_JOB_ID=job["id"], SLURMD_NODENAME=job["node"])
+            os.environ.update(SLURM_JOB_ID=job["id"], SLURMD_NODENAME=node or job["node"])
             fake_slurm.change(self._slurm, job["id"], state="RUNNING")
             try:
                 assert working.work(Path(job["arguments"][-1])) == 0
@@ -206,6 +206,9 @@ def test_what_cannot_be_a_night_of_a_fleet_is_refused(fleet: FleetOfNights, caps
     }.items():
         assert fleet.start(1, *words) == 3
         assert told in capsys.readouterr().err
+    assert main(["fleet", "start", "--on", "h100", "--dry-run", "--", *NIGHTLY]) == 0
+    assert "h100-1-canary: sbatch" in capsys.readouterr().out
+    assert fleet_names(fleet.root) == []
     assert fleet.start(1) == 0
     assert fleet.start(1) == 3
     assert "Another one of that day has a number: --night 2026-09-01.2" in capsys.readouterr().err
@@ -239,3 +242,27 @@ def test_a_comparison_with_an_arm_and_what_a_second_wave_says_of_it(
     assert "2 confirmed" in " ".join(again["notes"])
     assert main(["fleet", "confirm", first]) == 3
     assert "measured it again already" in capsys.readouterr().err
+
+
+def test_a_part_that_is_measured_elsewhere_is_a_night_of_that_machine(fleet: FleetOfNights) -> None:
+    toml = (fleet.root / "fleet.toml").read_text().partition("[a100]")[0]
+    (fleet.root / "fleet.toml").write_text(toml.replace('constraint = "h100"', 'nodes = 2\nwall_time = "1h"'))
+    fleet.build(1)
+    assert fleet.start(1) == 0
+    assert fleet.jobs("n2") == 4  # n1 is down, say
+    told = fleet.report()
+    assert told["exit_code"] == 0
+    assert {one["machine"][-3:] for one in told["nights"]} == {"-n2"}
+    assert [one["night"] for one in told["nights"]] == ["2026-09-01", "2026-09-01.2"]
+    assert [one["aa"]["judged"] for one in told["nights"]] == [2, 2]
+    assert fleet.report()["nights"] == told["nights"]
+
+
+def test_a_finding_that_nobody_heard_is_told_by_the_next_collect(fleet: FleetOfNights) -> None:
+    fleet.build(1, 1.2)
+    telling = ("--on-finding", "test -e ready && cat >> told.json")
+    fleet.night(1, *telling)
+    (fleet.root / "ready").touch()
+    for _ in range(2):
+        main(["fleet", "collect"])
+    assert json.loads((fleet.root / "told.json").read_text())["exit_code"] == 1

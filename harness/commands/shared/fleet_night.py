@@ -22,7 +22,7 @@ from harness.fleet.status import ENDED, JobStatus
 from harness.planning.nights import AskedNight
 from harness.planning.request import Request
 from harness.report.night import report_night
-from harness.store.nights import NightLock, StoredNight, in_time, open_night
+from harness.store.nights import NightLock, StoredNight, in_time, nights_of, open_night
 from harness.store.runs import RunDirectory, open_run, write_json_atomically
 
 Say = Callable[[str], None]
@@ -91,7 +91,7 @@ class _Proceeding:
         for status in jobs:
             night = nights[status.job.name]
             found: Night | None = None
-            if night is not None and not (is_open and status.job.name in wanted):
+            if night is not None and not is_open:
                 found = self._concluded(night, second, status)
             answers.append(NodeAnswer(status, None if night is None else night.machine, found))
         if not is_open and not is_concluded:
@@ -232,6 +232,7 @@ class JobsNight(MachineNight):
 
     def conclusion(self, runs: Mapping[str, Path]) -> Night:
         """Conclude the night and return it; `runs` measured once more what was called, by baseline."""
+        self._nights, _ = nights_of(self._root, self._machine)  # one of them may have been concluded meanwhile
         if self.stored.state == "unmeasured":
             return self._answer(shortfall=self.stored.facts["shortfall"])
         if "confirm" not in self.stored.phases:
