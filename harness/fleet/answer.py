@@ -116,7 +116,7 @@ def answer(
                 missing.append(f"{job.name} cannot be trusted: {distrust}")
                 continue
             if fleet.plan.machine_types[job.type].stage is False:
-                comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not _of_share(row)))
+                comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not of_share(row)))
         if comparison is None or path is None:
             missing.append(f"{job.name} has no results ({status.reason or status.state.value})")
             continue
@@ -192,7 +192,7 @@ def _stated(tables: list[dict[str, OnType]], names: list[str]) -> list[Statement
     ]  # fmt: skip
 
 
-def _of_share(row: Row) -> bool:
+def of_share(row: Row) -> bool:
     """Whether a row measures the file system that environments and models are read from."""
     metric = METRICS.get(row.metric)
     return metric is not None and metric.operation == "import"

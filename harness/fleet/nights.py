@@ -54,6 +54,7 @@ class FleetNight:
     is_over: bool
     second: str | None = None
     second_jobs: tuple[JobStatus, ...] = ()
+    unstaged: tuple[str, ...] = ()  # types on which imports would measure a shared file system
 
     @property
     def coverage(self) -> dict[str, float]:

@@ -24,7 +24,9 @@ def report_fleet_night(answer: FleetNight, *, require_coverage: float) -> Report
     """
     code = answer.exit_code(require_coverage)
     reports = {one.status.job.name: report_night(one.night) for one in answer.nodes if one.night is not None}
-    notes = tuple(_missing(answer))
+    missing = tuple(_missing(answer))
+    staging = f"On {', '.join(answer.unstaged)} imports and cold loads are n/a: staging is off."
+    notes = (*missing, *([staging] if answer.unstaged else []))
     top: list[Part] = [Paragraph(_headline(answer), Tone.STRONG), *(Note(note) for note in notes)]
     sections = []
     for one in answer.nodes:
@@ -35,7 +37,7 @@ def report_fleet_night(answer: FleetNight, *, require_coverage: float) -> Report
         sections.append(Section(name, (found.screen or found.document).parts))
     shortfall = None
     if code == EXIT_CODE:
-        shortfall = next(iter(notes), None) or next(
+        shortfall = next(iter(missing), None) or next(
             (f"{job}: {found.shortfall}" for job, found in reports.items() if found.shortfall), None
         )
     return Report(

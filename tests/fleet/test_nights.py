@@ -112,6 +112,7 @@ def test_a_regression_is_confirmed_on_its_node_told_once_and_gone(fleet: FleetOf
     fleet.build(1)
     first = fleet.night(1)
     assert (first["exit_code"], states(first), first["second_fleet"]) == (0, [[]], None)
+    assert first["notes"] == ["On h100 imports and cold loads are n/a: staging is off."]
     (night,) = first["nights"]
     assert night["canary"]["called"]
     assert (night["type"], night["node"], night["machine"][-3:]) == ("h100", "n1", "-n1")
@@ -150,6 +151,7 @@ def test_a_node_that_differs_from_itself_is_distrusted_alone(fleet: FleetOfNight
     assert told["exit_code"] == 1
     noisy, calm = told["nights"]
     assert (noisy["type"], noisy["exit_code"], noisy["findings"]) == ("h100", 3, [])
+    assert noisy["aa"]["called"] == 2
     assert "cannot be trusted" in noisy["shortfall"]
     assert (calm["type"], calm["aa"]["called"], len(calm["findings"])) == ("a100", 0, 2)
     wave = open_fleet(fleet.root, told["second_fleet"])

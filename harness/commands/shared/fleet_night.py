@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from harness.answers.comparison import Comparison
 from harness.answers.night import Night
 from harness.commands.shared.machine_night import MachineNight
 from harness.commands.shared.night_ending import pack_old, tell, write_night
+from harness.fleet.answer import of_share
 from harness.fleet.collecting import Collected, collect, run_of
 from harness.fleet.confirmation import second_wave
 from harness.fleet.folder import FleetFolder, NodeNight, fleet_names, open_fleet
@@ -100,7 +103,9 @@ class _Proceeding:
                 write_json_atomically(self._note, {"concluded_at": self._asked.now().isoformat(timespec="seconds")})
             self._say(f"Night {night_name} is concluded: `savedmodel-bench fleet report {name}` shows it.")
         second_name = None if second is None else second.plan.fleet
-        return FleetNight(name, night_name, tuple(answers), not is_open, second_name, tuple(second_jobs))
+        kinds = self._fleet.plan.machine_types
+        unstaged = tuple(dict.fromkeys(one.job.type for one in jobs if kinds[one.job.type].stage is False))
+        return FleetNight(name, night_name, tuple(answers), not is_open, second_name, tuple(second_jobs), unstaged)
 
     def _measured(self, status: JobStatus) -> JobsNight | None:
         """Return the night of a job's node with what was measured; None where nobody knows the node's machine."""
@@ -114,7 +119,9 @@ class _Proceeding:
                 return None
             machine = before[-1].path.parent.name
         with NightLock(self._fleet.root, machine):
-            night = JobsNight(self._asked, machine, self._say, (self._fleet.plan.fleet, status.job.name), place)
+            is_staged = self._fleet.plan.machine_types[status.job.type].stage is not False
+            measured_by = (self._fleet.plan.fleet, status.job.name)
+            night = JobsNight(self._asked, machine, self._say, measured_by, place, is_staged=is_staged)
             found = self._fleet.plan.nights[status.job.name]
             if path is None:
                 night.is_missing(found, f"{status.job.name} has no results ({status.reason or status.state.value})")
@@ -189,12 +196,21 @@ class JobsNight(MachineNight):
         say: is told what is going on.
         measured_by: the fleet and the job.
         place: the machine type and the node.
+        is_staged: whether environments lay on the node's own disk; else imports measured the shared one, and are not
+            judged.
     """
 
     def __init__(
-        self, asked: AskedNight, machine: str, say: Say, measured_by: tuple[str, str], place: tuple[str, str]
+        self,
+        asked: AskedNight,
+        machine: str,
+        say: Say,
+        measured_by: tuple[str, str],
+        place: tuple[str, str],
+        *,
+        is_staged: bool,
     ) -> None:
-        self.machine, self._measured_by, self._place = machine, measured_by, place
+        self.machine, self._measured_by, self._place, self._is_staged = machine, measured_by, place, is_staged
         super().__init__(asked, machine, say)
 
     def _choose(self) -> StoredNight:
@@ -240,6 +256,12 @@ class JobsNight(MachineNight):
             self.stored = self.stored.with_phase("confirm", runs=shown)
         return self._concluded()
 
+    def _judged(self) -> tuple[Comparison, list[Comparison]]:
+        itself, comparisons = super()._judged()
+        if self._is_staged:
+            return itself, comparisons
+        return _without_share(itself), [_without_share(one) for one in comparisons]
+
     def _begin(self, found: NodeNight, state: str, **facts: Any) -> None:
         self.stored = self.stored.updated(
             state=state,
@@ -252,3 +274,10 @@ class JobsNight(MachineNight):
             unavailable=list(found.unavailable),
             **facts,
         )
+
+
+def _without_share(comparison: Comparison) -> Comparison:
+    """Return a comparison that does not judge what measures the file system that environments are read from."""
+    return changed(
+        comparison, rows=tuple(changed(row, judged=False) if of_share(row) else row for row in comparison.rows)
+    )
