@@ -252,7 +252,8 @@ def test_a_part_that_is_measured_elsewhere_is_a_night_of_that_machine(fleet: Fle
     fleet.build(1)
     assert fleet.start(1) == 0
     assert fleet.jobs("n2") == 4  # n1 is down, say
-    told = fleet.report()
+    told = fleet.report("--html", "page.html", "--junit", "cases.xml")
+    assert all(f"h100-{number}, on" in (fleet.root / "page.html").read_text() for number in (1, 2))
     assert told["exit_code"] == 0
     assert {one["machine"][-3:] for one in told["nights"]} == {"-n2"}
     assert [one["night"] for one in told["nights"]] == ["2026-09-01", "2026-09-01.2"]
