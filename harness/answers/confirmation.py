@@ -21,12 +21,13 @@ from harness.measure.preset_files import read_preset
 from harness.measure.presets import Cell
 from harness.metrics import METRICS
 from harness.store.machines import this_machine
+from harness.store.nights import CONFIRM_KIND
 from harness.store.runs import RunDirectory, runs_of
 from harness.store.worker_versions import age
 from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.course import Finding, Shape
 
-KIND = "confirm"
+KIND = CONFIRM_KIND
 BUDGET_S = 20 * 60.0
 Q_LEVEL = 0.05
 """Accepted share of false calls among all that runs of one pair of releases ever call."""

@@ -14,6 +14,8 @@ from harness.store.nights import StoredNight
 from harness.verdict.nights import Concluded, Role, fires
 from harness.verdict.rows import Row
 
+CANARY_DAYS = 7
+
 
 @dataclass(frozen=True, slots=True)
 class Canary:
@@ -74,6 +76,7 @@ class Night:
     left_out: tuple[str, ...] = ()  # models that the budget has no room for tonight
     drifts: tuple[str, ...] = ()
     accepted: Mapping[str, Mapping[str, str]] | None = None
+    fleet: str | None = None  # whose jobs measured it, on another machine than this
     idle: bool = False  # there is no build that was not measured before
     shortfall: str | None = None
 
@@ -139,6 +142,7 @@ def night_of(
         unavailable=tuple(facts.get("unavailable", ())),
         left_out=tuple(facts.get("left_out", ())),
         accepted=accepted,
+        fleet=facts.get("fleet"),
     )
 
 
@@ -209,6 +213,12 @@ def record_of(nights: Iterable[StoredNight]) -> AlarmRecord:
 def flew(facts: Mapping[str, Any]) -> bool:
     """Return whether a night's canary could be measured, by the night's facts."""
     return facts.get("canary") is not None and facts["canary"]["is_called"] is not None
+
+
+def is_canary_due(before: Sequence[StoredNight], night: str) -> bool:
+    """Return whether none was measured in the week before a night."""
+    flown = [one.night for one in before if flew(one.facts)]
+    return not flown or _days(flown[-1], night) >= CANARY_DAYS
 
 
 def last_measured(nights: Sequence[StoredNight]) -> tuple[dict[str, str], dict[str, str]]:

@@ -15,7 +15,9 @@ from pathlib import Path
 import msgspec
 
 from harness.commands.check import check_request
+from harness.commands.nightly import asked_night
 from harness.commands.shared.arguments import fraction, positive
+from harness.commands.shared.fleet_night import first_of, proceed
 from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
@@ -25,12 +27,13 @@ from harness.fleet.assignment import assignment_path
 from harness.fleet.chain import chained_arguments, collect_as_job
 from harness.fleet.chunk_answer import chunk_answer
 from harness.fleet.chunks import plan_check, plan_inspect
-from harness.fleet.collecting import cancel, collect
+from harness.fleet.collecting import cancel, collect, run_of
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
 from harness.fleet.gpus import gpus_path
 from harness.fleet.kept import is_kept, keep_answer, kept_answers
 from harness.fleet.matrix import matrix_of
+from harness.fleet.nights import plan_nights
 from harness.fleet.over_nights import over_nights
 from harness.fleet.runners import keep_plan, take
 from harness.fleet.starting import costs, plan_fleet, start, submissions
@@ -43,12 +46,13 @@ from harness.releases.project import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
 from harness.report.fleet_chunks import report_chunks
+from harness.report.fleet_nights import report_fleet_night
 from harness.report.fleet_over_nights import report_nights
 from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
-_COMMANDS = ("run", "compare", "check", "inspect")
+_COMMANDS = ("run", "compare", "nightly", "check", "inspect")
 _UNTIMED = ("check", "inspect")
 _POLL_S = 5.0
 
@@ -76,6 +80,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="submit a small job that collects after the others, and again while some are lost (nodes must be allowed "
         "to submit)",
+    )
+    starting.add_argument(
+        "--aa",
+        action="store_true",
+        help="measure the new release twice on each node; a node on which it differs from itself is not trusted. Takes "
+        "half as long again",
     )
     starting.add_argument(
         "question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help=f"the command: {' or '.join(_COMMANDS)} …"
@@ -149,6 +159,8 @@ def run(options: argparse.Namespace) -> int:
         fleet = take(root, options.taken)
         return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
+    if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
+        return _night(first_of(fleet), options)
     match options.action:
         case "status":
             return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
@@ -175,6 +187,9 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
             "2.21`."
         )
     asked = _parsed(words)
+    is_aa = vars(options).get("aa", False)
+    if is_aa and words[0] != "compare":
+        raise UsageError("--aa belongs to `compare`: a night has its A/A arm, and `run` judges nothing.")
     types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
     match words[0]:
         case "check":
@@ -182,13 +197,20 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
         case "inspect":
             paths = [path for path in (asked.path, asked.other) if path is not None]
             return plan_inspect(root, paths, asked.release, words, types, _say)
-    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new)
+    if words[0] == "nightly":
+        if options.action == "matrix":
+            raise UsageError("A workflow measures a night on one runner: `nightly` itself (docs/nightly.md).")
+        return plan_nights(asked_night(asked), words, types, _say, is_kept=is_kept)
+    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new, *([asked.new] if is_aa else []))
     request = request_of(asked, subjects)
     return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
 
 
 def _start(root: Path, options: argparse.Namespace) -> int:
     plan, own = _planned(root, options, is_kept=not options.dry_run)
+    if not plan.jobs:
+        _say("There is no build that was not measured before, so nothing was submitted.")
+        return 0
     plan = msgspec.structs.replace(plan, collects=options.collect_job)
     for cost in costs(plan):
         _say(
@@ -215,6 +237,8 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     _say(f"Fleet {fleet.plan.fleet} is on its way: `{command_name()} fleet collect` brings its results home.")
     if not options.wait:
         return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
+    if fleet.plan.night is not None:
+        return _await_night(fleet, options)
     said: set[str] = set()
     while not (done := collect(fleet)).is_done:
         for sentence in (one for one in done.said if one not in said):
@@ -224,16 +248,51 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     return _report(fleet, options, done.jobs)
 
 
+def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    asked = _parsed(list(fleet.plan.words))
+    while not proceed(fleet, asked, _say)[0].is_over:
+        time.sleep(_POLL_S)
+    night, _ = proceed(fleet, asked, _say, anew=True)
+    return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
+
+
+def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    """Take a night as far as it goes, then do what was asked for with it."""
+    if options.action == "confirm":
+        raise UsageError(f"A night confirms what it calls by itself: `{command_name()} fleet collect`.")
+    night, done = proceed(fleet, _parsed(list(fleet.plan.words)), _say, anew=options.action == "report")
+    if options.action == "report":
+        return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
+    if options.action == "collect":
+        return output_of(options).put(report_status(fleet.plan.fleet, [*done.jobs, *night.second_jobs], done))
+    if not night.is_over:
+        raise UsageError(f"Night {night.night} is not concluded: wait, or `{command_name()} fleet cancel` first.")
+    if night.second is not None:
+        _clean(open_fleet(fleet.root, night.second))
+    return _clean(fleet)
+
+
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
     if fleet.plan.command in _UNTIMED:
         raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
     jobs = collect(fleet).jobs
+    for wave in _waves(fleet):
+        if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
+            raise UsageError(
+                f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
+                f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
+            )
     found = _answer(fleet, jobs)
     plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
+    fleet.note_wave(plan.fleet)
     second, refused = start(plan, {}, fleet.project)
     for sentence in refused:
         _say(sentence)
     return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))
+
+
+def _waves(fleet: FleetFolder) -> list[FleetFolder]:
+    return [open_fleet(fleet.root, name) for name in fleet.waves() if name in fleet_names(fleet.root)]
 
 
 def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
@@ -245,6 +304,8 @@ def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
     if fleet.plan.command in _UNTIMED:
         return output_of(options).put(report_chunks(chunk_answer(fleet, jobs)))
+    for wave in _waves(fleet):
+        collect(wave)
     decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
     found = _answer(fleet, jobs)
     keep_answer(fleet, found)
@@ -294,6 +355,8 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     for name in ("run", "results", "output", "html", "junit"):
         if vars(asked).get(name) is not None and not callable(vars(asked)[name]):
             raise UsageError(f"--{name} does not belong after `--`: give it to `fleet start` or `fleet report`.")
+    if vars(asked).get("action") is not None:
+        raise UsageError(f"`nightly {asked.action}` measures nothing: leave out `fleet start --on … --`.")
     if vars(asked).get("dry_run"):
         raise UsageError("--dry-run belongs before `--`: `fleet start --dry-run --on …`.")
     return asked

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import io
-import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,20 +14,16 @@ from typing import TextIO
 
 from harness.commands.shared.arguments import margin
 from harness.commands.shared.night import NightJob
+from harness.commands.shared.night_ending import pack_old, tell, write_night
 from harness.commands.shared.output import add_output, add_verbose, output_of
 from harness.commands.shared.plan import SUBJECT, add_plan, request_of
 from harness.errors import UsageError
 from harness.planning.nights import AskedNight
 from harness.releases.project import find_root
-from harness.report.document import Report, Style
-from harness.report.formats import render
 from harness.report.night import report_night
-from harness.report.numbers import count
-from harness.report.paths import shown_path
 from harness.store.machines import this_machine
-from harness.store.nights import NightLock, StoredNight, accept, nights_of
+from harness.store.nights import NightLock, accept, nights_of
 from harness.store.output_encoding import ERRORS
-from harness.store.pruning import OLD_DAYS, pack_all
 
 HELP = "measure tonight's build against the last good one and the newest stable release, and say what is new"
 
@@ -87,20 +81,25 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.action == "accept":
         return accept_finding(find_root(), options.machine, options.finding, options.until, options.why)
-    request = request_of(options, ())
-    root = request.root
-    machine = this_machine(root, request.machine).name
-    asked = AskedNight(request, options.build, tuple(options.against or ()), options.night, options.gate == "exact")
+    asked = asked_night(options)
+    root = asked.request.root
+    machine = this_machine(root, asked.request.machine).name
     with NightLock(root, machine):
         job = NightJob(asked)
         with _logged(job.stored.path / "log.txt"):
             night = job.run()
             report = replace(report_night(night), everything=None)
-            _write(job.stored.path, report)
+            write_night(job.stored.path, report)
             code = output_of(options).put(report)
-            _tell(job.stored, report, options.on_finding)
-            _pack(root)
+            tell(job.stored, report, options.on_finding)
+            pack_old(root)
     return code
+
+
+def asked_night(options: argparse.Namespace) -> AskedNight:
+    """Return what the options ask to have measured."""
+    request = request_of(options, ())
+    return AskedNight(request, options.build, tuple(options.against or ()), options.night, options.gate == "exact")
 
 
 def accept_finding(root: Path, machine: str | None, ident: str, until: str, why: str) -> int:
@@ -127,40 +126,6 @@ def _day(text: str) -> str:
         return str(datetime.date.fromisoformat(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day: write it like 2026-12-31") from None
-
-
-def _write(folder: Path, report: Report) -> None:
-    """Write page and text of a night, whatever its exit code; one that cannot be written is told and fails nothing."""
-    for name, form in (("page.html", "html"), ("report.md", "markdown"), ("report.json", "json")):
-        try:
-            (folder / name).write_text(render(report, form, Style()), encoding="utf-8", errors=ERRORS)
-        except OSError as error:
-            print(f"{name} of this night cannot be written ({error.strerror}).", file=sys.stderr)
-    print(f"The night's page: {shown_path(folder / 'page.html')}", file=sys.stderr)
-
-
-def _tell(stored: StoredNight, report: Report, command: str | None) -> None:
-    """Run the command that hears of findings, once a night; one that failed is tried again by the same night."""
-    data = json.loads(render(report, "json", Style()))
-    told = [one for one in data["findings"] if one["state"] in ("new", "gone")]
-    if command is None or not told or stored.facts.get("told"):
-        return
-    done = subprocess.run(command, shell=True, input=json.dumps(data), text=True, check=False)
-    if done.returncode:
-        print(f"--on-finding ended with {done.returncode}: repeat the command to tell it again.", file=sys.stderr)
-        return
-    stored.updated(told=True)
-
-
-def _pack(root: Path) -> None:
-    """Pack the records of old runs; a night that cannot has failed in nothing that matters."""
-    try:
-        packed, before, after = pack_all(root, OLD_DAYS)
-    except UsageError as error:
-        print(error, file=sys.stderr)
-        return
-    if packed:
-        print(f"{count(packed, 'old run')} compressed: {before >> 20} MiB became {after >> 20} MiB.", file=sys.stderr)
 
 
 @contextmanager

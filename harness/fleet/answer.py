@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.answers.comparison import Comparison
-from harness.answers.judging import Selection, compare_in_run
+from harness.answers.judging import RunTables, Selection, compare_in_run
 from harness.answers.shortfall import EXIT_CODE
 from harness.errors import UsageError
 from harness.fleet.collecting import run_of
 from harness.fleet.coverage import Key, Part, absent_rows, coverage, lacking_models
-from harness.fleet.folder import FleetFolder, JobPlan
+from harness.fleet.folder import FleetFolder, JobPlan, fleet_names, open_fleet
 from harness.fleet.status import JobStatus
 from harness.metrics import METRICS
 from harness.store.runs import open_run
+from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.margins import Asked
+from harness.verdict.nights import fires
 from harness.verdict.rows import Row, Verdict
-from harness.verdict.types import OnType, Statement, state
+from harness.verdict.types import CHANGES, OnType, Statement, state
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class TypeRow:
     row: Row
     node: str | None
     run: Path
+    standing: Standing | None = None  # of what was called: what a second wave says of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class FleetAnswer:
     comparisons: Mapping[str, tuple[Comparison, ...]]
     coverage: Mapping[str, float]
     missing: tuple[str, ...]
+    waves: tuple[str, ...] = ()  # fleets that measured again what it called
     unstaged: tuple[str, ...] = ()  # types on which imports and cold loads would measure a shared file system
     absent: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
 
@@ -96,17 +100,23 @@ def answer(
     missing = []
     parts: list[Part] = []
     sides: tuple[str, str] | None = None
+    waves = [open_fleet(fleet.root, name) for name in fleet.waves() if name in fleet_names(fleet.root)]
     for status in jobs:
         job = status.job
         path = run_of(fleet, job)
         comparison = None
         if path is not None:
-            run = open_run(path)
-            old, new = (subject["name"] for subject in run.facts["subjects"])
+            run = RunTables.of(open_run(path))
+            old, new, *again = (subject["name"] for subject in run.run.facts["subjects"])
             sides = (old, new)
             comparison = compare_in_run(run, old, new, Selection(operations), margins=margins)
+            distrust = _distrust(run, new, again, Selection(operations), margins)
+            if distrust is not None:
+                missing.append(f"{job.name} cannot be trusted: {distrust}")
+                parts.append(Part(job, None, status.blocks_planned, fleet.plan.machine_types[job.type].stage is False))
+                continue
             if fleet.plan.machine_types[job.type].stage is False:
-                comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not _of_share(row)))
+                comparison = replace(comparison, rows=tuple(row for row in comparison.rows if not of_share(row)))
         part = Part(job, comparison, status.blocks_planned, fleet.plan.machine_types[job.type].stage is False)
         parts.append(part)
         if comparison is None or path is None:
@@ -117,8 +127,10 @@ def answer(
             missing.append(f"{job.name} has {comparison.blocks} of {status.blocks_planned} blocks ({status.reason})")
         if lacking := lacking_models(part):
             missing.append(f"{job.name} has nothing of {', '.join(lacking)}")
+        second = _measured_again(waves, job, operations, margins)
         for row in comparison.rows:
-            by_key.setdefault(row.key, {})[_label(fleet, job, row)] = TypeRow(row, status.node, path)
+            found = TypeRow(row, status.node, path, _standing(row, second))
+            by_key.setdefault(row.key, {})[_label(fleet, job, row)] = found
     if sides is None:
         raise UsageError(f"Nothing of fleet {fleet.plan.fleet} is in the results yet: {'; '.join(missing)}.")
     judged = [key for key, found in by_key.items() if any(one.row.judged for one in found.values())]
@@ -132,9 +144,42 @@ def answer(
         {name: tuple(found) for name, found in comparisons.items()},
         coverage(parts, names),
         tuple(missing),
+        tuple(wave.plan.fleet for wave in waves),
         tuple(name for name, kind in fleet.plan.machine_types.items() if kind.stage is False),
         {key: reasons for key, reasons in absent_rows(fleet.plan).items() if _is_asked(key, operations)},
     )
+
+
+def _distrust(
+    run: RunTables, new: str, again: Sequence[str], selection: Selection, margins: Asked | None
+) -> str | None:
+    """Return what a node's A/A arm has against it; None where it has none, or nothing fires."""
+    rows = [row for one in again for row in compare_in_run(run, new, one, selection, margins=margins).rows]
+    fired = len(fires(rows))
+    judged = sum(row.judged for row in rows)
+    return f"{new} was measured twice and differs from itself in {fired} of {judged} rows" if fired else None
+
+
+def _measured_again(
+    waves: Sequence[FleetFolder], job: JobPlan, operations: tuple[str, ...] | None, margins: Asked | None
+) -> list[Row]:
+    """Return the rows of a job as the first second wave that measured them judged them."""
+    for wave in waves:
+        again = next((one for one in wave.plan.jobs if one.name == job.name), None)
+        path = None if again is None else run_of(wave, again)
+        if path is not None:
+            run = open_run(path)
+            old, new, *_ = (subject["name"] for subject in run.facts["subjects"])
+            return list(compare_in_run(run, old, new, Selection(operations), margins=margins).rows)
+    return []
+
+
+def _standing(row: Row, second: list[Row]) -> Standing | None:
+    if not row.judged or row.verdict not in CHANGES:
+        return None
+    if not second:
+        return Standing.UNCONFIRMED
+    return confirm({row.key}, row.verdict is Verdict.REGRESSION, second).standing
 
 
 def _stated(tables: list[dict[str, OnType]], names: list[str]) -> list[Statement]:
@@ -149,7 +194,7 @@ def _stated(tables: list[dict[str, OnType]], names: list[str]) -> list[Statement
     ]  # fmt: skip
 
 
-def _of_share(row: Row) -> bool:
+def of_share(row: Row) -> bool:
     """Whether a row measures the file system that environments and models are read from."""
     metric = METRICS.get(row.metric)
     return metric is not None and metric.operation == "import"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 import msgspec
@@ -12,9 +12,13 @@ from harness.fleet.answer import FleetAnswer
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now
 from harness.fleet.tasks import Measure
 from harness.measure.presets import Cell, Preset
-from harness.planning.fixed import preset_of
+from harness.metrics import Kind
+from harness.planning.fixed import FixedSubject, preset_of
 from harness.verdict.rows import Row
 from harness.verdict.types import CHANGES
+
+EXACT_BLOCKS = 2
+"""What is compared exactly needs no more to be confirmed."""
 
 
 def confirming(fleet: FleetFolder, answer: FleetAnswer, nodes: Mapping[str, str | None]) -> FleetPlan:
@@ -28,22 +32,42 @@ def confirming(fleet: FleetFolder, answer: FleetAnswer, nodes: Mapping[str, str 
     Raises:
         UsageError: nothing was called on any type.
     """
+    called = {
+        name: [row for comparison in found for row in comparison.rows if row.judged and row.verdict in CHANGES]
+        for name, found in answer.comparisons.items()
+    }
+    plan = second_wave(fleet, {job.name: called[job.type] for job in fleet.plan.jobs}, nodes)
+    if not plan.jobs:
+        raise UsageError(f"Fleet {fleet.plan.fleet} found no change on any type, so there is nothing to confirm.")
+    return plan
+
+
+def second_wave(
+    fleet: FleetFolder,
+    called: Mapping[str, Sequence[Row]],
+    nodes: Mapping[str, str | None],
+    subjects: Mapping[str, tuple[FixedSubject, ...]] | None = None,
+) -> FleetPlan:
+    """Return the plan of a fleet that measures some rows of each job again; it has no jobs where there are none.
+
+    Args:
+        fleet: the first one.
+        called: the rows, by job.
+        nodes: the node of each of its jobs.
+        subjects: what is measured, by job; None: what the first fleet measured.
+    """
     jobs = []
     for job in fleet.plan.jobs:
-        called = [
-            row
-            for comparison in answer.comparisons[job.type]
-            for row in comparison.rows
-            if row.judged and row.verdict in CHANGES
-        ]
         preset = preset_of(job.preset)
-        cells = [asdict(cell) for cell in preset.cells if any(_is_in(cell, row) for row in called)]
+        rows = called.get(job.name, ())
+        cells = [asdict(cell) for cell in preset.cells if any(_is_in(cell, row) for row in rows)]
         if cells:
-            part = Measure(_part(preset, cells).as_dict())
-            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, part))
-    if not jobs:
-        raise UsageError(f"Fleet {fleet.plan.fleet} found no change on any type, so there is nothing to confirm.")
+            part = _part(preset, cells)
+            if all(row.kind is Kind.EXACT for row in rows):
+                part = replace(part, blocks=EXACT_BLOCKS)
+            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, Measure(part.as_dict())))
     kinds = {name: kind for name, kind in fleet.plan.machine_types.items() if any(job.type == name for job in jobs)}
+    measured = fleet.plan.subjects if subjects is None else subjects
     return msgspec.structs.replace(
         fleet.plan,
         fleet=new_name(),
@@ -51,7 +75,8 @@ def confirming(fleet: FleetFolder, answer: FleetAnswer, nodes: Mapping[str, str 
         seed=fleet.plan.seed + 1,
         jobs=tuple(jobs),
         machine_types=kinds,
-        subjects={name: fleet.plan.subjects[name] for name in kinds},
+        subjects={name: found for name, found in measured.items() if name in {*kinds, *(one.name for one in jobs)}},
+        nights={},
         confirms=fleet.plan.fleet,
     )
 

@@ -18,7 +18,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,12 @@ from harness.errors import UsageError
 from harness.fleet.tasks import Measure, Task
 from harness.fleet.types import MachineType
 from harness.planning.fixed import FixedSubject
+from harness.store.nights import CANARY_KIND, CONFIRM_KIND, NIGHT_KIND
 from harness.store.runs import results_path, write_json_atomically
 
 FLEET_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 COMMENT = "savedmodel-bench"
+_WAVES = "confirmed-by.json"
 
 
 class JobPlan(msgspec.Struct, frozen=True):
@@ -50,6 +52,15 @@ class JobPlan(msgspec.Struct, frozen=True):
         return self.task.preset
 
 
+class NodeNight(msgspec.Struct, frozen=True):
+    """What a night measures on one node, as night.json holds it; `subjects` are the build and its baselines."""
+
+    build: dict[str, Any]
+    subjects: tuple[str, ...]
+    baselines: tuple[tuple[str, str, str], ...]  # name, role, ident
+    unavailable: tuple[str, ...] = ()
+
+
 class FleetPlan(msgspec.Struct, frozen=True):
     """What a fleet was asked, resolved once."""
 
@@ -62,12 +73,26 @@ class FleetPlan(msgspec.Struct, frozen=True):
     seed: int
     isolation: str
     machine_types: dict[str, MachineType]
-    subjects: dict[str, tuple[FixedSubject, ...]]  # by type
+    subjects: dict[str, tuple[FixedSubject, ...]]  # by type; of a job that has its own, by the job's name
     jobs: tuple[JobPlan, ...]
     variables: dict[str, str] = {}
     collects: bool = False  # whether a job after the others collects
     confirms: str | None = None  # the fleet whose findings it measures again
+    night: str | None = None  # of `nightly`
+    nights: dict[str, NodeNight] = {}  # by job: what is measured on its node tonight
     schema: int = 1
+
+    def subjects_of(self, job: JobPlan) -> tuple[FixedSubject, ...]:
+        """Return what a job measures."""
+        return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
+
+    def kind_of(self, job: JobPlan) -> str:
+        """Return the kind of a job's run: a night's are those of a night of one machine."""
+        if self.night is None:
+            return self.command
+        if self.confirms is not None:
+            return CONFIRM_KIND
+        return NIGHT_KIND if job.name in self.nights else CANARY_KIND
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -179,6 +204,17 @@ class FleetFolder:
         attempt = Attempt(path, Submitted(number, now(), **facts))
         return attempt.note()
 
+    def waves(self) -> list[str]:
+        """Return the names of the fleets that measured again what this one found, oldest first."""
+        try:
+            return [str(name) for name in json.loads((self.path / _WAVES).read_bytes())]
+        except (OSError, ValueError):
+            return []
+
+    def note_wave(self, name: str) -> None:
+        """Write the intention to start a fleet that measures again what this one found."""
+        write_json_atomically(self.path / _WAVES, [*self.waves(), name])
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the fleet: one command at a time submits, collects and cancels.
@@ -212,12 +248,18 @@ def fleets_path(root: Path) -> Path:
     return results_path(root) / "fleet"
 
 
-def write_plan(plan: FleetPlan) -> FleetFolder:
-    """Make the folder of a new fleet, for its owner alone, and write its plan."""
+def write_plan(plan: FleetPlan, fill: Callable[[Path], None]) -> FleetFolder:
+    """Make the folder of a new fleet, for its owner alone; its plan, which makes it one, is written last.
+
+    Args:
+        plan: its plan.
+        fill: puts into the folder `project` what jobs read.
+    """
     path = fleets_path(Path(plan.root)) / plan.fleet
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o700)
-    (path / "project").mkdir()
+    (path / "project").mkdir(exist_ok=True)
+    fill(path / "project")
     write_json_atomically(path / "plan.json", msgspec.to_builtins(plan))
     (path / "plan.json").chmod(0o600)
     return FleetFolder(path, plan)

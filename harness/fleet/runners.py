@@ -44,7 +44,11 @@ def take(root: Path, folder: Path) -> FleetFolder:
     except (OSError, ValueError, msgspec.ValidationError):
         raise UsageError(f"{folder / PLAN} is no plan: `fleet matrix --plan FILE` writes one.") from None
     path = fleets_path(root) / plan.fleet
-    fleet = open_folder(path) if path.exists() else write_plan(msgspec.structs.replace(plan, root=str(root)))
+    fleet = (
+        open_folder(path)
+        if path.exists()
+        else write_plan(msgspec.structs.replace(plan, root=str(root)), lambda project: None)
+    )
     with fleet.locked():
         for job in plan.jobs:
             if not fleet.attempts(job.name):

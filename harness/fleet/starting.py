@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageError
 from harness.fleet.assignment import block_s, jobs_of
@@ -22,6 +23,7 @@ from harness.measure.own_models import OwnModel
 from harness.measure.presets import Preset
 from harness.planning.fixed import FixedSubject, fix, preset_of
 from harness.planning.request import Request
+from harness.releases.kept import FOLDER as BUILDS
 
 _PROJECT_FILES = ("releases.toml", "profiles.toml", "models.toml", "asv.conf.json")
 _VARIABLES = (FOLDER_VARIABLE,)
@@ -76,7 +78,7 @@ def plan_fleet(
         fixed = fix(asked, kind.has, say)
         subjects[name] = fixed.subjects
         own |= {model.name: model for model in fixed.preset.models}
-        jobs += jobs_of(request.root, name, kind, _relocated(fixed.preset), is_kept=is_kept)
+        jobs += jobs_of(request.root, name, kind, relocated(fixed.preset), is_kept=is_kept)
     return made_plan(request, command, words, types, subjects, jobs), own
 
 
@@ -97,6 +99,7 @@ def made_plan(
     types: Mapping[str, MachineType],
     subjects: Mapping[str, tuple[FixedSubject, ...]],
     jobs: Sequence[JobPlan],
+    **night: Any,
 ) -> FleetPlan:
     """Return the plan of a new fleet.
 
@@ -105,8 +108,9 @@ def made_plan(
         command: its name.
         words: as it was typed.
         types: on which machine types.
-        subjects: by type.
+        subjects: by type, or by job where each has its own.
         jobs: each with its part.
+        night: the fields of a night.
 
     Raises:
         UsageError: a type's cost cannot be accepted.
@@ -124,6 +128,7 @@ def made_plan(
         subjects=dict(subjects),
         jobs=tuple(jobs),
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+        **night,
     )
     for cost in costs(plan):
         if cost.node_hours > cost.most_node_hours:
@@ -139,8 +144,9 @@ def costs(plan: FleetPlan) -> list[Cost]:
     found = []
     for name, kind in plan.machine_types.items():
         jobs = [job for job in plan.jobs if job.type == name]
-        longest = max((_expected_s(job.task, len(plan.subjects[name])) for job in jobs), default=0.0)
-        hours = sum(job.task.limited(kind).node_hours(1) for job in jobs)
+        longest = max((_expected_s(job.task, len(plan.subjects_of(job))) for job in jobs), default=0.0)
+        waves = 1 if plan.night is None or plan.confirms else 2  # what a night calls is measured twice
+        hours = waves * sum(job.task.limited(kind).node_hours(1) for job in jobs)
         found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.max_node_hours))
     return found
 
@@ -162,12 +168,15 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
         own: the user's own models by their names.
         project: the copy that another fleet made of all that names releases, locks and models; None: it is made.
     """
-    fleet = write_plan(plan)
-    if project is None:
-        _copy_project(Path(plan.root), fleet.project, own)
-        _copy_expected(plan, fleet.project)
-    else:
-        shutil.copytree(project, fleet.project, dirs_exist_ok=True)
+
+    def fill(folder: Path) -> None:
+        if project is None:
+            _copy_project(plan, folder, own)
+            _copy_expected(plan, folder)
+        else:
+            shutil.copytree(project, folder, dirs_exist_ok=True)
+
+    fleet = write_plan(plan, fill)
     refused = []
     with fleet.locked():
         for job in plan.jobs:
@@ -179,12 +188,17 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
     return fleet, [*refused, *([] if unchained is None else [unchained])]
 
 
-def _copy_project(root: Path, project: Path, own: Mapping[str, OwnModel]) -> None:
+def _copy_project(plan: FleetPlan, project: Path, own: Mapping[str, OwnModel]) -> None:
+    root = Path(plan.root)
     for name in _PROJECT_FILES:
         if (root / name).exists():
             shutil.copyfile(root / name, project / name)
     if (root / "locks").exists():  # a project of interpreters has none
-        shutil.copytree(root / "locks", project / "locks")
+        shutil.copytree(root / "locks", project / "locks", dirs_exist_ok=True)
+    for name in {one.release.removeprefix("v") for subjects in plan.subjects.values() for one in subjects}:
+        kept = Path(BUILDS) / "releases" / name  # what a build is, and its locks
+        if (root / kept).is_dir():
+            shutil.copytree(root / kept, project / kept, dirs_exist_ok=True)
     for model in own.values():
         _copy_model(project, model)
 
@@ -195,7 +209,7 @@ def submissions(plan: FleetPlan) -> list[tuple[str, list[str]]]:
     return [(job.name, sbatch_arguments(fleet, job, fleet.path / "jobs" / job.name / "1", 1)) for job in plan.jobs]
 
 
-def _relocated(preset: Preset) -> Preset:
+def relocated(preset: Preset) -> Preset:
     """Return the test plan with its models where the fleet's folder has them, relative to its project."""
     return replace(preset, models=tuple(map(relocated_model, preset.models)))
 

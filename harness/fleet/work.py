@@ -41,6 +41,7 @@ from harness.measure.progress import Progress, Step
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome
 from harness.planning.fixed import Fixed, plan_of_fixed, preset_of
+from harness.planning.repeats import allot_of
 from harness.releases.environments import FOLDER
 from harness.store.machines import this_machine
 from harness.store.runs import results_path
@@ -101,9 +102,11 @@ def do_here(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:
 def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
     """Measure a job's part with the releases themselves."""
     plan = node.fleet.plan
-    fixed = Fixed(plan.subjects[node.job.type], _preset_here(node))
-    made = plan_of_fixed(root, fixed, machine_of(node), plan.command, plan.seed, plan.isolation)
-    return measure(root, made, Limits(), progress, lock_wait_s=LOCK_WAIT_S)
+    fixed = Fixed(plan.subjects_of(node.job), _preset_here(node))
+    made = plan_of_fixed(root, fixed, machine_of(node), plan.kind_of(node.job), plan.seed, plan.isolation)
+    as_planned = plan.command == "run" or any(word.startswith("--repeats") for word in plan.words)
+    limits = Limits() if as_planned else Limits(allot=allot_of(root, progress))
+    return measure(root, made, limits, progress, lock_wait_s=LOCK_WAIT_S)
 
 
 def machine_of(node: NodeWork) -> Machine:
@@ -188,7 +191,7 @@ class _Shift:
         environments = node.project / FOLDER
         environments.mkdir()
         # Several subjects may have one environment: a release against itself, or under a profile.
-        wanted = {name: subject for subject in node.fleet.plan.subjects[node.job.type] for name in subject.folders}
+        wanted = {name: subject for subject in node.fleet.plan.subjects_of(node.job) for name in subject.folders}
         for name, subject in wanted.items():
             source = node.fleet.root / FOLDER / name
             if self.is_timed:

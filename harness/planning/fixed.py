@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.machine.identity import Machine
 from harness.measure.narrowing import narrow, without_turns
 from harness.measure.own_plans import with_own_models, with_registered_models
-from harness.measure.plan import Plan, name_subjects
+from harness.measure.plan import Plan, compared, name_subjects
 from harness.measure.preset_files import read_preset
 from harness.measure.presets import Preset
 from harness.planning.installing import installed
@@ -24,6 +24,7 @@ from harness.releases.builds import find_release
 from harness.releases.environments import FOLDER, Environment, describe, identified
 from harness.releases.manifest import read_manifest
 from harness.releases.profiles import find_profile, with_profile
+from harness.store.nights import NIGHT_KIND
 from harness.verdict.margins import margin_table, require_known
 
 
@@ -95,7 +96,8 @@ def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: i
         UsageError: an environment is not the one that was fixed.
     """
     environments = environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
-    return Plan(kind, fixed.preset, name_subjects(environments), machine, seed, isolation)
+    subjects, is_night = name_subjects(environments), kind == NIGHT_KIND
+    return Plan(kind, fixed.preset, subjects, machine, seed, isolation, against_first=is_night)
 
 
 def preset_of(data: Any) -> Preset:
@@ -117,7 +119,7 @@ def fixed_preset(request: Request, devices: Sequence[str]) -> Preset:
     for pattern in preset.margins:
         require_known(pattern)
     margin_table(preset.time_margin, preset.margins)
-    if len(request.subjects) != 2 or request.isolation == "spawn":
+    if not compared(request.subjects, against_first=request.against_first) or request.isolation == "spawn":
         preset = without_turns(preset)
     has = {cell.device for cell in preset.cells} & set(devices)
     return narrow(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from harness import releases
 from harness.answers.night import last_measured
 from harness.errors import UsageError
 from harness.planning.forecast import forecast
@@ -21,6 +23,9 @@ from harness.releases.subjects import chosen_subjects
 from harness.store.nights import StoredNight
 from harness.verdict.nights import Known, Role, baselines, chosen_models
 
+CANARY = "canary"
+"""The settings profile with the planted slowdown."""
+CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
 MOST_LAST_GOOD = 2
 """Last good builds that a night measures; rows whose last good build is another one wait for their turn."""
 FEWEST_BLOCKS = 6
@@ -74,7 +79,6 @@ def find(asked: AskedNight, known: Known, before: Sequence[StoredNight], say: Sa
     Raises:
         UsageError: the build cannot be had, or there is nothing to measure it against.
     """
-    _sync(asked.request, say)
     ((build, profile),) = chosen_subjects(asked.request.root, [asked.build], asked.request.wheel, say)
     if profile is not None:
         raise UsageError(f"{asked.build}: a night measures a build as it is, without a settings profile.")
@@ -131,7 +135,8 @@ def of_models(request: Request, names: Sequence[str]) -> Request:
     return replace(request, models=",".join(sorted(zoo)) or None, own=own)
 
 
-def _sync(request: Request, say: Say) -> None:
+def sync(request: Request, say: Say) -> None:
+    """Add the stable releases that are new on the package index to `releases.toml`; that it is silent fails nothing."""
     manifest = read_manifest(request.root / "releases.toml")
     try:
         found = new_releases(manifest)

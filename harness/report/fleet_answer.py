@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.answers.shortfall import EXIT_CODE
-from harness.fleet.answer import FleetAnswer, FleetRow
+from harness.fleet.answer import FleetAnswer, FleetRow, TypeRow
 from harness.report.comparison_data import comparison_data
 from harness.report.document import Document, Note, Paragraph, Part, Report, Section, Tone, table
 from harness.report.numbers import change, count, percent
 from harness.report.paths import shown_path
 from harness.report.wording import Places, title
+from harness.verdict.confirmation import Standing
 from harness.verdict.rows import Verdict
 
 _HOW_TO_READ = (
@@ -44,6 +45,8 @@ def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decisi
             f"On {', '.join(answer.unstaged)} import and cold loads are n/a: staging is off, so they would measure the "
             "shared file system."
         )
+    if answer.waves:
+        notes.append(_confirmed(answer))
     for name, found in answer.comparisons.items():
         notes += [f"{name}: {one.shortfall}" for one in found if one.shortfall is not None]
     lacking = [name for name, share in answer.coverage.items() if share < require_coverage]
@@ -82,9 +85,21 @@ def _table(answer: FleetAnswer, rows: list[FleetRow]) -> Part:
     places = Places.of([row.any for row in answer.rows])
     lines = []
     for row in rows:
-        each = "; ".join(f"{name} {change(one.row.ratio)} ({one.row.verdict.value})" for name, one in row.types.items())
+        each = "; ".join(f"{name} {change(one.row.ratio)} ({_said(one)})" for name, one in row.types.items())
         lines.append((title(row.any.metric), places.place(row.any), row.statement.verdict, each, _q(row.statement.q)))
     return table(("metric", "where", "verdict", "on each type"), ("q",), lines)
+
+
+def _said(one: TypeRow) -> str:
+    is_settled = one.standing not in (None, Standing.UNCONFIRMED)
+    return f"{one.row.verdict.value}, {one.standing}" if is_settled else one.row.verdict.value
+
+
+def _confirmed(answer: FleetAnswer) -> str:
+    """Return what second waves say of all that was called on some type."""
+    found = Counter(one.standing for row in answer.rows for one in row.types.values() if one.standing is not None)
+    said = ", ".join(f"{found[standing]} {standing.value}" for standing in Standing if found[standing]) or "nothing"
+    return f"Of {count(found.total(), 'call')} on single types, measured again by {', '.join(answer.waves)}: {said}."
 
 
 def _q(q: float) -> str:
@@ -110,6 +125,7 @@ def _data(answer: FleetAnswer) -> dict[str, Any]:
                 by_key.setdefault(key, row)
     return {
         "fleet": answer.fleet,
+        "confirmed_by": list(answer.waves),
         "old": answer.old,
         "new": answer.new,
         "rows": [
@@ -122,6 +138,7 @@ def _data(answer: FleetAnswer) -> dict[str, Any]:
                         "low": one.row.low,
                         "high": one.row.high,
                         "q": one.row.q,
+                        "standing": None if one.standing is None else one.standing.value,
                         "node": one.node,
                         "run": shown_path(one.run),
                         "reason": one.row.reason.value,

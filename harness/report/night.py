@@ -264,7 +264,8 @@ def _findings(findings: Sequence[Finding], night: Night) -> Section:
     parts: list[Part] = [table(("finding", "state", "where", "against", "first seen"), numbers, rows)]
     first = next((one for one in findings if one.state in (State.NEW, State.OPEN)), None)
     if first is not None:
-        command = f"savedmodel-bench nightly accept {first.ident} --until DATE --why TEXT"
+        where = "" if night.fleet is None else f"--machine {night.machine} "
+        command = f"savedmodel-bench nightly {where}accept {first.ident} --until DATE --why TEXT"
         parts.append(Command(command, "if it is known and nobody needs to hear of it"))
     return Section("Findings: confirmed by a second measurement in fresh blocks", tuple(parts))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from harness.store.records import Problem
 from harness.store.runs import ResultsLock, results_path, write_json_atomically
 from harness.verdict.nights import Finding, Known, State
 
+NIGHT_KIND, CANARY_KIND, CONFIRM_KIND = "night", "canary", "confirm"
+"""The kinds of the runs that measure a night, its canary, and once more what it called."""
 SCHEMA = 1
 NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}(?:\.\d+)?")
 """A night's name: the day on which it began (UTC), with a number where a day has several."""
@@ -150,6 +152,18 @@ def in_time(night: str) -> tuple[str, int]:
     """Return what orders nights by their names."""
     day, _, number = night.partition(".")
     return day, int(number) if number.isdigit() else 0
+
+
+def known_after(nights: Sequence[StoredNight]) -> Known:
+    """Return what is known after some nights, the oldest first: what the last that concluded left."""
+    concluded = [one for one in nights if one.is_concluded]
+    return concluded[-1].known() if concluded else Known()
+
+
+def night_seed(night: str) -> int:
+    """Return the seed of a night's runs, by which a killed night finds them again."""
+    day, _, number = night.partition(".")
+    return int(day.replace("-", "")) * 100 + int(number or 0)
 
 
 def _read(path: Path) -> StoredNight | Problem | None:

@@ -1,7 +1,7 @@
 """Nights without TensorFlow: everything of a night is real but the measurements, which are drawn as a file says.
 
-`plants.json` in the project holds, by a part of a subject's name, the factor of its loads, `larger.json` that of what
-it saves. `python -m
+`plants.json` in the project holds, by parts of a subject's name, the run's kind and the machine's name with spaces
+between, the factor of its loads, `larger.json` that of what it saves. `python -m
 tests.builders.rehearsed_nights ARGUMENTS` is `savedmodel-bench ARGUMENTS` with such measurements, for what runs the
 command from outside. `killed.json` may name a kind of run that is killed after so many blocks, once; or ["find", 0]
 and ["conclude", 0].
@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from harness.commands.shared import night
+from harness.commands.shared import machine_night
 from harness.measure import run as measuring
 from harness.measure.limits import Limits
 from harness.measure.plan import Plan
@@ -101,24 +101,25 @@ def _block(root: Path, plan: Plan, models: list[str], block: int) -> list[Record
     for model in models:
         day = drawn.gauss(0, 0.1)
         for subject in plan.subjects:
-            seconds = SECONDS[model] * factor(root, subject) * (1 + day + drawn.gauss(0, NOISE))
+            seconds = SECONDS[model] * factor(root, subject, plan) * (1 + day + drawn.gauss(0, NOISE))
             cell = {"device": "cpu", "model": model, "writer": "tf-module", "reader": "tf-load"}
             records.append(repeat(seconds, subject=subject, block=block, cell=cell, page_cache="warm"))
-            size = round(1e6 * factor(root, subject, "larger.json"))
+            size = round(1e6 * factor(root, subject, plan, "larger.json"))
             saved = {"metric": "artifact_bytes", "operation": "save", "cell": {**cell, "reader": None}}
             records.append(repeat(size, subject=subject, block=block, **saved))
     return [*records, block_end(block)]
 
 
-def factor(root: Path, subject: str, name: str = "plants.json") -> float:
+def factor(root: Path, subject: str, plan: Plan, name: str = "plants.json") -> float:
     """Return by how much longer a subject takes to load, or by how much larger what it saves is."""
-    file = root / name
+    places = (root / name, Path.cwd() / name)  # a job has a root of its own
+    file = next((one for one in places if one.exists()), root / name)
     plants: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
-    found = 1.0
+    of, found = f"{subject} {plan.kind} {plan.machine.name}", 1.0
     if subject.endswith("@canary"):
         found = 1.3 if name == "plants.json" else 2.0
     for part, by in plants.items():
-        found *= by if part in subject else 1.0
+        found *= by if all(word in of for word in part.split()) else 1.0
     return found
 
 
@@ -127,7 +128,7 @@ def rehearse(patch: Any) -> None:
     patch(measuring, "Sitting", DrawnSitting)
     patch(measuring, "with_floors", lambda run, kind: run)
     patch(nights, "installed", _killing("find", nights.installed))
-    patch(night, "conclude", _killing("conclude", night.conclude))
+    patch(machine_night, "conclude", _killing("conclude", machine_night.conclude))
 
 
 def make_rehearsed(root: Path) -> None:

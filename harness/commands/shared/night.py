@@ -14,45 +14,40 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
-from harness import releases
-from harness.answers.comparison import Comparison
-from harness.answers.confirmation import KIND as CONFIRM_KIND
-from harness.answers.night import Night, circumstances, flew, night_of, record_of
-from harness.answers.night_evidence import NightJudge
-from harness.answers.records_history import ask_history, judged_samples
+from harness.answers.night import Night, is_canary_due
+from harness.commands.shared.machine_night import MachineNight
 from harness.commands.shared.session import measure_request
 from harness.errors import ReleaseError, UsageError
+from harness.fleet.confirmation import EXACT_BLOCKS
 from harness.measure.limits import Limits
 from harness.measure.passes import OPERATIONS
 from harness.metrics import METRICS, Kind
-from harness.planning.nights import AskedNight, find, of_models, with_registered, with_room
+from harness.planning.nights import (
+    CANARY,
+    CANARY_PLAN,
+    AskedNight,
+    find,
+    of_models,
+    sync,
+    with_registered,
+    with_room,
+)
 from harness.planning.plans import chosen_preset
 from harness.planning.request import Request
-from harness.report.history_words import finding_text
 from harness.store.machines import this_machine
-from harness.store.nights import NIGHT, StoredNight, accepted_of, in_time, known_as_facts, nights_of, open_night
-from harness.store.runs import RunDirectory, open_run, runs_of
+from harness.store.nights import CANARY_KIND, CONFIRM_KIND, NIGHT, NIGHT_KIND, StoredNight, night_seed, open_night
+from harness.store.runs import RunDirectory, runs_of
 from harness.verdict.looks import PLANNED
-from harness.verdict.nights import Known, called, conclude, fires
 
-KIND, CANARY_KIND = "night", "canary"
-CANARY = "canary"
-"""The settings profile with the planted slowdown."""
-CANARY_PLAN = Path(releases.__file__).parent / CANARY / "plan.toml"
-CANARY_DAYS = 7
 MEASURE_SHARE, CANARY_SHARE = 0.65, 0.10
 CONFIRM_BUDGET_S = 20 * 60.0
-EXACT_BLOCKS = 2
-"""What is compared exactly needs no more to be confirmed."""
 GOES_ON_HOURS = 20
 """A night that was killed goes on when it is started again within so many hours."""
 
 
-class NightJob:
-    """One night of one machine. Made under the night's lock.
+class NightJob(MachineNight):
+    """One night that this machine measures. Made under the night's lock.
 
     Args:
         asked: what to measure.
@@ -60,16 +55,10 @@ class NightJob:
     """
 
     def __init__(self, asked: AskedNight, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
-        self._asked, self._say = asked, say
-        self._root = asked.request.root
-        self._machine = this_machine(self._root, asked.request.machine).name
+        machine = this_machine(asked.request.root, asked.request.machine).name
+        super().__init__(asked, machine, say)
         self._deadline = None if asked.request.budget_s is None else time.monotonic() + asked.request.budget_s
-        self._nights, problems = nights_of(self._root, self._machine)
-        for problem in problems:
-            say(str(problem))
-        self.stored = self._choose()
         self._request = with_registered(asked.request)
-        self._judge = NightJudge(self._request.operations, self._request.margins, asked.only_exact)
 
     def run(self) -> Night:
         """Measure what is not measured yet, and return the night. A failure to measure is a night, too.
@@ -91,32 +80,33 @@ class NightJob:
     # The night itself.
 
     def _choose(self) -> StoredNight:
-        """Return the night to measure: the one that was killed, or today's, or today's next one."""
+        """Return the night to measure: the one that was named, the one that was killed, or today's."""
         now = self._asked.now()
         if self._asked.night is not None:
             if not NIGHT.fullmatch(self._asked.night):
                 raise UsageError(f"{self._asked.night!r} is no night: write a day like {now:%Y-%m-%d}.")
-            return open_night(self._root, self._machine, self._asked.night)
+            return self._own(self._asked.night)
         last = self._nights[-1] if self._nights else None
-        if last is not None and not last.is_over:
+        if last is not None and not last.is_over and "fleet" not in last.facts:
             begun = datetime.datetime.fromisoformat(last.facts["started_at"])
             if now - begun < datetime.timedelta(hours=GOES_ON_HOURS):
                 self._say(f"Night {last.night} goes on where it was stopped.")
                 return last
-        return open_night(self._root, self._machine, f"{now:%Y-%m-%d}")
+        return self._own(f"{now:%Y-%m-%d}")
 
-    @property
-    def _before(self) -> list[StoredNight]:
-        """The nights before this one, the oldest first."""
-        return [one for one in self._nights if in_time(one.night) < in_time(self.stored.night)]
-
-    def _known(self) -> Known:
-        concluded = [one for one in self._before if one.is_concluded]
-        return concluded[-1].known() if concluded else Known()
+    def _own(self, night: str) -> StoredNight:
+        found = open_night(self._root, self._machine, night)
+        if "fleet" in found.facts:
+            raise UsageError(
+                f"Night {night} of {self._machine} is that of fleet {found.facts['fleet']}: another one of that day "
+                f"has a number, as in --night {night[:10]}.2."
+            )
+        return found
 
     def _find(self) -> None:
         now = self._asked.now().isoformat(timespec="seconds")
         self.stored = self.stored.updated(state="running", started_at=self.stored.facts.get("started_at", now))
+        sync(self._asked.request, self._say)
         found = find(self._asked, self._known(), self._before, self._say)
         state = {"state": "idle", "exit_code": 0} if found.baselines is None else {}
         self.stored = self.stored.updated(**found.as_facts(), **state).with_phase("find", subjects=list(found.subjects))
@@ -125,26 +115,16 @@ class NightJob:
 
     def _measure(self) -> None:
         subjects = self.stored.phases["find"]["subjects"]
-        seed = _seed(self.stored.night)
+        seed = night_seed(self.stored.night)
         if "measure" not in self.stored.phases:
             base = replace(self._request, subjects=(subjects[0], *subjects), seed=seed, against_first=True)
             due = self._canary_is_due()
             left_s = self._left_s()
             budget_s = None if left_s is None else left_s * (MEASURE_SHARE + (0 if due else CANARY_SHARE))
             base, left_out = with_room(replace(base, budget_s=budget_s), self._known(), self._before)
-            run = self._run_of(base, KIND)
-            models = sorted({cell["model"] for cell in _cells(run) if cell["model"] != "-"})
-            self.stored = self.stored.updated(models=models, left_out=list(left_out)).with_phase(
-                "measure", run=self._shown(run)
-            )
-        itself, _ = self._judged()
-        fired = fires(itself.rows)
-        self.stored = self.stored.updated(
-            aa={"judged": sum(row.judged for row in itself.rows), "called": len(fired)},
-            only_exact=self._asked.only_exact,
-            circumstances=circumstances(self._stored_run("measure").facts, itself),
-        )
-        if fired:
+            run = self._run_of(base, NIGHT_KIND)
+            self._note_measured(run, left_out)
+        if not self._note_arms():
             return
         if "canary" not in self.stored.phases:
             self._measure_canary(subjects[0], seed)
@@ -171,16 +151,9 @@ class NightJob:
         plain = facts["build"]["name"]
         return {known.get(one, f"{plain}@{CANARY}" if one.endswith(f"@{CANARY}") else one) for one in subjects}
 
-    def _subject_names(self) -> list[str]:
-        return [self.stored.facts["build"]["name"], *(name for name, *_ in self.stored.facts["baselines"])]
-
     def _canary_is_due(self) -> bool:
         """Whether a canary is measured tonight: it is, unless a budget was given and one was found within the week."""
-        if self._deadline is None:
-            return True
-        day = datetime.date.fromisoformat(self.stored.night[:10])
-        flown = [one.night[:10] for one in self._before if flew(one.facts)]
-        return not flown or (day - datetime.date.fromisoformat(flown[-1])).days >= CANARY_DAYS
+        return self._deadline is None or is_canary_due(self._before, self.stored.night)
 
     def _measure_canary(self, build: str, seed: int) -> None:
         left_s = self._left_s()
@@ -203,9 +176,8 @@ class NightJob:
 
     def _confirm(self, subjects: Sequence[str], seed: int) -> None:
         """Measure what was called once more, against each baseline that it was called against."""
-        _, comparisons = self._judged()
-        asked = zip(subjects[1:], comparisons, strict=True)
-        wanted = [(name, one.old.name, rows) for name, one in asked if (rows := called(one.rows))]
+        asked = zip(subjects[1:], self.calls().items(), strict=True)
+        wanted = [(subject, name, rows) for subject, (name, rows) in asked if rows]
         runs: dict[str, str] = {}
         for place, (subject, name, rows) in enumerate(wanted):
             left_s = self._left_s()
@@ -231,79 +203,11 @@ class NightJob:
                 self._say(f"It could not be measured again: {error}")
         self.stored = self.stored.with_phase("confirm", runs=runs)
 
-    # Judging.
-
-    def _judged(self) -> tuple[Comparison, list[Comparison]]:
-        """Return the A/A arm and the comparison with each baseline."""
-        build, *names = self._subject_names()
-        return self._judge.judged(self._stored_run("measure"), build, names)
-
-    def _concluded(self) -> Night:
-        itself, comparisons = self._judged()
-        until = {ident: one["until"] for ident, one in accepted_of(self._root, self._machine).items()}
-        known = self._known().without(self.stored.facts.get("unavailable", ()))
-        build = self.stored.facts["build"]["name"]
-        runs: dict[str, str] = self.stored.phases.get("confirm", {}).get("runs", {})
-        again = {name: open_run(self._root / run) for name, run in runs.items()}
-        evidence = self._judge.evidence(comparisons, again)
-        concluded = conclude(known, self.stored.night, build, evidence, until)
-        answer = self._answer(itself, comparisons, self._judge.shortfall(comparisons))
-        if answer.fired:
-            self.stored = self.stored.updated(state="untrusted", exit_code=answer.exit_code)
-            return answer
-        answer = replace(answer, concluded=concluded)
-        canary = self.stored.facts.get("canary")
-        self.stored = self.stored.updated(
-            state="finished",
-            exit_code=answer.exit_code,
-            known=known_as_facts(concluded.known),
-            finished_at=self.stored.facts.get("finished_at") or self._asked.now().isoformat(timespec="seconds"),
-            canary=canary,
-        )
-        return replace(answer, record=record_of([*self._before, self.stored]), drifts=self._drifts())
-
-    def _answer(
-        self,
-        itself: Comparison | None = None,
-        comparisons: Sequence[Comparison] = (),
-        shortfall: str | None = None,
-    ) -> Night:
-        accepted = accepted_of(self._root, self._machine)
-        answer = night_of(self.stored, self._before, self._machine, self._asked.build, accepted)
-        return replace(answer, itself=itself, comparisons=tuple(comparisons), shortfall=shortfall)
-
     def _idle(self) -> Night:
         return replace(self._answer(), idle=True)
 
-    def _drifts(self) -> tuple[str, ...]:
-        """Return what a search of all runs finds to have become worse, in sentences; the project's references apart."""
-        try:
-            history = ask_history(judged_samples(self._root, self._machine, references=False)).releases
-        except UsageError as error:
-            self._say(str(error))
-            return ()
-        return tuple(finding_text(history, one) for one in history.findings if one.ratio > 1)[:5]
-
-    # Runs, time, places.
-
     def _left_s(self) -> float | None:
         return None if self._deadline is None else max(60.0, self._deadline - time.monotonic())
-
-    def _stored_run(self, phase: str) -> RunDirectory:
-        return open_run(self._root / self.stored.phases[phase]["run"])
-
-    def _shown(self, run: RunDirectory) -> str:
-        return str(run.path.relative_to(self._root))
-
-
-def _seed(night: str) -> int:
-    """Return the seed of a night's runs, by which a killed night finds them again."""
-    day, _, number = night.partition(".")
-    return int(day.replace("-", "")) * 100 + int(number or 0)
-
-
-def _cells(run: RunDirectory) -> list[dict[str, Any]]:
-    return [record["cell"] for record in run.records()[0] if record.get("cell")]
 
 
 def _first_model(request: Request) -> str:
