@@ -13,9 +13,12 @@ import json
 import os
 import shutil
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +37,9 @@ NOTE = ".merged.json"
 
 _SETTLED_NS = 2_000_000_000
 """What changed more recently may change once more without a trace in its times: it is read again."""
+
+_SYNCED = 32
+"""After so many pieces of records the disk is asked to write; so many wait for it at most."""
 
 _MOVING = frozenset({"state", "blocks", "blocks_planned", "disturbed", "gpu", "looks", "open_cells", "floors"})
 """Facts in run.json that change while a run goes on; all others have to be equal."""
@@ -232,12 +238,31 @@ def _replace_records(root: Path, stored: RunDirectory, intake: Intake, limits: I
 
 
 def _write_records(path: Path, intake: Intake, limits: IntakeLimits) -> None:
-    """Write an incoming run's records plain, byte for byte, after the same checks as at reading."""
-    with intake.records() as incoming, path.open("xb", buffering=0) as file:
-        for piece in chunks_of(incoming, limits):
-            file.write(piece)
-        file.flush()
+    """Write an incoming run's records plain, byte for byte, after the same checks as at reading.
+
+    What is read next is checked while the disk writes.
+    """
+    with (
+        intake.records() as incoming,
+        path.open("xb", buffering=0) as file,
+        ThreadPoolExecutor(1, "write records") as writer,
+    ):
+        waiting: deque[Future[None]] = deque()
+        for number, piece in enumerate(chunks_of(incoming, limits), start=1):
+            waiting.append(writer.submit(_write, file, piece, is_synced=number % _SYNCED == 0))
+            if len(waiting) > _SYNCED:
+                waiting.popleft().result()
+        while waiting:
+            waiting.popleft().result()
         os.fsync(file.fileno())
+
+
+def _write(file: FileIO, piece: bytes, *, is_synced: bool) -> None:
+    left = memoryview(piece)
+    while left:
+        left = left[file.write(left) :]
+    if is_synced:
+        os.fdatasync(file.fileno())
 
 
 def refused_of(merged: Sequence[Merged]) -> list[Merged]:
