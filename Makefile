@@ -26,6 +26,7 @@ PYTHON := $(shell for python in .venv/bin/python python3 python3.13 python3.12 p
 endif
 
 fast_tests = .venv/bin/pytest -q -n auto --dist loadfile -m "not tensorflow and not slow"
+slow_tests = .venv/bin/pytest -q -m "tensorflow or slow"
 
 define bootstrap
 @command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later and repeat." >&2; exit 3; }
@@ -69,10 +70,11 @@ check: setup-dev
 test-fast: setup-dev
 	$(fast_tests)
 
-# Tests that time something have the machine for themselves.
+# Real releases are measured by two tests at once: none asks how long something takes. There is one Slurm for all tests.
 test: lint
 	$(fast_tests)
-	.venv/bin/pytest -q -m "tensorflow or slow"
+	$(slow_tests) -n 2 --dist loadfile --ignore tests/fleet
+	$(slow_tests) tests/fleet
 
 test-python: setup-dev
 	.venv/bin/pytest -q -m python

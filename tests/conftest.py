@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from harness.machine.measuring_lock import FOLDER_VARIABLE
+from harness.measure.retries import RETRIES_VARIABLE
 
 # pytest-xdist sets it in its processes; what is printed to no terminal is not folded.
 os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_measuring_lock(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let the tests measure beside others on this machine."""
+def _shared_machine(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let the tests measure beside others on this machine, and beside each other."""
     os.environ.setdefault(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("locks")))
+    os.environ.setdefault(RETRIES_VARIABLE, "0")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

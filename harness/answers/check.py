@@ -241,7 +241,7 @@ def _try_remedies(
     for model in folders:
         command = f"tf.compat.v1.saved_model.load(session, {list(model.tags or ('serve',))!r}, {model.path!r})"
         advise(model, "v1-session", "load it by the TensorFlow 1 loader", command)
-    if _has_keras_3(environment):
+    if has_keras_3(environment):
         try:
             beside = question.beside(environment, ["tf_keras"])
         except UsageError as error:
@@ -286,7 +286,8 @@ _REWRITING = (
 )
 
 
-def _has_keras_3(environment: Environment) -> bool:
+def has_keras_3(environment: Environment) -> bool:
+    """Return whether a release reads files by Keras 3, so that tf_keras is a remedy."""
     installed = environment.installation.keras if environment.installation is not None else environment.keras
     return installed is None or not str(installed).startswith("2.")
 

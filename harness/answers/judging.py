@@ -98,7 +98,7 @@ class RunTables:
         Raises:
             UsageError: it has no complete block.
         """
-        records, problems = run.records()
+        records, problems = run.records(without=("phases",))
         if not complete_blocks(records):
             raise UsageError(f"Run {run.run} has no finished block, so there is nothing to compare: measure again.")
         repeats = repeats_of_run(run, records)

@@ -50,15 +50,20 @@ class RecordsHistory:
     model_changes: tuple[ModelChange, ...]
 
 
-def judged_samples(root: Path, machine: str | None = None) -> Judged:
+def judged_samples(root: Path, machine: str | None = None, *, references: bool = True) -> Judged:
     """Return the samples of a project that are tested for change, those of this machine only where one is named.
+
+    Args:
+        root: the project's root.
+        machine: name of the machine.
+        references: whether reference runs are among them.
 
     Raises:
         UsageError: there are no results.
     """
     problems: list[Problem] = []
     # What confirms or refutes a finding must not be part of it.
-    samples = record_samples(root, problems, without=("speed", "calibrate", "canary", KIND))
+    samples = record_samples(root, problems, without=("speed", "calibrate", "canary", KIND), references=references)
     if machine is not None:
         samples = samples[samples["machine"] == machine]
     samples = samples[samples["value"].notna()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import importlib
 import json
@@ -11,20 +12,26 @@ import sys
 import time
 from pathlib import Path
 
+from harness.commands.check import check_request
 from harness.commands.nightly import asked_night
-from harness.commands.shared.arguments import fraction
+from harness.commands.shared.arguments import fraction, positive
 from harness.commands.shared.fleet_night import first_of, proceed
-from harness.commands.shared.output import add_output, command_name, output_of
+from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
+from harness.fleet.chunk_answer import chunk_answer
+from harness.fleet.chunks import plan_check, plan_inspect
 from harness.fleet.collecting import cancel, collect, run_of
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, open_fleet
+from harness.fleet.kept import is_kept, keep_answer, kept_answers
 from harness.fleet.matrix import matrix_of
 from harness.fleet.nights import plan_nights
+from harness.fleet.over_nights import over_nights
+from harness.fleet.runners import keep_plan, take
 from harness.fleet.starting import costs, plan_fleet, start, submissions
 from harness.fleet.status import ENDED, JobStatus, statuses
 from harness.fleet.submission import SCRIPT, shown
@@ -34,12 +41,15 @@ from harness.measure.own_models import OwnModel
 from harness.releases.project import find_root
 from harness.report.fleet import report_status
 from harness.report.fleet_answer import report_fleet
+from harness.report.fleet_chunks import report_chunks
 from harness.report.fleet_nights import report_fleet_night
+from harness.report.fleet_over_nights import report_nights
 from harness.report.numbers import count
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
-_COMMANDS = ("run", "compare", "nightly")
+_COMMANDS = ("run", "compare", "nightly", "check", "inspect")
+_UNTIMED = ("check", "inspect")
 _POLL_S = 5.0
 
 
@@ -71,11 +81,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _add_coverage(starting)
     add_output(starting)
+    add_verbose(starting)
     balancing = action("rebalance", "let the next start spread the models of a type anew; histories begin new courses")
     balancing.add_argument("type", metavar="TYPE", help="machine type of fleet.toml")
     matrix = action("matrix", "print the jobs as a matrix for GitHub's workflows; submits nothing")
     matrix.add_argument("--on", required=True, metavar="TYPE,…", help="machine types of fleet.toml")
     matrix.add_argument("question", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="as for `fleet start`")
+    matrix.add_argument("--plan", type=Path, metavar="FILE", help="also write the plan, for `fleet report --from`")
     for name, text in {
         "status": "say where each job stands; changes nothing",
         "report": "judge what was measured on each type, and say what changed where",
@@ -90,7 +102,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
+            each.add_argument(
+                "--from",
+                type=Path,
+                dest="taken",
+                metavar="DIR",
+                help="answer what a workflow's runners measured: DIR has plan/plan.json of `fleet matrix --plan` and "
+                "a folder for each job, whose runs `results merge` took",
+            )
+            each.add_argument(
+                "--nights",
+                type=positive,
+                metavar="N",
+                help="say what changed since when over the newest N fleets that asked the same, as each was reported",
+            )
             _add_coverage(each)
+            add_verbose(each)
     working = action("work", "what a job runs on its node; not meant to be typed")
     working.add_argument("job", type=Path, metavar="FILE", help="the job's file")
 
@@ -109,8 +136,15 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
+        if options.plan is not None:
+            keep_plan(plan, options.plan)
         print(json.dumps(matrix_of(plan, own)))
         return 0
+    if vars(options).get("nights") is not None:
+        return _report_nights(root, options)
+    if vars(options).get("taken") is not None:
+        fleet = take(root, options.taken)
+        return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
     if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
         return _night(first_of(fleet), options)
@@ -144,10 +178,16 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
     if is_aa and words[0] != "compare":
         raise UsageError("--aa belongs to `compare`: a night has its A/A arm, and `run` judges nothing.")
     types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
-    if words[0] == "nightly":
-        if options.action == "matrix":
-            raise UsageError("A workflow measures a night on one runner: `nightly` itself (docs/nightly.md).")
-        return plan_nights(asked_night(asked), words, types, _say, is_kept=is_kept)
+    match words[0]:
+        case "nightly":
+            if options.action == "matrix":
+                raise UsageError("A workflow measures a night on one runner: `nightly` itself (docs/nightly.md).")
+            return plan_nights(asked_night(asked), words, types, _say, is_kept=is_kept)
+        case "check":
+            return plan_check(check_request(asked), words, types, _say)
+        case "inspect":
+            paths = [path for path in (asked.path, asked.other) if path is not None]
+            return plan_inspect(root, paths, asked.release, words, types, _say)
     subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new, *([asked.new] if is_aa else []))
     request = request_of(asked, subjects)
     return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
@@ -216,6 +256,8 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
 
 
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
+    if fleet.plan.command in _UNTIMED:
+        raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
     jobs = collect(fleet).jobs
     for wave in _waves(fleet):
         if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
@@ -243,11 +285,35 @@ def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
+    if fleet.plan.command in _UNTIMED:
+        return output_of(options).put(report_chunks(chunk_answer(fleet, jobs)))
     for wave in _waves(fleet):
         collect(wave)
     decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
-    report = report_fleet(_answer(fleet, jobs), require_coverage=options.require_coverage, require_decision=decision)
+    found = _answer(fleet, jobs)
+    keep_answer(fleet, found)
+    report = report_fleet(found, require_coverage=options.require_coverage, require_decision=decision)
     return output_of(options).put(report)
+
+
+def _keep_missing(root: Path, names: list[str]) -> None:
+    """Keep the answers of fleets that ended and were not reported yet."""
+    fleets = [open_fleet(root, name) for name in names if not is_kept(root, name)]
+    for fleet in (one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None):
+        jobs = statuses(fleet, slurm.listed())
+        if all(one.state in ENDED for one in jobs):
+            _say(f"Judging fleet {fleet.plan.fleet}, once …")
+            with contextlib.suppress(UsageError):  # nothing of it was measured
+                keep_answer(fleet, _answer(fleet, jobs))
+
+
+def _report_nights(root: Path, options: argparse.Namespace) -> int:
+    _keep_missing(root, fleet_names(root)[-options.nights :])
+    tables, problems = kept_answers(root, options.nights)
+    say_all(problems)
+    if not tables:
+        raise UsageError("No fleet was reported yet: `savedmodel-bench fleet report` keeps what it finds.")
+    return output_of(options).put(report_nights(over_nights(tables)))
 
 
 def _add_coverage(parser: argparse.ArgumentParser) -> None:
@@ -297,8 +363,10 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
+    _keep_missing(fleet.root, [fleet.plan.fleet])
     shutil.rmtree(fleet.path)
-    _say(f"{fleet.path} is removed; its results are in results/runs. Fleets left: {len(fleet_names(fleet.root))}.")
+    where = "" if fleet.plan.command in _UNTIMED else "; its results are in results/runs"
+    _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0
 
 

@@ -15,6 +15,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.folder import FleetFolder, JobPlan, fleets_path
+from harness.fleet.tasks import Measure
 from harness.fleet.types import MachineType
 from harness.measure.presets import Preset
 from harness.planning.durations import ASSUMED_IMPORT_S, Durations
@@ -120,7 +121,7 @@ def jobs_of(root: Path, name: str, kind: MachineType, preset: Preset, *, is_kept
     for index, slot in enumerate(slots[: kind.nodes]):
         part = _part(preset, slot.models)
         if part.groups:
-            jobs.append(JobPlan(f"{name}-{index + 1}", name, slot.node, part.as_dict()))
+            jobs.append(JobPlan(f"{name}-{index + 1}", name, slot.node, Measure(part.as_dict())))
     return jobs
 
 

@@ -68,6 +68,8 @@ def collect(fleet: FleetFolder) -> Collected:
                 _be_patient(fleet, job, status, done)
             if known is not None and status.state in ASKING_AGAIN:
                 _submit_again(fleet, job, status, done)
+            elif status.state in ENDED and not job.task.is_timed:
+                done.aside += _overruled(fleet, job)
             elif status.state in ENDED:
                 _merge(fleet, job, done)
         done.jobs = statuses(fleet, slurm.listed() if done.submitted else known)
@@ -222,6 +224,17 @@ def cancel(fleet: FleetFolder) -> list[JobStatus]:
 
 def _lives(job: SlurmJob) -> bool:
     return job.state in slurm.RUNNING or job.state in slurm.WAITING
+
+
+def _overruled(fleet: FleetFolder, job: JobPlan) -> list[Kept]:
+    """Return the attempts with answers about models that a newer attempt answered about, too."""
+    counting_ones = set(fleet.answers(job).values())
+    found = []
+    for attempt in fleet.attempts(job.name):
+        path = attempt.path / "answers"
+        old = [one for one in path.glob("*.json") if one not in counting_ones]
+        found += [Kept(job.name, attempt.number, len(old), path)] if old else []
+    return found
 
 
 def run_of(fleet: FleetFolder, job: JobPlan) -> Path | None:

@@ -10,6 +10,7 @@ import msgspec
 from harness.errors import UsageError
 from harness.fleet.answer import FleetAnswer
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now
+from harness.fleet.tasks import Measure
 from harness.measure.presets import Cell, Preset
 from harness.metrics import Kind
 from harness.planning.fixed import FixedSubject, preset_of
@@ -64,7 +65,7 @@ def second_wave(
             part = _part(preset, cells)
             if all(row.kind is Kind.EXACT for row in rows):
                 part = replace(part, blocks=EXACT_BLOCKS)
-            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, part.as_dict()))
+            jobs.append(JobPlan(job.name, job.type, nodes.get(job.name) or job.node, Measure(part.as_dict())))
     kinds = {name: kind for name, kind in fleet.plan.machine_types.items() if any(job.type == name for job in jobs)}
     measured = fleet.plan.subjects if subjects is None else subjects
     return msgspec.structs.replace(

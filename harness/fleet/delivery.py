@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from harness.store.records import complete_blocks, read_records
+from harness.store.records import complete_blocks, read_block_records
 from harness.store.runs import load_run, sync_folder, write_json_atomically
 
 _CHUNK = 1 << 20
@@ -44,7 +44,7 @@ def take_up(delivered: Path, target: Path) -> None:
 
 def blocks_of(delivered: Path) -> int:
     """Return how many complete blocks a delivered run has."""
-    return len(complete_blocks(read_records(delivered / "records.jsonl")[0]))
+    return len(complete_blocks(read_block_records(delivered / "records.jsonl")))
 
 
 def _append(source: Path, target: Path) -> None:

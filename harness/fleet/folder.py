@@ -6,6 +6,7 @@ jobs/<job>/<attempt>/submitted.json      written before sbatch is called, and ag
 jobs/<job>/<attempt>/state.json          written by the job on its node
 jobs/<job>/<attempt>/log                 what the job printed
 jobs/<job>/<attempt>/<machine>/<run>/    what it delivered, block by block
+jobs/<job>/<attempt>/answers/<n>.json    what it delivered where it measured nothing, model by model
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import UsageError
+from harness.fleet.tasks import Measure, Task
 from harness.fleet.types import MachineType
 from harness.planning.fixed import FixedSubject
 from harness.store.nights import CANARY_KIND, CONFIRM_KIND, NIGHT_KIND
@@ -36,12 +38,18 @@ _WAVES = "confirmed-by.json"
 
 
 class JobPlan(msgspec.Struct, frozen=True):
-    """One job's part: what is measured together on one node."""
+    """One job's part: what is done together on one node."""
 
     name: str  # h100-1
     type: str
     node: str | None  # that it is bound to; None: any of the type
-    preset: dict[str, Any]
+    task: Task
+
+    @property
+    def preset(self) -> dict[str, Any]:
+        """The test plan of a job that measures."""
+        assert isinstance(self.task, Measure)
+        return self.task.preset
 
 
 class NodeNight(msgspec.Struct, frozen=True):
@@ -61,7 +69,7 @@ class FleetPlan(msgspec.Struct, frozen=True):
     root: str  # the project's
     python: str  # the interpreter that runs the harness
     words: tuple[str, ...]  # the command after `--`
-    command: str  # run or compare
+    command: str  # run, compare, check or inspect
     seed: int
     isolation: str
     machine_types: dict[str, MachineType]
@@ -181,6 +189,11 @@ class FleetFolder:
                 found.append(Attempt(path.parent, submitted))
         return sorted(found, key=lambda one: one.number)
 
+    def answers(self, job: JobPlan) -> dict[int, Path]:
+        """Return the newest answer about each model of a chunk, by the model's place in it."""
+        found = (path for attempt in self.attempts(job.name) for path in attempt.path.glob("answers/*.json"))
+        return {int(path.stem): path for path in found if path.stem.isdecimal()}
+
     def begin(self, job: str, **facts: Any) -> Attempt:
         """Write the intention to submit a job once more, and return the attempt."""
         number = 1 + max((one.number for one in self.attempts(job)), default=0)
@@ -233,7 +246,7 @@ def fleets_path(root: Path) -> Path:
     return results_path(root) / "fleet"
 
 
-def write_plan(plan: FleetPlan, fill: Callable[[Path], None]) -> FleetFolder:
+def write_plan(plan: FleetPlan, fill: Callable[[Path], None] = lambda folder: None) -> FleetFolder:
     """Make the folder of a new fleet, for its owner alone; its plan, which makes it one, is written last.
 
     Args:

@@ -20,6 +20,7 @@ from harness.fleet.assignment import jobs_of
 from harness.fleet.folder import FleetPlan, JobPlan, NodeNight, fleet_names, open_fleet
 from harness.fleet.starting import made_plan, relocated
 from harness.fleet.status import JobStatus
+from harness.fleet.tasks import Measure
 from harness.fleet.types import MachineType, seconds
 from harness.measure.own_models import OwnModel
 from harness.measure.presets import Preset
@@ -118,7 +119,7 @@ def plan_nights(
     brief: dict[str, MachineType] = {}
     for name, kind in types.items():
         wheel = kind.build if request.wheel == "auto" else request.wheel
-        of_type = replace(request, wheel=wheel, subjects=(asked.build,) * 3)
+        of_type = replace(request, wheel=wheel, subjects=(asked.build,) * 3, against_first=True)
         preset = fixed_preset(of_type, kind.has)
         own |= {model.name: model for model in preset.models}
         for job in jobs_of(request.root, name, kind, relocated(preset), is_kept=is_kept):
@@ -142,7 +143,9 @@ def plan_nights(
             jobs.append(job)
             if job.node is not None and is_canary_due(before, night):
                 brief[f"{name}-{CANARY}"] = _brief(kind)
-                canary = JobPlan(canary_of(job), f"{name}-{CANARY}", job.node, _canary_preset(request.root).as_dict())
+                canary = JobPlan(
+                    canary_of(job), f"{name}-{CANARY}", job.node, Measure(_canary_preset(request.root).as_dict())
+                )
                 planted = (found.subjects[0], f"{found.subjects[0]}@{CANARY}")
                 subjects[canary.name] = fixed_subjects(replace(of_type, subjects=planted), (), say)
                 jobs.append(canary)

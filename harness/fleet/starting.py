@@ -15,6 +15,7 @@ from harness.fleet.assignment import block_s, jobs_of
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name, now, write_plan
 from harness.fleet.slurm import SlurmError
 from harness.fleet.submission import sbatch_arguments, submit
+from harness.fleet.tasks import Check, Measure, Task
 from harness.fleet.types import MachineType
 from harness.machine.measuring_lock import FOLDER_VARIABLE
 from harness.measure.own_models import OwnModel
@@ -67,8 +68,7 @@ def plan_fleet(
     """
     if request.machine is not None:
         raise UsageError("--machine names one machine: leave it out, nodes have names of their own.")
-    if "\\" in str(request.root):
-        raise UsageError(f"Slurm cannot write below {request.root}: move the project to a path without a backslash.")
+    require_place(request.root)
     jobs: list[JobPlan] = []
     subjects: dict[str, tuple[FixedSubject, ...]] = {}
     own: dict[str, OwnModel] = {}
@@ -79,6 +79,16 @@ def plan_fleet(
         own |= {model.name: model for model in fixed.preset.models}
         jobs += jobs_of(request.root, name, kind, relocated(fixed.preset), is_kept=is_kept)
     return made_plan(request, command, words, types, subjects, jobs), own
+
+
+def require_place(root: Path) -> None:
+    """Refuse a project below which Slurm cannot write.
+
+    Raises:
+        UsageError: it is there.
+    """
+    if "\\" in str(root):
+        raise UsageError(f"Slurm cannot write below {root}: move the project to a path without a backslash.")
 
 
 def made_plan(
@@ -132,12 +142,19 @@ def costs(plan: FleetPlan) -> list[Cost]:
     """Return what each type's jobs take at most, all tries included."""
     found = []
     for name, kind in plan.machine_types.items():
-        jobs = [(preset_of(job.preset), len(plan.subjects_of(job))) for job in plan.jobs if job.type == name]
-        longest = max((one.blocks * block_s(one) * subjects for one, subjects in jobs), default=0.0)
+        jobs = [job for job in plan.jobs if job.type == name]
+        longest = max((_expected_s(job.task, len(plan.subjects_of(job))) for job in jobs), default=0.0)
         waves = 1 if plan.night is None or plan.confirms else 2  # what a night calls is measured twice
-        hours = waves * kind.node_hours(len(jobs))
+        hours = waves * sum(job.task.limited(kind).node_hours(1) for job in jobs)
         found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.max_node_hours))
     return found
+
+
+def _expected_s(task: Task, subjects: int) -> float:
+    if not isinstance(task, Measure):
+        return task.forecast_s
+    preset = preset_of(task.preset)
+    return preset.blocks * block_s(preset) * subjects
 
 
 def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = None) -> tuple[FleetFolder, list[str]]:
@@ -154,6 +171,7 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
     def fill(folder: Path) -> None:
         if project is None:
             _copy_project(plan, folder, own)
+            _copy_expected(plan, folder)
         else:
             shutil.copytree(project, folder, dirs_exist_ok=True)
 
@@ -191,15 +209,25 @@ def submissions(plan: FleetPlan) -> list[tuple[str, list[str]]]:
 
 def relocated(preset: Preset) -> Preset:
     """Return the test plan with its models where the fleet's folder has them, relative to its project."""
-    models = tuple(
-        replace(
-            model,
-            path=str(_place(model)),
-            inputs_file=None if model.inputs_file is None else str(_inputs_place(model)),
-        )
-        for model in preset.models
-    )
-    return replace(preset, models=models)
+    return replace(preset, models=tuple(map(relocated_model, preset.models)))
+
+
+def relocated_model(model: OwnModel) -> OwnModel:
+    """Return a model where the fleet's folder has it, relative to its project."""
+    inputs = None if model.inputs_file is None else str(_inputs_place(model))
+    return replace(model, path=str(_place(model)), inputs_file=inputs)
+
+
+def expected_place(path: str) -> Path:
+    """Return where the fleet's project has the file of the right outputs, relative to it."""
+    return Path("expected") / Path(path).name
+
+
+def _copy_expected(plan: FleetPlan, project: Path) -> None:
+    for path in {job.task.expected for job in plan.jobs if isinstance(job.task, Check)} - {None}:
+        target = project / expected_place(str(path))
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(str(path), target)
 
 
 def _place(model: OwnModel) -> Path:

@@ -54,7 +54,7 @@ def statuses(fleet: FleetFolder, known: Sequence[SlurmJob] | None) -> list[JobSt
 
 def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None) -> JobStatus:
     """Return where one job stands."""
-    planned = int(job.preset["blocks"])
+    planned = job.task.steps
     attempts = fleet.attempts(job.name)
     if not attempts:
         return JobStatus(job, State.LOST, 0, job.node, blocks_planned=planned, reason="it was not submitted yet")

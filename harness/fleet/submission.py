@@ -68,7 +68,7 @@ def sbatch_arguments(
         f"--output={plain_pattern(folder / 'log')}",
         *([f"--nodelist={node}"] if node else []),
         *([f"--exclude={','.join(exclude)}"] if exclude else []),
-        *fleet.plan.machine_types[job.type].arguments(),
+        *job.task.limited(fleet.plan.machine_types[job.type]).arguments(),
     ]
 
 

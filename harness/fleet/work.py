@@ -18,10 +18,12 @@ from msgspec.structs import replace
 
 from harness.errors import UsageError
 from harness.fleet import guest
+from harness.fleet.chunk_work import check_chunk, deliver_answers, inspect_chunk
 from harness.fleet.delivery import blocks_of, deliver, take_up
-from harness.fleet.folder import Attempt, FleetFolder, JobPlan, NodeState, now, open_folder
+from harness.fleet.folder import NodeState, now, open_folder
+from harness.fleet.node_work import NodeWork
 from harness.fleet.staging import staged
-from harness.fleet.types import MachineType
+from harness.fleet.tasks import Check, Inspect, Measure, Task
 from harness.machine.boot import node_name
 from harness.machine.findings import Severity
 from harness.machine.gpu.fitness import gpu_findings
@@ -46,35 +48,16 @@ LOCK_WAIT_S = 600.0
 """How long a job waits where another run measures on its node: an orphan of its own, or a person's."""
 _SCRATCH_BYTES = 1 << 30
 
-Measure = Callable[[Path, "NodeWork", Progress], Outcome]
+Do = Callable[[Path, "NodeWork", Progress], Outcome | None]
+"""Does a job's task in the project on the node; None: it was done to its end."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class NodeWork:
-    """What a job has on its node."""
-
-    fleet: FleetFolder
-    job: JobPlan
-    attempt: Attempt
-    scratch: Path
-
-    @property
-    def type(self) -> MachineType:
-        """The machine type."""
-        return self.fleet.plan.machine_types[self.job.type]
-
-    @property
-    def project(self) -> Path:
-        """The project's root on the node, with results of its own."""
-        return self.scratch / "project"
-
-
-def work(file: Path, measured: Measure | None = None) -> int:
+def work(file: Path, do: Do | None = None) -> int:
     """Do a job and return its exit code: 0 if what it measured was delivered, or it has said why there is nothing.
 
     Args:
         file: the job's JSON file.
-        measured: measures on the node; tests put another in the place of `measure_here`.
+        do: does the task on the node; tests put another in the place of `do_here`.
     """
     signals = _Signals()
     document = json.loads(file.read_bytes())
@@ -83,9 +66,9 @@ def work(file: Path, measured: Measure | None = None) -> int:
     job = next(one for one in fleet.plan.jobs if one.name == document["job"])
     attempt = next(one for one in fleet.attempts(job.name) if one.number == document["attempt"])
     node = node_name() or os.uname().nodename
-    state = NodeState("running", now(), node, os.environ.get("SLURM_JOB_ID"), blocks_planned=_blocks(job))
+    state = NodeState("running", now(), node, os.environ.get("SLURM_JOB_ID"), blocks_planned=job.task.steps)
     above = Path(fleet.plan.machine_types[job.type].scratch)
-    problem = _machine_problem(above, on_gpu=any(cell.device == "gpu" for cell in preset_of(job.preset).cells))
+    problem = _machine_problem(above, on_gpu=_is_on_gpu(job.task))
     if problem is not None:
         attempt.say(replace(state, state="excluded", reason=problem))
         return 0
@@ -96,14 +79,27 @@ def work(file: Path, measured: Measure | None = None) -> int:
         return 0
     state = replace(state, scratch=str(scratch))
     attempt.say(state)
-    return _Shift(NodeWork(fleet, job, attempt, scratch), state, signals).do(measured or measure_here)
+    return _Shift(NodeWork(fleet, job, attempt, scratch), state, signals).do(do or do_here)
+
+
+def do_here(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:
+    """Do a job's task with the releases themselves."""
+    match node.job.task:
+        case Measure():
+            return measure_here(root, node, progress)
+        case Check():
+            check_chunk(root, node, progress)
+        case Inspect():
+            inspect_chunk(root, node, progress)
+    return None
 
 
 def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
     """Measure a job's part with the releases themselves."""
     plan = node.fleet.plan
     fixed = Fixed(plan.subjects_of(node.job), _preset_here(node))
-    made = plan_of_fixed(root, fixed, machine_of(node), plan.kind_of(node.job), plan.seed, plan.isolation)
+    kind, is_night = plan.kind_of(node.job), plan.night is not None
+    made = plan_of_fixed(root, fixed, machine_of(node), kind, plan.seed, plan.isolation, against_first=is_night)
     return measure(root, made, Limits(), progress, lock_wait_s=LOCK_WAIT_S)
 
 
@@ -123,13 +119,18 @@ class _Shift:
         self._node, self._state, self._signals = node, state, signals
         self._undelivered: str | None = None
 
-    def do(self, measured: Measure) -> int:
+    @property
+    def is_timed(self) -> bool:
+        """Whether the job measures time."""
+        return self._node.job.task.is_timed
+
+    def do(self, do: Do) -> int:
         ended, reason = "failed", None
         try:
             self._prepare()
-            outcome = measured(self._node.project, self._node, _Delivering(self))
-            ended = "interrupted" if outcome.interrupted else "finished"
-            reason = outcome.stopped_by
+            outcome = do(self._node.project, self._node, _Delivering(self))
+            ended = "interrupted" if outcome is not None and outcome.interrupted else "finished"
+            reason = None if outcome is None else outcome.stopped_by
         except KeyboardInterrupt:
             ended = "interrupted"
         except MachineBusyError as error:
@@ -153,6 +154,8 @@ class _Shift:
                 target = self._node.attempt.path / folder.parent.name / folder.name
                 deliver(folder, target, with_logs=is_last)
                 self._say(blocks_done=blocks_of(target), machine=folder.parent.name, run=folder.name)
+            if deliver_answers(self._node.scratch, self._node.attempt.path):
+                self._say(blocks_done=len(self._node.fleet.answers(self._node.job)))
             self._undelivered = None
         except OSError as error:
             self._undelivered = f"{error.filename or 'the fleet folder'}: {error.strerror or error}"
@@ -178,16 +181,16 @@ class _Shift:
     def _prepare(self) -> None:
         """Make the project on the node: entries, locks, environments, models, and blocks to go on from."""
         node = self._node
-        shutil.copytree(node.fleet.project, node.project)
+        shutil.copytree(node.fleet.project, node.project, ignore=_without_models(node.fleet.project))
         environments = node.project / FOLDER
         environments.mkdir()
         # Several subjects may have one environment: a release against itself, or under a profile.
         wanted = {name: subject for subject in node.fleet.plan.subjects_of(node.job) for name in subject.folders}
         for name, subject in wanted.items():
             source = node.fleet.root / FOLDER / name
-            (environments / name).symlink_to(
-                stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
-            )
+            if self.is_timed:
+                source = stage_here(node, source, f"{subject.lock_digest} {source.stat().st_mtime_ns}")
+            (environments / name).symlink_to(source)
         before = node.attempt.submitted.seed_from
         if before is not None:
             earlier = next(one for one in node.fleet.attempts(node.job.name) if one.number == before)
@@ -200,6 +203,7 @@ class _Delivering:
 
     def __init__(self, shift: _Shift) -> None:
         self._shift = shift
+        self._what = "Block" if shift.is_timed else "Model"
 
     def say(self, line: str) -> None:
         print(line, flush=True)
@@ -208,7 +212,7 @@ class _Delivering:
         pass
 
     def block_done(self, block: int, blocks: int, duration_s: float) -> None:
-        print(f"Block {block + 1} of {blocks}: {duration_s:.0f} s.", flush=True)
+        print(f"{self._what} {block + 1} of {blocks}: {duration_s:.0f} s.", flush=True)
         self._shift.deliver()
 
 
@@ -264,5 +268,10 @@ def _machine_problem(scratch: Path, *, on_gpu: bool) -> str | None:
     return next((f"{one.text}. {one.advice or ''}".strip() for one in problems), None)
 
 
-def _blocks(job: JobPlan) -> int:
-    return int(job.preset["blocks"])
+def _is_on_gpu(task: Task) -> bool:
+    return isinstance(task, Measure) and any(cell.device == "gpu" for cell in preset_of(task.preset).cells)
+
+
+def _without_models(project: Path) -> Callable[[str, list[str]], set[str]]:
+    """Return what leaves the copies of models out of a copy of the project: they are staged, or read where they lie."""
+    return lambda folder, names: {"models"} & set(names) if Path(folder) == project else set()

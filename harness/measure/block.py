@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import itertools
 import random
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.machine.guards import Guards
 from harness.measure.conditions import Conditions, Operation, Subject
 from harness.measure.duet import in_turn
 from harness.measure.failures import FAILED_BLOCKS_ALLOWED, FailureCount
-from harness.measure.footprint import Footprint
-from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.host_phases import host_phase
-from harness.measure.memory_watch import MemoryWatch
 from harness.measure.order import Orders
 from harness.measure.passes import ORIGINS, PASSES
-from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group
 from harness.measure.progress import Progress, Step
-from harness.measure.repeat_record import after_import, failed, repeat_record
+from harness.measure.repeat_record import failed, repeat_record
 from harness.measure.requests import Place, artifact_path, repeat_request
 from harness.measure.room import why_too_large
 from harness.measure.turns import done_in_turn, imported_in_turn
 from harness.measure.watch import Watch
-from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
+from harness.measure.worker_process import IMPORT_TIMEOUT_S, Message, WorkerLost, WorkerProcess
+from harness.measure.workers import Workers
 from harness.store.records import RecordWriter
-
-IMPORT_TIMEOUT_S = 300.0
-"""A first import from a cold disk has been seen to take 27 s; this is ten times that."""
-
-_HAZARDS = ("timeout", "crashed")
-"""Failures that forking itself could have caused: they are retried once in a process of their own."""
 
 
 class Block:
@@ -65,20 +56,23 @@ class Block:
         self._blocks = blocks
         self._random = random.Random(f"{conditions.seed}/{number}")
         self._orders = Orders(conditions.seed, number)
-        self._zygotes: dict[str, WorkerProcess] = {}
-        self._lost: dict[str, str] = {}
         self._phases: list[Message] = []  # what the host does between repeats
         self._step = 0
         self._original = number if original is None else original
         self._groups = [group for group in conditions.preset.groups if group.is_in(self._original)]
-        subjects = len(conditions.subjects)
-        repeats = sum(group.repeats_in_all * len(group.cells) for group in self._groups)
-        self._steps = subjects * (1 + conditions.preset.import_turns + repeats)
+        repeats = {
+            in_turn: sum(
+                count * len(group.cells)
+                for group in self._groups
+                for name, count in group.repeats.items()
+                if PASSES[name].in_turn is in_turn
+            )
+            for in_turn in (False, True)
+        }
+        turns = conditions.preset.import_turns + repeats[True]
+        self._steps = len(conditions.subjects) * (1 + repeats[False]) + 2 * len(conditions.compared) * turns
         self._artifacts = conditions.folder / "artifacts"
-        own = conditions.preset.models
-        self._guard = guard_for(own, self._artifacts) if own else None
-        variables = worker_environment if self._guard is None else guarded_environment
-        self._environment = variables(os.environ, self._artifacts, conditions.gpu_uuid)
+        self._workers = Workers(conditions, self._artifacts)
         self._guards = Guards(conditions.gpu_uuid, conditions.folder)
 
     def measure(self) -> list[float]:
@@ -103,11 +97,9 @@ class Block:
                     self._measure_cell(group, cell)
             parts.append(time.monotonic() - started - sum(parts))
             with host_phase(self._phases, "end the workers", "process"):
-                for zygote in self._zygotes.values():
-                    zygote.close()
+                self._workers.close()
         finally:
-            for zygote in self._zygotes.values():
-                zygote.kill()
+            self._workers.kill()
             with host_phase(self._phases, "remove artifacts"):
                 shutil.rmtree(self._artifacts, ignore_errors=True)
         duration_s = time.monotonic() - started
@@ -134,24 +126,17 @@ class Block:
             self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
             watch = Watch(self._guards, "cpu")
-            try:
-                zygote = self._start(subject)
-                result = zygote.wait_for_import(IMPORT_TIMEOUT_S)
-                self._zygotes[subject.name] = zygote
-            except WorkerLost as error:
-                result = failed(str(error))
-                self._lost[subject.name] = str(error)
-            result = watch.added_to(result)
+            result = watch.added_to(self._workers.import_for(subject))
             self._append(subject, None, Operation("import", None, 0), "spawn", result, started_at, clock)
 
     def _import_in_turn(self) -> None:
-        """Have both subjects imported at once, in turn, by processes that do nothing else."""
-        subjects = self._conditions.subjects
-        if len(subjects) != 2 or self._conditions.isolation == "spawn":
-            return
-        for repeat in range(self._conditions.preset.import_turns):
-            if self._lost:
-                return
+        """Have the subjects that are compared imported at once, in turn, by processes that do nothing else."""
+        turns = range(self._conditions.preset.import_turns)
+        for operation, subjects in itertools.chain.from_iterable(
+            self._conditions.in_turn(Operation("import", None, repeat, in_turn=True)) for repeat in turns
+        ):
+            if self._conditions.isolation == "spawn" or any(one.name in self._workers.lost for one in subjects):
+                continue
             for subject in subjects:
                 self._announce(subject, "import", None)
             started_at, clock = time.time(), time.monotonic()
@@ -159,21 +144,14 @@ class Block:
             workers: list[WorkerProcess] = []
             try:
                 for subject in subjects:
-                    workers.append(self._start(subject))
+                    workers.append(self._workers.start(subject))
                 results = imported_in_turn(workers, IMPORT_TIMEOUT_S, self._random)
             except WorkerLost as error:
                 results = [_not_in_turn(error) for _ in subjects]
             finally:
                 for worker in workers:
                     worker.kill()
-            operation = Operation("import", None, repeat, in_turn=True)
-            for subject, result in zip(subjects, results, strict=True):
-                self._append(subject, None, operation, "spawn", watch.added_to(result), started_at, clock)
-
-    def _start(self, subject: Subject) -> WorkerProcess:
-        log = self._conditions.folder / "logs" / f"{subject.name.replace(os.sep, '_')}.log"
-        environment = {**self._environment, **subject.variables}
-        return WorkerProcess(subject.python, environment, log, self._artifacts, self._guard)
+            self._append_both(subjects, None, operation, "spawn", watch, results, started_at, clock)
 
     def _measure_cell(self, group: Group, cell: Cell) -> None:
         # By subject and operation, "*" for all: status and reason of what keeps it from going on.
@@ -190,7 +168,8 @@ class Block:
             return
         for operation, subjects in self._rounds(group):
             if operation.in_turn:
-                self._measure_in_turn(group, cell, operation, blocked, expected)
+                for each, both in self._conditions.in_turn(operation):
+                    self._measure_in_turn(group, cell, each, both, blocked, expected)
                 continue
             if operation.name == "answer":  # the first subject's answer is what the others' have to be
                 subjects = list(self._conditions.subjects)
@@ -225,9 +204,9 @@ class Block:
         started_at, clock = time.time(), time.monotonic()
         key = FailureCount.key(subject.name, dataclasses.asdict(cell), operation.name)
         isolation, result = self._conditions.isolation, None
-        if subject.name in self._lost:
+        if subject.name in self._workers.lost:
             if operation.repeat == 0:
-                result = failed(f"not-run: {self._lost[subject.name]}")
+                result = failed(f"not-run: {self._workers.lost[subject.name]}")
         elif (subject.name, "*") in blocked:
             status, reason = blocked[subject.name, "*"]
             # Once for each operation. What a release does not have is said once, by what was tried first.
@@ -240,9 +219,10 @@ class Block:
             result = failed(f"not-run: failed in earlier blocks: {self._failures.reason(key)}")
             self._block(blocked, subject, operation, result)
         else:
+            retries = not self._failures.blocks(key)
             watch = Watch(self._guards, cell.device)
             request = self._request(group, cell, operation, subject, expected)
-            isolation, result = self._ask(subject, request, key, operation.spawned)
+            isolation, result = self._workers.ask(subject, request, spawned=operation.spawned, retries=retries)
             result = watch.added_to(result)
             if operation.name == "answer" and result["status"] == "ok" and not expected:
                 expected.append(request["answer"] if result["evidence"]["deterministic"] else None)
@@ -258,16 +238,17 @@ class Block:
         group: Group,
         cell: Cell,
         operation: Operation,
+        subjects: tuple[Subject, Subject],
         blocked: dict[tuple[str, str], tuple[str, str]],
         expected: list[str | None],
     ) -> None:
-        """Have both subjects' processes work in turn, where there are two and nothing keeps either."""
-        subjects = self._conditions.subjects
+        """Have both subjects' processes work in turn, where nothing keeps either."""
         alone = "infer" if operation.name == "slices" else operation.name
-        kept = any(one.name in self._lost or {(one.name, "*"), (one.name, alone)} & blocked.keys() for one in subjects)
+        lost = self._workers.lost
+        kept = any(one.name in lost or {(one.name, "*"), (one.name, alone)} & blocked.keys() for one in subjects)
         is_once = operation.name != "slices"
         # A process that stands still does not keep its GPU waiting.
-        if kept or len(subjects) != 2 or self._conditions.isolation == "spawn" or (is_once and cell.device == "gpu"):
+        if kept or self._conditions.isolation == "spawn" or (is_once and cell.device == "gpu"):
             return
         for subject in subjects:
             self._announce(subject, operation.name, cell)
@@ -275,7 +256,7 @@ class Block:
         watch = Watch(self._guards, cell.device)
         requests = [{"do": "fork", **self._request(group, cell, operation, subject, expected)} for subject in subjects]
         try:
-            zygotes = [self._zygotes[subject.name] for subject in subjects]
+            zygotes = [self._workers.zygote(subject) for subject in subjects]
             if is_once:
                 results = done_in_turn(zygotes, requests, self._random)
             else:
@@ -284,18 +265,8 @@ class Block:
             # Which of the two is to blame is not known, and what each can do alone is measured apart from this.
             results = [_not_in_turn(error) for _ in subjects]
             for subject in subjects:
-                self._restart(subject)
-        for subject, result in zip(subjects, results, strict=True):
-            self._append(subject, cell, operation, "fork", watch.added_to(result), started_at, clock)
-
-    def _restart(self, subject: Subject) -> None:
-        """Start a subject's zygote anew; one that cannot be is lost."""
-        self._zygotes[subject.name].kill()
-        try:
-            self._zygotes[subject.name] = self._start(subject)
-            self._zygotes[subject.name].wait_for_import(IMPORT_TIMEOUT_S)
-        except WorkerLost as error:
-            self._lost[subject.name] = str(error)
+                self._workers.restart(subject)
+        self._append_both(subjects, cell, operation, "fork", watch, results, started_at, clock)
 
     @staticmethod
     def _block(
@@ -316,63 +287,6 @@ class Block:
     def _artifact(self, subject: Subject, cell: Cell) -> Path:
         return artifact_path(self._artifacts, subject.name, cell)
 
-    def _ask(self, subject: Subject, request: Message, key: tuple[str, ...], spawned: bool) -> tuple[str, Message]:
-        """Return how the repeat was isolated and what it gave; retry by spawning where the fork may be to blame."""
-        Path(request["scratch"]).parent.mkdir(parents=True, exist_ok=True)
-        if spawned or self._conditions.isolation == "spawn":
-            return "spawn", self._ask_spawned(subject, request, times_import=spawned)
-        result = self._ask_forked(subject, request)
-        reason = result["reason"]
-        if result["status"] != "failed" or not reason.startswith(_HAZARDS) or self._failures.blocks(key):
-            return "fork", result
-        self._remove_left(request)
-        result = self._ask_spawned(subject, request)
-        result["taints"] = [*result["taints"], f"retried: {reason}"]
-        return "spawn", result
-
-    def _beside(self, request: Message) -> Footprint | MemoryWatch:
-        """Return what looks at the GPU while a repeat of this request holds still for it."""
-        on_gpu = request["device"] == "gpu"
-        uuid = self._conditions.gpu_uuid if on_gpu else None
-        missing = self._conditions.gpu_missing if on_gpu else None
-        return MemoryWatch(uuid, missing) if request["operation"] == "memory" else Footprint(uuid, missing)
-
-    def _ask_forked(self, subject: Subject, request: Message) -> Message:
-        zygote = self._zygotes[subject.name]
-        beside = self._beside(request)
-        try:
-            return beside.added_to(zygote.ask({"do": "fork", **request}, beside.read))
-        except WorkerLost as error:
-            beside.close()
-            self._restart(subject)
-            return failed(str(error))
-
-    def _ask_spawned(self, subject: Subject, request: Message, *, times_import: bool = False) -> Message:
-        beside = self._beside(request)
-        try:
-            process = self._start(subject)
-        except WorkerLost as error:
-            return failed(str(error))
-        host: list[Message] = []
-        try:
-            imported = process.wait_for_import(IMPORT_TIMEOUT_S)
-            asked = {"do": "here", **request, "started": process.started}
-            result = after_import(beside.added_to(process.ask(asked, beside.read)), imported, times_import)
-        except WorkerLost as error:
-            result = failed(str(error))
-        finally:
-            beside.close()
-            with host_phase(host, "end the worker", "process"):
-                process.kill()
-        result["phases"] = [*result["phases"], *host]
-        return result
-
-    def _remove_left(self, request: Message) -> None:
-        """Remove what a failed save left, so that its retry starts from nothing."""
-        if request["operation"] == "save":
-            for path in (request["artifact"], request["artifact"] + ".later"):
-                shutil.rmtree(path, ignore_errors=True)
-
     def _announce(self, subject: Subject, operation: str, cell: Cell | None) -> None:
         self._progress.step(Step(self._number, self._blocks, self._step, self._steps, subject.name, operation, cell))
         self._step += 1
@@ -387,12 +301,26 @@ class Block:
         started_at: float,
         clock: float,
     ) -> None:
-        wall_s = time.monotonic() - clock
         # Of two processes that take turns, each has its share.
-        wall_s /= len(self._conditions.subjects) if operation.in_turn else 1
+        wall_s = (time.monotonic() - clock) / (2 if operation.in_turn else 1)
         began = {"started_at": started_at, "wall_s": wall_s}
         place = {"block": self._number, "attempt": self._attempt, "subject": subject.name}
         self._writer.append(repeat_record(place, cell, operation, isolation, began, result))
+
+    def _append_both(
+        self,
+        subjects: tuple[Subject, Subject],
+        cell: Cell | None,
+        operation: Operation,
+        isolation: str,
+        watch: Watch,
+        results: Sequence[Message],
+        started_at: float,
+        clock: float,
+    ) -> None:
+        for subject, partner, result in zip(subjects, reversed(subjects), results, strict=True):
+            with_partner = dataclasses.replace(operation, partner=partner.name)
+            self._append(subject, cell, with_partner, isolation, watch.added_to(result), started_at, clock)
 
 
 def _not_in_turn(error: WorkerLost) -> Message:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.measure.presets import Preset
@@ -27,6 +27,7 @@ class Operation:
     repeat: int
     spawned: bool = False  # in a process of its own
     in_turn: bool = False  # with another subject's process
+    partner: str | None = None  # that subject's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +41,13 @@ class Conditions:
     memory_limit_bytes: float
     folder: Path  # of the run: logs and artifacts live below
     gpu_uuid: str | None
+    compared: tuple[tuple[str, str], ...] = ()  # names of subjects whose processes work in turn
     device_memory_bytes: int | None = None  # of that GPU or MIG device, None where it is not known
     gpu_missing: str | None = None  # why there is no UUID
+
+    def in_turn(self, operation: Operation) -> Iterator[tuple[Operation, tuple[Subject, Subject]]]:
+        """Yield an operation that takes two once for each two that are compared, with a number of its own."""
+        subjects = {subject.name: subject for subject in self.subjects}
+        for number, (first, second) in enumerate(self.compared):
+            repeat = operation.repeat * len(self.compared) + number
+            yield replace(operation, repeat=repeat), (subjects[first], subjects[second])

@@ -16,7 +16,7 @@ from harness.measure.pinning import worker_environment
 from harness.measure.presets import Cell, Group, Preset
 from harness.measure.requests import Place, artifact_path, repeat_request
 from harness.measure.room import why_too_large
-from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
+from harness.measure.worker_process import IMPORT_TIMEOUT_S, Message, WorkerLost, WorkerProcess
 from harness.releases.environments import Environment
 from harness.store.work import UNSUPPORTED
 
@@ -24,7 +24,6 @@ PINNED = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_D
 """What a counting worker has beside every worker's variables: the order of sets is the same in all of them, none
 writes what the next would read, and work is counted on the CPU."""
 
-_IMPORT_TIMEOUT_S = 300.0
 _SLOWDOWN = 2.0
 """An operation takes 1.2 to 1.5 times as long where its calls are counted."""
 
@@ -78,7 +77,7 @@ def count_in_process(
         artifacts.mkdir(parents=True, exist_ok=True)
         worker = _start(counting, environment, artifacts)
         counting.live.append(worker)
-        hello = worker.wait_for_import(_IMPORT_TIMEOUT_S)
+        hello = worker.wait_for_import(IMPORT_TIMEOUT_S)
         python = hello["provenance"]["python"]
         if "import" in keys:
             found["import"] = hello["evidence"]["work"]["import"]

@@ -31,8 +31,10 @@ ALLOWED = (
 )
 """Variables that reach any worker from the caller's shell, beside LC_*. By name: NVIDIA_API_KEY is a token."""
 
-_OWN = ("HOME", "USER", "LOGNAME", "TMPDIR", "CUDA_CACHE_PATH")
-"""Variables that a worker has beside these unless it is in the sandbox, which has folders of its own."""
+_OWN = ("HOME", "USER", "LOGNAME", "CUDA_CACHE_PATH")
+"""Variables that a worker has beside these unless it is in the sandbox, which has folders of its own.
+
+TMPDIR is none of them: each worker has one of its own (worker_process.py)."""
 
 
 def worker_environment(caller: Mapping[str, str], scratch: Path, gpu_uuid: str | None = None) -> dict[str, str]:

@@ -30,6 +30,7 @@ class Plan:
     seed: int
     isolation: str
     absent: tuple[str, ...] = ()  # what this machine cannot measure, as the user is told
+    against_first: bool = False  # each further subject is compared with the first
     looks: tuple[int, ...] = ()  # blocks after which `Limits.review` says what goes on; empty: blocks are fixed
 
     @property
@@ -79,6 +80,14 @@ class Plan:
             **({"profiles": profiles} if profiles else {}),
             **(builds if installed else {}),
         }
+
+
+def compared(names: Sequence[str], *, against_first: bool) -> list[tuple[str, str]]:
+    """Return which subjects of a run are compared with each other: those whose processes work in turn.
+
+    Two are; of more each with the first one where `against_first`, as in a night, else none.
+    """
+    return [(names[0], other) for other in names[1:]] if len(names) == 2 or against_first else []
 
 
 def name_subjects(environments: Sequence[Environment]) -> dict[str, Environment]:

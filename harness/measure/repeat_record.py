@@ -59,6 +59,7 @@ def repeat_record(
         "operation": recorded_name(operation.name, in_turn=operation.in_turn),
         "page_cache": operation.page_cache,
         "repeat": operation.repeat,
+        **({"partner": operation.partner} if operation.partner else {}),
         "isolation": isolation,
         **began,
         **{field: result[field] for field in _FIELDS if field in result},

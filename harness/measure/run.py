@@ -12,11 +12,13 @@ from harness.machine.gpu.nvml import Reading
 from harness.machine.gpu.selection import tensorflow_gpu
 from harness.machine.measuring_lock import MeasuringLock
 from harness.measure.limits import Limits
+from harness.measure.owned_folder import remove_orphans
 from harness.measure.pinning import PINNED, worker_environment
 from harness.measure.plan import Plan
 from harness.measure.progress import Progress
 from harness.measure.run_floors import with_floors
 from harness.measure.sitting import Outcome, Sitting
+from harness.measure.worker_process import TEMPORARY
 from harness.store.records import Record, complete_blocks
 from harness.store.resuming import find_resumable, why_not_resumable
 from harness.store.runs import (
@@ -47,6 +49,7 @@ def measure(root: Path, plan: Plan, limits: Limits, progress: Progress, *, lock_
         UsageError: another run is measuring on this machine.
     """
     with MeasuringLock(lock_wait_s):
+        remove_orphans(TEMPORARY)  # before anything is timed
         gpu = _gpu_of(plan)
         # Whoever packs or merges looks at a run's state under this lock, and leaves alone what is running.
         with ResultsLock(root, wait_s=RESULTS_WAIT_S):
@@ -93,6 +96,7 @@ def _facts(plan: Plan, parts: dict[str, Any]) -> dict[str, Any]:
         "kind": plan.kind,
         "preset": plan.preset.as_dict(),
         "absent": list(plan.absent),
+        **({"against_first": True} if plan.against_first else {}),
         "seed": plan.seed,
         "isolation": plan.isolation,
         "blocks_planned": plan.preset.blocks,

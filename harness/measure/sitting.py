@@ -14,7 +14,7 @@ from harness.measure.conditions import Conditions, Subject
 from harness.measure.failures import FailureCount
 from harness.measure.limits import Limits
 from harness.measure.memory_limit import memory_limit_bytes
-from harness.measure.plan import Plan
+from harness.measure.plan import Plan, compared
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
 from harness.measure.retries import disturbance_text, next_retry, spoilt_blocks, stands_for
@@ -112,7 +112,7 @@ class Sitting:
                     stopped_by = self._cannot_end_in_time(number, self._preset)
                     if stopped_by:
                         break
-                    self._measure_block(number, number, writer, self._preset)
+                    self._measure_block(number, number, writer, self._allotted(number))
                     if len(self._done) in self._plan.looks and not self._goes_on_after_look():
                         stopped_by = "no further block would settle another row"
                         break
@@ -159,6 +159,11 @@ class Sitting:
             self._progress.say(f"{said}; {cells} measured once more.")
             self._measure_block(number, original, writer, again)
 
+    def _allotted(self, number: int) -> Preset:
+        """Return the test plan with the repeats of a block."""
+        allot = self._limits.allot
+        return self._preset if allot is None else allot(self._run, number, self._preset)
+
     def _free_number(self) -> int:
         return next(block for block in range(len(self._done) + 1) if block not in self._done)
 
@@ -182,6 +187,7 @@ class Sitting:
             seed=plan.seed,
             memory_limit_bytes=memory_limit_bytes(plan.preset),
             folder=self._run.path,
+            compared=tuple(compared(list(plan.subjects), against_first=plan.against_first)),
             gpu_uuid=self._gpu.value,
             gpu_missing=self._gpu.reason,
             device_memory_bytes=self._device_memory_bytes,

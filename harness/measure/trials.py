@@ -11,12 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from harness.measure.block import IMPORT_TIMEOUT_S
 from harness.measure.guard import guard_for, guarded_environment
 from harness.measure.inputs import write_inputs
 from harness.measure.memory_limit import memory_allowed_bytes
 from harness.measure.own_models import AS_IS, SAVED_MODEL, OwnModel
-from harness.measure.worker_process import Message, WorkerLost, WorkerProcess
+from harness.measure.owned_folder import owned_folder, remove_orphans
+from harness.measure.worker_process import IMPORT_TIMEOUT_S, Message, WorkerLost, WorkerProcess
 from harness.worker import arrays
 
 TIMEOUT_S = 120.0
@@ -143,8 +143,7 @@ class Trials:
 @contextlib.contextmanager
 def scratch(parent: Path) -> Iterator[Path]:
     """Make a folder for the files of a check below `parent`, and remove it at the end."""
-    import tempfile
-
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="check-", dir=parent) as folder:
-        yield Path(folder)
+    remove_orphans("check", parent)
+    with owned_folder("check", parent) as folder:
+        yield folder

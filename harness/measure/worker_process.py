@@ -16,14 +16,21 @@ from typing import Any
 
 from harness.measure.guard import MOST_FILES, Guard, disk_use
 from harness.measure.host_phases import named_phase
+from harness.measure.owned_folder import OwnedFolder
 from harness.releases.installation import why_not_started
 from harness.releases.process_end import cause, ending, explained, killed_by
 from harness.worker import processes
 
 START = Path(__file__).parent.parent / "worker" / "start.py"
 POLL_S = 0.25
+IMPORT_TIMEOUT_S = 300.0
+"""A first import from a cold disk has been seen to take 27 s; this is ten times that."""
+
 GRACE_S = 20.0
 """How much longer than a repeat's own limit the host waits for a zygote, which enforces that limit itself."""
+
+TEMPORARY = "worker"
+"""The kind of folder (owned_folder.py) that a worker has for temporary files: its processes end without tidying up."""
 
 _LOG_BYTES = 1 << 16
 """How much of the end of a worker's log is searched for the cause of its end."""
@@ -56,12 +63,16 @@ class WorkerProcess:
     ) -> None:
         """Start `python`; its output goes to the end of `log`, its working directory is `folder`.
 
+        Where `environment` has no TMPDIR, it gets one of its own, which goes with it.
         With a guard it puts itself into that sandbox first, and what it starts and writes is watched; `environment` is
         then one of `guarded_environment`. With `counting` its work is counted and nothing in it is timed.
         """
         self._log = log
         self._guard = guard
         self._buffer = b""
+        self._temporary = _temporary_folder(environment)
+        if self._temporary is not None:
+            environment = {**environment, "TMPDIR": str(self._temporary.path)}
         self._channel, theirs = socket.socketpair()
         self.started = time.monotonic()
         try:
@@ -71,7 +82,7 @@ class WorkerProcess:
         except OSError as error:
             # What ran there before can have put anything into the scratch folder.
             theirs.close()
-            self._channel.close()
+            self._let_go()
             raise WorkerLost(f"not-started: the scratch folder cannot be used ({error})") from error
         with theirs, log.open("ab") as output:
             self._log_start = output.tell()
@@ -87,7 +98,7 @@ class WorkerProcess:
                     start_new_session=True,
                 )
             except OSError as error:
-                self._channel.close()
+                self._let_go()
                 raise WorkerLost(f"not-started: {python} {why_not_started(python, error)}") from error
 
     @property
@@ -162,6 +173,7 @@ class WorkerProcess:
             self._process.wait(5.0)
         except subprocess.TimeoutExpired:
             self.kill()
+        self._let_go()
 
     def kill(self) -> None:
         """End the worker and all that it started, at once."""
@@ -173,7 +185,12 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._channel.close()
+        if self._temporary is not None:
+            self._temporary.remove()
 
     def _send(self, message: Message) -> None:
         try:
@@ -224,6 +241,16 @@ class WorkerProcess:
             return f"crashed: {ending(status, output, f' during the {doing}')}"
         said = cause(output)
         return f"crashed: exit status {status} during the {doing}{'' if said is None else f': {said}'}"
+
+
+def _temporary_folder(environment: Mapping[str, str]) -> OwnedFolder | None:
+    """Return the folder for a worker's temporary files; None where its variables name one."""
+    if "TMPDIR" in environment:
+        return None
+    try:
+        return OwnedFolder(TEMPORARY)
+    except OSError as error:
+        raise WorkerLost(f"not-started: no folder for temporary files can be made ({error})") from error
 
 
 class _Disk:

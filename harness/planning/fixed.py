@@ -13,7 +13,7 @@ from harness.errors import UsageError
 from harness.machine.identity import Machine
 from harness.measure.narrowing import narrow, without_turns
 from harness.measure.own_plans import with_own_models, with_registered_models
-from harness.measure.plan import Plan, name_subjects
+from harness.measure.plan import Plan, compared, name_subjects
 from harness.measure.preset_files import read_preset
 from harness.measure.presets import Preset
 from harness.planning.installing import installed
@@ -75,12 +75,14 @@ def fixed_subjects(request: Request, packages: Sequence[str], say: Callable[[str
         packages=packages,
         say=say,
     )
-    subjects = tuple(_fixed(root, environment) for environment in environments)
-    name_subjects(_environments_of(root, subjects, packages, say))
+    subjects = tuple(fixed_subject(root, environment) for environment in environments)
+    name_subjects(environments_of(root, subjects, packages, say))
     return subjects
 
 
-def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: int, isolation: str) -> Plan:
+def plan_of_fixed(
+    root: Path, fixed: Fixed, machine: Machine, kind: str, seed: int, isolation: str, *, against_first: bool = False
+) -> Plan:
     """Return the plan of a fixed question on this machine; installs nothing.
 
     Args:
@@ -90,12 +92,14 @@ def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: i
         kind: of the run.
         seed: of the order.
         isolation: fork or spawn.
+        against_first: whether each further subject is compared with the first.
 
     Raises:
         UsageError: an environment is not the one that was fixed.
     """
-    environments = _environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
-    return Plan(kind, fixed.preset, name_subjects(environments), machine, seed, isolation)
+    environments = environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
+    subjects = name_subjects(environments)
+    return Plan(kind, fixed.preset, subjects, machine, seed, isolation, against_first=against_first)
 
 
 def preset_of(data: Any) -> Preset:
@@ -117,7 +121,7 @@ def fixed_preset(request: Request, devices: Sequence[str]) -> Preset:
     for pattern in preset.margins:
         require_known(pattern)
     margin_table(preset.time_margin, preset.margins)
-    if len(request.subjects) != 2 or request.isolation == "spawn":
+    if not compared(request.subjects, against_first=request.against_first) or request.isolation == "spawn":
         preset = without_turns(preset)
     has = {cell.device for cell in preset.cells} & set(devices)
     return narrow(
@@ -130,7 +134,8 @@ def fixed_preset(request: Request, devices: Sequence[str]) -> Preset:
     )
 
 
-def _fixed(root: Path, environment: Environment) -> FixedSubject:
+def fixed_subject(root: Path, environment: Environment) -> FixedSubject:
+    """Return a subject with the folders of its environment, and of what lies beside it."""
     folders: tuple[str, ...] = ()
     if environment.release.python is None:
         above = root / FOLDER
@@ -152,9 +157,14 @@ def _fixed(root: Path, environment: Environment) -> FixedSubject:
     )
 
 
-def _environments_of(
+def environments_of(
     root: Path, subjects: Sequence[FixedSubject], packages: Sequence[str], say: Callable[[str], None]
 ) -> list[Environment]:
+    """Return the environments of fixed subjects in a project that has them; installs no release.
+
+    Raises:
+        UsageError: an environment is not the one that was fixed.
+    """
     manifest = read_manifest(root / "releases.toml")
     found = []
     for one in subjects:

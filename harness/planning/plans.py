@@ -14,7 +14,7 @@ from harness.measure.memory_limit import memory_limit_bytes
 from harness.measure.narrowing import narrow, without_turns
 from harness.measure.own_plans import with_own_models, with_registered_models
 from harness.measure.pinning import worker_environment
-from harness.measure.plan import Plan, name_subjects
+from harness.measure.plan import Plan, compared, name_subjects
 from harness.measure.preset_files import read_preset
 from harness.measure.presets import Preset
 from harness.measure.progress import Progress
@@ -99,6 +99,7 @@ def plan_of(request: Request, kind: str, progress: Progress, looks: tuple[int, .
     )
     return Plan(
         kind=kind,
+        against_first=request.against_first,
         preset=preset,
         absent=absent,
         subjects=name_subjects(environments),
@@ -143,7 +144,7 @@ def _absent(presence: GpuPresence) -> str:
 
 
 def _narrowed(preset: Preset, request: Request, devices: Sequence[str] | None) -> Preset:
-    if len(request.subjects) != 2 or request.isolation == "spawn":
+    if not compared(request.subjects, against_first=request.against_first) or request.isolation == "spawn":
         preset = without_turns(preset)  # two processes take them, forks of two subjects
     return narrow(
         preset,

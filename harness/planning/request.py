@@ -34,6 +34,7 @@ class Request:
     machine: str | None = None
     seed: int = 1
     margins: Asked | None = None
+    against_first: bool = False  # each further subject is compared with the first
     may_leave_out_gpu: bool = False  # measure the CPU alone where a GPU is there and does not answer
 
     @property

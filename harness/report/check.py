@@ -79,6 +79,8 @@ def _overview(check: Check) -> Table:
 
 def headline_of(check: Check) -> str:
     """Return the answer in a sentence."""
+    if not check.models:
+        return "No model could be tried."
     newest, all_of = check.releases[-1], count(len(check.models), "model")
     where = f"in {newest}{_by(check)}"
     if len(check.models) == 1:

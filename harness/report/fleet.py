@@ -26,12 +26,13 @@ def report_status(fleet: str, jobs: Sequence[JobStatus], collected: Collected | 
     said = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
     parts: list[Part] = [Paragraph(f"Fleet {fleet}: {count(len(jobs), 'job')}, {said}.")]
     notes: list[str] = []
+    step = "block" if all(one.job.task.is_timed for one in jobs) else "model"
     if collected is not None:
         if collected.submitted:
             notes.append(f"Submitted again: {', '.join(collected.submitted)}.")
         notes += collected.said
         notes += [
-            f"{one.job}: what attempt {one.attempt} delivered ({count(one.blocks, 'block')}) does not count and stays "
+            f"{one.job}: what attempt {one.attempt} delivered ({count(one.blocks, step)}) does not count and stays "
             f"in {shown_path(one.path)}."
             for one in collected.aside
         ]
@@ -48,7 +49,7 @@ def report_status(fleet: str, jobs: Sequence[JobStatus], collected: Collected | 
         )
         for one in jobs
     ]
-    parts.append(table(("job", "node", "Slurm", "state", "", "blocks", "why"), (), rows))
+    parts.append(table(("job", "node", "Slurm", "state", "", f"{step}s", "why"), (), rows))
     code = 3 if any(one.state in (State.FAILED, State.CANCELLED) for one in jobs) else 0
     data: dict[str, Any] = {"fleet": fleet, "jobs": [job_data(fleet, one) for one in jobs]}
     if collected is not None:

@@ -149,14 +149,16 @@ def _record_data(record: AlarmRecord) -> dict[str, int]:
 
 
 def _top(night: Night) -> Iterator[Part]:
-    """Yield the answer in a sentence, and what qualifies it: what else than the build changed comes first."""
+    """Yield the answer and what qualifies it; before a regression comes what else than the build has changed."""
     against = ", ".join(f"{name} ({_ROLES[role]})" for name, role, _ in night.baselines)
     if against:
         yield Paragraph(f"{night.build['name']} against {against}, on {night.machine}.")
-    yield from map(Note, _qualifications(night))
-    yield Paragraph(f"Result: {_headline(night)}", Tone.STRONG)
+    notes = [Note(text) for text in _qualifications(night)]
+    result: list[Part] = [Paragraph(f"Result: {_headline(night)}", Tone.STRONG)]
     if night.record.nights:
-        yield Paragraph(record_text(night.record), Tone.QUIET)
+        result.append(Paragraph(record_text(night.record), Tone.QUIET))
+    tells_regression = night.concluded is not None and any(one.state is State.NEW for one in night.concluded.findings)
+    yield from (*notes, *result) if tells_regression else (*result, *notes)
 
 
 def record_text(record: AlarmRecord) -> str:
@@ -214,7 +216,7 @@ def _changed(one: Changed) -> str:
 
 def _canary(canary: Canary) -> str:
     if canary.is_called is None:
-        return "The canary could not be measured tonight, so whether the alarm works was not tried."
+        return "The canary could not be measured undisturbed tonight, so whether the alarm works was not tried."
     seen = "" if canary.ratio is None else f" The largest change seen was {change(canary.ratio)}."
     return (
         f"The canary was not found: {canary.subject}, the same build with planted regressions, was not called in "

@@ -74,7 +74,7 @@ def note_text(note: Note) -> str:
                 "(`compare --budget`)."
             )
         case UnsettledCalls():
-            worst = ", ".join(f"{_call(place)} {count(seen, 'time')}" for place, seen in note.places)
+            worst = ", ".join(f"{_call(place)}: {count(seen, 'time')}" for place, seen in note.places)
             return (
                 f"Latency was still changing at the end of {note.unsettled} of {note.windows} measurements (most often "
                 f"{worst}). These measurements are included."

@@ -55,7 +55,11 @@ SAMPLE_COLUMNS = {
 
 
 def record_samples(
-    root: Path, problems: list[Problem] | None = None, *, without: Collection[str] = ("speed",)
+    root: Path,
+    problems: list[Problem] | None = None,
+    *,
+    without: Collection[str] = ("speed",),
+    references: bool = True,
 ) -> pd.DataFrame:
     """Return every block's number of every run and reference run (columns: SAMPLE_COLUMNS); complete blocks only.
 
@@ -65,14 +69,15 @@ def record_samples(
         root: the project root.
         problems: what could not be read is appended here.
         without: kinds of run to leave out; those of kind "speed" measure the harness itself.
+        references: whether reference runs are among them.
     """
     told = problems if problems is not None else []
     parts = []
-    for reference in (False, True):
+    for reference in (False, True) if references else (False,):
         runs, found = runs_of(root, reference=reference)
         told.extend(found)
         for run in (one for one in runs if one.facts["kind"] not in without):
-            records, unreadable = run.records()
+            records, unreadable = run.records(without=("phases",))
             told.extend(unreadable)
             rows = blocks_frame(repeats_of_run(run, records))
             if len(rows):

@@ -21,12 +21,13 @@ REPEATS_DTYPES = {
     "model": "string", "variant": "string", "metric": "string", "unit": "string", "cell": "string",
     "operation": "string", "page_cache": "string", "repeat": "int64", "value": "float64", "tainted": "bool",
     "taints": "string", "status": "string", "reason": "string", "complete_block": "bool", "record": "int64",
+    "partner": "string",
 }  # fmt: skip
 """Columns of `repeats_frame`. `cell` is the whole cell that the repeat measured, "" for an import; `page_cache` is ""
 where nothing is read. `value` is NaN unless status is "ok"; `taints` are the kinds of those that concern the metric,
 joined by "; "; `reason` is "" where there is none; status is that of the record, or "absent" for a metric that the
 record names as absent. A record that failed or is unsupported has one row with metric "-". `record` numbers the records
-of a run."""
+of a run; `partner` is the subject that the process worked in turn with, "" where it worked alone."""
 
 SAMPLES_DTYPES = {
     "run": "string", "machine": "string", "block": "int64", "subject": "string", "metric": "string",
@@ -94,7 +95,7 @@ def repeats_frame(paths: Iterable[Path], problems: list[Problem] | None = None) 
         if isinstance(run, Problem):
             told.append(run)
             continue
-        records, found = run.records()
+        records, found = run.records(without=("phases",))
         told.extend(found)
         rows.extend(_run_rows(run, records))
     return _table(rows, REPEATS_DTYPES)
@@ -242,6 +243,7 @@ def _run_rows(run: RunDirectory, records: list[Record]) -> Iterable[dict[str, An
             "cell": " ".join(str(part) for part in (record.get("cell") or {}).values()),
             "operation": record["operation"],
             "page_cache": record.get("page_cache") or "",
+            "partner": record.get("partner") or "",
             "repeat": record.get("repeat", 0),
             "complete_block": block in completed,
             "record": number,

@@ -155,6 +155,15 @@ class Intake:
                 return
             yield io.BufferedReader(_Limited(gzip.GzipFile(fileobj=file), self._limits.records_bytes), 1 << 20)
 
+    def identity(self) -> dict[str, list[int]]:
+        """Return what tells run.json and records from changed ones: device, file, bytes, and nanoseconds of changes."""
+        found = {}
+        for name in ("run.json", "records.jsonl.gz" if self.is_packed else "records.jsonl"):
+            with contextlib.suppress(FileNotFoundError):
+                facts = os.stat(name, dir_fd=self._folder, follow_symlinks=False)
+                found[name] = [facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
+        return found
+
     def log(self, name: str) -> bytes:
         """Return the content of one of `logs`."""
         with self._open(name, self._limits.log_bytes) as file:
@@ -303,5 +312,5 @@ def chunks_of(stream: IO[bytes], limits: IntakeLimits) -> Iterator[bytes]:
         yield piece
 
 
-_CHUNK = 4 << 20
+_CHUNK = 1 << 20  # stays in the processor's cache between reading, checking and writing
 _FAKE = FAKE_DRIVER.encode()

@@ -2,13 +2,17 @@
 
 Records are compared, not files: a packed run equals a plain one, and a run that has more of the same records takes the
 place of the shorter one. A run that differs in anything else is refused by name. Doing it again changes nothing, and a
-process that is killed at any step leaves results that can be read and are completed by the next try.
+process that is killed at any step leaves results that can be read and are completed by the next try. Where a run lies
+that was merged before is noted beside it, so that the same files are not read again.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +28,12 @@ from harness.store.runs import RunDirectory, load_run, results_path, sync_folder
 
 INCOMING = ".incoming"
 """The folder below `results/` in which a new run is made before it is moved to its place."""
+
+NOTE = ".merged.json"
+"""The file of a run that says which files were merged into it (`Intake.identity`), and which it had then."""
+
+_SETTLED_NS = 2_000_000_000
+"""What changed more recently may change once more without a trace in its times: it is read again."""
 
 _MOVING = frozenset({"state", "blocks", "blocks_planned", "disturbed", "gpu", "looks", "open_cells", "floors"})
 """Facts in run.json that change while a run goes on; all others have to be equal."""
@@ -85,14 +95,37 @@ def _merge_one(root: Path, path: Path, limits: IntakeLimits, *, is_named: bool) 
     try:
         with Intake(path, limits, is_named=is_named) as intake:
             run, machine = intake.run, intake.machine
-            fate = _place(root, intake, limits)
+            target = results_path(root) / "runs" / machine / run
+            began_ns, identity = time.time_ns(), intake.identity()
+            if _noted(target) == _note(target, identity):
+                return Merged(path, Fate.PRESENT, run, machine)
+            fate = _place(root, intake, target, limits)
+            is_settled = all(max(one[-2:]) < began_ns - _SETTLED_NS for one in identity.values())
+            if is_settled and identity == intake.identity() and not target.samefile(path):
+                write_json_atomically(target / NOTE, _note(target, identity))
     except Refused as refused:
         return Merged(path, Fate.REFUSED, run, machine, str(refused))
     return Merged(path, fate, run, machine)
 
 
-def _place(root: Path, intake: Intake, limits: IntakeLimits) -> Fate:
-    target = results_path(root) / "runs" / intake.machine / intake.run
+def _note(target: Path, identity: dict[str, list[int]]) -> dict[str, Any]:
+    """Return what is noted once these files are part of a run: they, and the run's own files."""
+    own = {}
+    for name in ("run.json", "records.jsonl", "records.jsonl.gz"):
+        with contextlib.suppress(FileNotFoundError):
+            facts = (target / name).stat()
+            own[name] = [facts.st_size, facts.st_mtime_ns]
+    return {"merged": identity, "own": own}
+
+
+def _noted(target: Path) -> Any:
+    try:
+        return json.loads((target / NOTE).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _place(root: Path, intake: Intake, target: Path, limits: IntakeLimits) -> Fate:
     if not target.exists():
         _add(root, intake, target, limits)
         return Fate.ADDED

@@ -9,11 +9,12 @@ from harness.store.records import IN_TURN
 
 PAIRS_DTYPES = {
     "run": "string", "block": "int64", "metric": "string", "device": "string", "model": "string", "variant": "string",
-    "old": "float64", "new": "float64", "whole": "bool", "processes": "string",
+    "old": "float64", "new": "float64", "whole": "bool", "cell": "string", "operation": "string",
+    "page_cache": "string", "processes": "string",
 }  # fmt: skip
-"""Columns of `pairs_frame`. `whole`: both sides have a value in this round and no taint concerns either; of a round
-that is not whole, `old` or `new` is NaN where that side has no value. `processes`: of a slice, which two processes
-of the block took turns; else missing."""
+"""Columns of `pairs_frame`. `cell`, `operation` and `page_cache`: what the round repeats. `whole`: both sides have a
+value in this round and no taint concerns either; of a round that is not whole, `old` or `new` is NaN where that side
+has no value. `processes`: of a slice, which two processes of the block took turns; else missing."""
 
 CPU_IS_WALL = 0.05
 """CPU seconds stand for the wall's where their median differs from it by no more than this share."""
@@ -34,6 +35,7 @@ def pairs_frame(repeats: pd.DataFrame, old: str, new: str) -> pd.DataFrame:
         old, new: the two subjects' names.
     """
     measured = repeats[repeats["complete_block"] & (repeats["status"] == "ok")]
+    measured = measured[measured["partner"].isin(["", old, new])]  # "": in no turn, or in a run of two subjects
     measured = measured[~_waits(measured)]
     measured = measured.assign(turn=measured.groupby(["run", "record", *ROW_KEY]).cumcount())
     sides = [measured.loc[measured["subject"] == name, [*_ROUND, "value", "tainted"]] for name in (old, new)]

@@ -6,8 +6,9 @@ import fcntl
 import gzip
 import json
 import os
+import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -124,8 +125,12 @@ class RecordWriter:
             raise OSError(f"only {written} of {len(data)} bytes of a record could be written; is the disk full?")
 
 
-def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
+def read_records(path: Path, without: Collection[str] = ()) -> tuple[list[Record], list[Problem]]:
     """Read all records of a file that can be read; one whose name ends in ".gz" is unpacked.
+
+    Args:
+        path: the file.
+        without: fields that are left out; "phases" are half of what records take in memory, and of no sample.
 
     Returns:
         The records in file order, and what could not be used: a cut or foreign line, a record of another layout,
@@ -155,6 +160,8 @@ def read_records(path: Path) -> tuple[list[Record], list[Problem]]:
             what = "the last line is cut off" if number == len(lines) else "not a JSON line"
             problems.append(Problem(path, number, what))
         else:
+            for field in without:
+                record.pop(field, None)
             records.append(record)
     return records, problems
 
@@ -169,6 +176,25 @@ def is_record(line: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def read_block_records(path: Path) -> list[Record]:
+    """Read the records that close a block, and no others: the rest of the file is not made into objects.
+
+    A missing file has none; so has a line that is no record.
+    """
+    found = []
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if _CLOSES.search(line) and is_record(line):
+                    found.append(msgspec.json.decode(line))
+    except FileNotFoundError:
+        return []
+    return [record for record in found if record["type"] == "block"]
+
+
+_CLOSES = re.compile(rb'"type"\s*:\s*"block"')
 
 
 def complete_blocks(records: Iterable[Record]) -> dict[int, int]:

@@ -13,7 +13,7 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -157,10 +157,10 @@ class RunDirectory:
         self.packed_path.unlink(missing_ok=True)
         return RecordWriter(self.records_path)
 
-    def records(self) -> tuple[list[Record], list[Problem]]:
-        """Read its records; see `read_records`."""
+    def records(self, without: Collection[str] = ()) -> tuple[list[Record], list[Problem]]:
+        """Read its records, without some of their fields; see `read_records`."""
         packed = self.packed_path.exists() and not self.records_path.exists()
-        return read_records(self.packed_path if packed else self.records_path)
+        return read_records(self.packed_path if packed else self.records_path, without)
 
     @contextlib.contextmanager
     def plain_records(self) -> Iterator[IO[bytes]]:

@@ -6,6 +6,7 @@ d / standard error (Johnson, Kotz and Balakrishnan (1995), "Continuous univariat
 
 from __future__ import annotations
 
+import functools
 import math
 
 from scipy import special
@@ -25,9 +26,13 @@ def detectable_log_change(error: float, freedom: float, margin: float, level: fl
     or more: nothing useful can be said.
     """
     critical = _critical(level / 2, freedom)
-    noncentrality = float(special.nctdtrinc(freedom, 1 - POWER, critical))
-    change = math.log1p(margin) + noncentrality * error
+    change = math.log1p(margin) + _noncentrality(critical, freedom) * error
     return change if math.isfinite(change) and change < _LARGEST_LOG_CHANGE else None
+
+
+@functools.lru_cache(10_000)  # rows of one kind have the same degrees of freedom, and it takes two milliseconds
+def _noncentrality(critical: float, freedom: float) -> float:
+    return float(special.nctdtrinc(freedom, 1 - POWER, critical))
 
 
 def power_beyond(change: float, error: float, freedom: float, margin: float, level: float = 0.05) -> float:

@@ -29,7 +29,7 @@ def test_windows_that_never_became_steady_are_counted() -> None:
         [windows(), windows(late=True), windows("calls", late=True, subject=OLD), block_end()], [NEW, OLD]
     )
     assert note_text(note) == (
-        "Latency was still changing at the end of 2 of 6 measurements (most often mlp-s batch 32 on the CPU 2 "
+        "Latency was still changing at the end of 2 of 6 measurements (most often mlp-s batch 32 on the CPU: 2 "
         "times). These measurements are included."
     )
     (note,) = call_notes([windows(late=True), windows(late=True, subject=OLD), block_end()], [OLD])

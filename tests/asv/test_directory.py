@@ -14,9 +14,16 @@ from asv_directories import (
     DAY_MS,
     ENVIRONMENT,
     MACHINE,
+    MEMORY,
+    PLANE,
     START_MS,
+    TIME,
+    TRACK,
     benchmark,
     commit,
+    results_of,
+    rows,
+    samples,
     write_benchmarks,
     write_first_layout,
     write_machine,
@@ -25,37 +32,21 @@ from asv_directories import (
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.asv.directory import AsvHistory, read_asv_directory
+from harness.asv.directory import read_asv_directory
 from harness.asv.result_file import Status, join_parameters, parse_result_file
 from harness.errors import UsageError
 
-TIME = benchmark("suite.time_solve")
-GRID = benchmark("suite.Grid.time_fill", [[10, 20], ["csr", "csc"]])
-MEMORY = benchmark("suite.peakmem_solve")
-TRACK = benchmark("suite.track_score", unit="points")
-ALL = (TIME, GRID, MEMORY, TRACK)
+ALL = (TIME, PLANE, MEMORY, TRACK)
 
 
 @pytest.fixture(name="results")
 def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    write_benchmarks(tmp_path / "results", *ALL)
-    return tmp_path / "results"
-
-
-def rows(history: AsvHistory, *columns: str) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in history.values[list(columns)].astype(object).itertuples(index=False)]
-
-
-def samples(history: AsvHistory, name: str, parameters: str = "") -> list[list[float]]:
-    values = history.values
-    chosen = values[(values["benchmark"] == name) & (values["parameters"] == parameters)]
-    return [list(history.samples[a : a + n]) for a, n in chosen[["first", "count"]].itertuples(index=False)]
+    return results_of(tmp_path, monkeypatch, *ALL)
 
 
 def test_every_value_is_a_row_with_its_commit_environment_and_parameters(results: Path) -> None:
     grid = [[1.0, 3.0, 2.0], None, math.nan, [4.0, 4.0]]
-    write_results(results, 2, {TIME["name"]: [0.1, 0.3], GRID["name"]: grid, TRACK["name"]: 7.0}, ALL)
+    write_results(results, 2, {TIME["name"]: [0.1, 0.3], PLANE["name"]: grid, TRACK["name"]: 7.0}, ALL)
     history = read_asv_directory(results)
     assert rows(history, "benchmark", "parameters", "unit", "status", "count") == [
         ("suite.time_solve", "", "seconds", "ok", 2),
@@ -66,7 +57,7 @@ def test_every_value_is_a_row_with_its_commit_environment_and_parameters(results
         ("suite.track_score", "", "points", "ok", 0),
     ]
     np.testing.assert_array_equal(history.values["value"], [0.2, 2.0, math.nan, math.nan, 4.0, 7.0])
-    assert samples(history, GRID["name"], "10, 'csr'") == [[1.0, 3.0, 2.0]]
+    assert samples(history, PLANE["name"], "10, 'csr'") == [[1.0, 3.0, 2.0]]
     assert set(rows(history, "machine", "environment", "python", "commit", "version")) == {
         (MACHINE, ENVIRONMENT, "3.11", commit(2), "1")
     }
@@ -92,7 +83,7 @@ def test_layout_1_reads_as_what_asv_makes_of_it(results: Path) -> None:
         "suite.time_bare": 0.5,
         "suite.time_null": None,
         TIME["name"]: {"result": [1.5], "samples": [[1.0, 2.0]], "stats": [stats]},
-        GRID["name"]: {"params": GRID["params"], "result": [1.0, None, math.nan, 2.0]},
+        PLANE["name"]: {"params": PLANE["params"], "result": [1.0, None, math.nan, 2.0]},
     }
     file = write_first_layout(results, 1, old, versions={TIME["name"]: "abc"})
     first = read_asv_directory(results, cached=False)
@@ -114,12 +105,12 @@ def test_layout_1_reads_as_what_asv_makes_of_it(results: Path) -> None:
 
 
 def test_a_benchmark_that_failed_for_all_its_parameters_has_a_failed_row_for_each(results: Path) -> None:
-    write_results(results, 1, {GRID["name"]: [None] * 4}, ALL)
+    write_results(results, 1, {PLANE["name"]: [None] * 4}, ALL)
     assert rows(read_asv_directory(results), "status") == [("failed",)] * 4
 
 
 def test_a_benchmark_of_layout_1_that_failed_for_all_its_parameters_has_a_failed_row_for_each(results: Path) -> None:
-    old = {GRID["name"]: {"params": GRID["params"], "result": None}, TIME["name"]: {"params": [], "result": None}}
+    old = {PLANE["name"]: {"params": PLANE["params"], "result": None}, TIME["name"]: {"params": [], "result": None}}
     write_first_layout(results, 1, old)
     history = read_asv_directory(results)
     assert rows(history, "status") == [("failed",)] * 5
@@ -127,9 +118,15 @@ def test_a_benchmark_of_layout_1_that_failed_for_all_its_parameters_has_a_failed
 
 
 def test_text_for_nan_is_not_applicable_as_nan_is(results: Path) -> None:
-    file = write_results(results, 1, {GRID["name"]: [[1.0], [2.0], [3.0], [4.0]]}, ALL)
+    file = write_results(results, 1, {PLANE["name"]: [[1.0], [2.0], [3.0], [4.0]]}, ALL)
     document = json.loads(file.read_text())
-    document["results"][GRID["name"]][document["result_columns"].index("result")] = ["NaN", "nan", "Infinity", math.inf]
+    column = document["result_columns"].index("result")
+    document["results"][PLANE["name"]][column] = [
+        "NaN",
+        "nan",
+        "Infinity",
+        math.inf,
+    ]
     file.write_text(json.dumps(document))
     history = read_asv_directory(results)
     assert rows(history, "status") == [("n/a",), ("n/a",), ("unusable",), ("unusable",)]
@@ -160,10 +157,10 @@ def test_a_whole_number_of_any_length_is_read_with_its_file(results: Path) -> No
 
 
 def test_half_of_a_character_in_a_name_does_not_keep_the_rest_from_being_read(results: Path) -> None:
-    file = write_results(results, 1, {GRID["name"]: [[1.0]] * 4, TIME["name"]: [1.0]}, ALL)
+    file = write_results(results, 1, {PLANE["name"]: [[1.0]] * 4, TIME["name"]: [1.0]}, ALL)
     file.write_text(file.read_text().replace('"10"', '"\\ud83d"').replace("suite.time", "\\udc00.time"))
     history = read_asv_directory(results)
-    assert {name for (name,) in rows(history, "benchmark")} == {GRID["name"], "?.time_solve"}
+    assert {name for (name,) in rows(history, "benchmark")} == {PLANE["name"], "?.time_solve"}
     assert ("?, 'csr'",) in rows(history, "parameters")
 
 
@@ -187,7 +184,7 @@ def test_usual_parameters_join_as_asv_writes_them(values: list[str]) -> None:
 
 
 def test_parameters_that_join_alike_or_read_alike_are_rows_of_their_own(results: Path) -> None:
-    odd = {**GRID, "params": [["a, b", "a"], ["c", "b, c"]]}
+    odd = {**PLANE, "params": [["a, b", "a"], ["c", "b, c"]]}
     twins = {**benchmark("suite.time_twins"), "params": [["<lambda>", "<lambda>"]], "param_names": ["f"]}
     write_results(results, 1, {odd["name"]: [[1.0], [2.0], [3.0], [4.0]], twins["name"]: [[5.0], [6.0]]}, [odd, twins])
     history = read_asv_directory(results)
@@ -196,28 +193,28 @@ def test_parameters_that_join_alike_or_read_alike_are_rows_of_their_own(results:
 
 
 def test_of_two_files_of_one_commit_the_one_that_asv_writes_counts_and_both_are_named(results: Path) -> None:
-    first = write_results(results, 1, {TIME["name"]: [1.0], GRID["name"]: [[1.0], math.nan, [1.0], None]}, ALL)
+    first = write_results(results, 1, {TIME["name"]: [1.0], PLANE["name"]: [[1.0], math.nan, [1.0], None]}, ALL)
     later = results / MACHINE / f"{commit(1)[:12]}-{ENVIRONMENT}-copy.json"
     later.write_text(first.read_text())
-    write_results(results, 1, {TIME["name"]: [2.0], GRID["name"]: [math.nan, [2.0], None, math.nan]}, ALL)
+    write_results(results, 1, {TIME["name"]: [2.0], PLANE["name"]: [math.nan, [2.0], None, math.nan]}, ALL)
     history = read_asv_directory(results)
     columns = ("benchmark", "parameters", "status", "value")
-    fill, solve = GRID["name"], TIME["name"]
+    fill, solve = PLANE["name"], TIME["name"]
     assert {row[:2]: (row[2], str(row[3])) for row in rows(history, *columns)} == {
         (solve, ""): ("ok", "2.0"), (fill, "10, 'csr'"): ("ok", "1.0"), (fill, "10, 'csc'"): ("ok", "2.0"),
         (fill, "20, 'csr'"): ("failed", "nan"), (fill, "20, 'csc'"): ("failed", "nan"),
     }  # fmt: skip
     assert len(history.values) == 5
-    assert samples(history, GRID["name"], "10, 'csc'") == [[2.0]]
+    assert samples(history, PLANE["name"], "10, 'csc'") == [[2.0]]
     (problem,) = history.problems
     assert problem.path == later
     assert f"{MACHINE}/{first.name} counts" in str(problem)
 
 
 def test_versions_and_parameters_that_changed_are_series_of_their_own(results: Path) -> None:
-    write_results(results, 1, {TIME["name"]: [1.0], GRID["name"]: [[1.0]] * 4}, ALL)
-    later = (benchmark(TIME["name"], version="2"), benchmark(GRID["name"], [[20, 30]]))
-    write_results(results, 2, {TIME["name"]: [9.0], GRID["name"]: [[5.0], [6.0]]}, later)
+    write_results(results, 1, {TIME["name"]: [1.0], PLANE["name"]: [[1.0]] * 4}, ALL)
+    later = (benchmark(TIME["name"], version="2"), benchmark(PLANE["name"], [[20, 30]]))
+    write_results(results, 2, {TIME["name"]: [9.0], PLANE["name"]: [[5.0], [6.0]]}, later)
     history = read_asv_directory(results)
     key = history.values[["benchmark", "version", "parameters"]].astype(str).drop_duplicates()
     assert len(key) == 1 + 4 + 1 + 2
@@ -248,7 +245,7 @@ def test_a_cut_or_foreign_file_is_named_and_the_rest_is_read(results: Path, cont
 @pytest.mark.parametrize("cut", [0.2, 0.5, 0.9, 0.999])
 def test_a_file_cut_at_any_place_is_named(results: Path, cut: float) -> None:
     write_results(results, 1, {TIME["name"]: [1.0]}, ALL)
-    file = write_results(results, 2, {TIME["name"]: [1.0], GRID["name"]: [[1.0]] * 4}, ALL)
+    file = write_results(results, 2, {TIME["name"]: [1.0], PLANE["name"]: [[1.0]] * 4}, ALL)
     data = file.read_bytes().rstrip()
     file.write_bytes(data[: int(len(data) * cut)])
     history = read_asv_directory(results)
@@ -257,10 +254,10 @@ def test_a_file_cut_at_any_place_is_named(results: Path, cut: float) -> None:
 
 
 def test_a_benchmark_that_makes_no_sense_is_named_and_its_neighbours_are_read(results: Path) -> None:
-    file = write_results(results, 1, {TIME["name"]: [1.0], GRID["name"]: [[1.0]] * 4, TRACK["name"]: 1.0}, ALL)
+    file = write_results(results, 1, {TIME["name"]: [1.0], PLANE["name"]: [[1.0]] * 4, TRACK["name"]: 1.0}, ALL)
     document = json.loads(file.read_text())
     column = document["result_columns"].index("result")
-    document["results"][GRID["name"]][column] = [1.0, 2.0]
+    document["results"][PLANE["name"]][column] = [1.0, 2.0]
     document["results"]["suite.odd"] = 5
     document["results"]["suite.params"] = [[1.0], [5], "1"]
     document["results"][TRACK["name"]][column] = ["fast"]
@@ -270,7 +267,7 @@ def test_a_benchmark_that_makes_no_sense_is_named_and_its_neighbours_are_read(re
     file.write_text(json.dumps(document))
     history = read_asv_directory(results)
     assert [problem.text.split()[0] for problem in history.problems] == [
-        GRID["name"], TRACK["name"], "suite.odd", "suite.params", "suite.track_huge", "suite.track_bool",
+        PLANE["name"], TRACK["name"], "suite.odd", "suite.params", "suite.track_huge", "suite.track_bool",
     ]  # fmt: skip
     assert history.problems[1].text == "suite.track_score has no finite number in 1 of 1 values, but 'fast'"
     assert rows(history, "benchmark", "status") == [

@@ -9,37 +9,26 @@ import pytest
 from asv_directories import (
     ENVIRONMENT,
     MACHINE,
-    benchmark,
+    MEMORY,
+    PLANE,
+    TIME,
+    TRACK,
     commit,
-    write_benchmarks,
+    results_of,
+    rows,
+    samples,
     write_results,
 )
 
 from harness.asv.columns import cache_path
-from harness.asv.directory import AsvHistory, read_asv_directory
+from harness.asv.directory import read_asv_directory
 
-TIME = benchmark("suite.time_solve")
-GRID = benchmark("suite.Grid.time_fill", [[10, 20], ["csr", "csc"]])
-MEMORY = benchmark("suite.peakmem_solve")
-TRACK = benchmark("suite.track_score", unit="points")
-ALL = (TIME, GRID, MEMORY, TRACK)
+ALL = (TIME, PLANE, MEMORY, TRACK)
 
 
 @pytest.fixture(name="results")
 def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    write_benchmarks(tmp_path / "results", *ALL)
-    return tmp_path / "results"
-
-
-def rows(history: AsvHistory, *columns: str) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in history.values[list(columns)].astype(object).itertuples(index=False)]
-
-
-def samples(history: AsvHistory, name: str, parameters: str = "") -> list[list[float]]:
-    values = history.values
-    chosen = values[(values["benchmark"] == name) & (values["parameters"] == parameters)]
-    return [list(history.samples[a : a + n]) for a, n in chosen[["first", "count"]].itertuples(index=False)]
+    return results_of(tmp_path, monkeypatch, *ALL)
 
 
 def settle(results: Path) -> None:
@@ -50,10 +39,10 @@ def settle(results: Path) -> None:
 
 def test_a_second_reading_reads_only_what_is_new(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
-        write_results(results, number, {GRID["name"]: [[1.0 + number, 2.0]] * 4}, ALL)
+        write_results(results, number, {PLANE["name"]: [[1.0 + number, 2.0]] * 4}, ALL)
     settle(results)
     before = read_asv_directory(results)
-    write_results(results, 7, {GRID["name"]: [[9.0], None, None, [8.0, 8.0, 8.0]]}, ALL)
+    write_results(results, 7, {PLANE["name"]: [[9.0], None, None, [8.0, 8.0, 8.0]]}, ALL)
     (results / MACHINE / f"{commit(1)[:8]}-{ENVIRONMENT}.json").unlink()
     opened = []
     read_bytes = Path.read_bytes
@@ -66,7 +55,7 @@ def test_a_second_reading_reads_only_what_is_new(results: Path, monkeypatch: pyt
     keys = ("commit", "benchmark", "parameters", "status", "value", "count")
     assert str(rows(again, *keys)) == str(rows(plain, *keys))
     for parameters in ("10, 'csr'", "20, 'csc'"):
-        assert samples(again, GRID["name"], parameters) == samples(plain, GRID["name"], parameters)
+        assert samples(again, PLANE["name"], parameters) == samples(plain, PLANE["name"], parameters)
 
 
 def test_a_changed_file_is_read_again_even_where_its_size_is_the_same(results: Path) -> None:
@@ -90,7 +79,7 @@ def test_a_file_changed_within_a_clock_tick_of_the_cache_is_read_again(results: 
 def test_the_cache_can_be_lost_or_damaged_at_any_time(
     results: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_results(results, 1, {GRID["name"]: [[1.0, 2.0]] * 4}, ALL)
+    write_results(results, 1, {PLANE["name"]: [[1.0, 2.0]] * 4}, ALL)
     settle(results)
     before = read_asv_directory(results)
     cache = cache_path(results)

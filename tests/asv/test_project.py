@@ -15,9 +15,14 @@ import numpy as np
 import pytest
 from asv_directories import (
     ENVIRONMENT,
+    GRID,
     MACHINE,
+    MEMORY,
+    TIME,
+    TRACK,
     benchmark,
     commit,
+    results_of,
     write_benchmarks,
     write_first_layout,
     write_results,
@@ -26,19 +31,12 @@ from stored_runs import NEW, OLD, project_root
 
 from harness.cli import main
 
-TIME = benchmark("suite.time_solve")
-GRID = benchmark("suite.Grid.time_fill", [[10, 20]])
-MEMORY = benchmark("suite.peakmem_solve")
-TRACK = benchmark("suite.track_score", unit="points")
 ALL = (TIME, GRID, MEMORY, TRACK)
 
 
 @pytest.fixture(name="results")
 def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)  # no project of ours anywhere near
-    write_benchmarks(tmp_path / "results", *ALL)
-    return tmp_path / "results"
+    return results_of(tmp_path, monkeypatch, *ALL)
 
 
 def noisy(centre: float, seed: int, count: int = 10) -> list[float]:

@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from asv.machine import Machine
 from asv.results import Results
 from asv.runner import BenchmarkResult
 from asv.util import write_json
+
+from harness.asv.directory import AsvHistory
 
 MACHINE, ENVIRONMENT = "desk", "virtualenv-py3.11-numpy"
 DAY_MS = 86_400_000
@@ -40,6 +43,36 @@ def benchmark(
         "pretty_name": None,
         "timeout": 60,
     }
+
+
+TIME = benchmark("suite.time_solve")
+GRID = benchmark("suite.Grid.time_fill", [[10, 20]])
+PLANE = benchmark("suite.Grid.time_fill", [[10, 20], ["csr", "csc"]])
+MEMORY = benchmark("suite.peakmem_solve")
+TRACK = benchmark("suite.track_score", unit="points")
+
+
+def results_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *benchmarks: Mapping[str, Any]) -> Path:
+    """Return a result directory with these benchmarks and no results, its cache in the same folder.
+
+    The folder is what commands are started in, so that no project of ours is near.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.chdir(folder)
+    write_benchmarks(folder / "results", *benchmarks)
+    return folder / "results"
+
+
+def rows(history: AsvHistory, *columns: str) -> list[tuple[object, ...]]:
+    """Return these columns of what was read."""
+    return [tuple(row) for row in history.values[list(columns)].astype(object).itertuples(index=False)]
+
+
+def samples(history: AsvHistory, name: str, parameters: str = "") -> list[list[float]]:
+    """Return the samples of a benchmark that were read, commit by commit."""
+    values = history.values
+    chosen = values[(values["benchmark"] == name) & (values["parameters"] == parameters)]
+    return [list(history.samples[a : a + n]) for a, n in chosen[["first", "count"]].itertuples(index=False)]
 
 
 def write_benchmarks(path: Path, *benchmarks: Mapping[str, Any]) -> None:

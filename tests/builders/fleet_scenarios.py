@@ -8,14 +8,18 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import fake_slurm
 from fleets import make_type, measured
+from fleets import stub as stub_work
 
 from harness.fleet import slurm as commands
 from harness.fleet.collecting import Collected, collect
 from harness.fleet.folder import FleetFolder
 from harness.fleet.status import State, statuses
 from harness.fleet.types import MachineType
+from harness.fleet.work import work
 
 
 def types(tmp_path: Path, *names: str) -> dict[str, MachineType]:
@@ -23,6 +27,21 @@ def types(tmp_path: Path, *names: str) -> dict[str, MachineType]:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     return {name: make_type(name, scratch=str(scratch)) for name in names}
+
+
+def do(folder: Path, slurm_id: str = "", *, ends: str = "COMPLETED", measure: Any = stub_work) -> int:
+    """Run a waiting job here; the newest where none is named."""
+    job = next(one for one in reversed(fake_slurm.jobs(folder)) if slurm_id in ("", one["id"]))
+    named = {"SLURM_JOB_ID": job["id"], "SLURMD_NODENAME": job["node"]}
+    before = {name: os.environ.get(name) for name in named}
+    os.environ.update(named)
+    fake_slurm.change(folder, job["id"], state="RUNNING")
+    try:
+        return work(Path(job["arguments"][-1]), measure)
+    finally:
+        fake_slurm.change(folder, job["id"], state=ends)
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def until(found: Callable[[], bool], wait_s: float = 60.0) -> None:

@@ -10,18 +10,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
+from msgspec.structs import replace
+from saved_model_files import saved_model
 from stored_runs import NEW, OLD, block_end, project_root, repeat
 
+from harness.answers.check import Cell, Check, CheckedModel, Error, Question, State, Unread
+from harness.errors import UsageError
+from harness.fleet.chunk_work import check_chunk
+from harness.fleet.chunks import check_plan
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name
 from harness.fleet.starting import start
+from harness.fleet.tasks import Measure
 from harness.fleet.types import MachineType
 from harness.fleet.work import NodeWork, machine_of, work
 from harness.machine.measuring_lock import FOLDER_VARIABLE, MeasuringLock
 from harness.measure.narrowing import narrow
+from harness.measure.own_models import SAVED_MODEL, OwnModel
 from harness.measure.preset_files import read_preset
 from harness.measure.progress import Progress
 from harness.measure.sitting import Outcome
+from harness.planning.checks import CheckRequest, Resolved
+from harness.planning.fixed import FixedSubject
+from harness.planning.own_models import Called
 from harness.releases.manifest import read_manifest
 from harness.store.records import complete_blocks, next_attempt
 from harness.store.runs import create_run, fingerprint, runs_of
@@ -45,14 +57,74 @@ def main() -> int:
     return work(Path(sys.argv[-1]), stub)
 
 
-def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome:
+def stub_check(root: Path, node: NodeWork, progress: Progress) -> None:
+    """Answer about models as a check does: what `stub.json` calls `broken` on a type is refused by the new release."""
+    wanted = _wanted(node)
+    broken = wanted.get("broken", {}).get(node.job.type, ())
+
+    def ask(question: Question, say: Any) -> Check:
+        (model,) = question.models
+        assert (Path(model.path) / "saved_model.pb").is_file()
+        assert not (root / "models").exists()  # nothing of them is copied to the node
+        given = {name: list(values) for name, values in (question.expected or {}).items()}
+        assert given == wanted.get("expects", {})
+        time.sleep(float(wanted.get("pause_s", 0.0)))
+        if model.called in wanted.get("refused", ()):
+            raise UsageError(f"{model.path} cannot be tried.")
+        old = Cell(OLD, "tf-load", None, State.ANSWERS)
+        new = Cell(NEW, "tf-load", None, State.EQUAL, None, OLD, 0.0, 0.0)
+        if model.called in broken:
+            new = Cell(NEW, "tf-load", None, State.REFUSED, Error("OSError", f"{model.path} is odd"))
+        return Check((OLD, NEW), question.reader, (CheckedModel(model, (old, new), ()),))
+
+    with patch("harness.fleet.chunk_work.environments_of", return_value=[]):
+        check_chunk(root, node, progress, ask)
+
+
+def make_check_fleet(
+    root: Path,
+    types: dict[str, MachineType],
+    names: Sequence[str],
+    *,
+    size_bytes: int = 1,
+    unread: Sequence[str] = (),
+    expected: Path | None = None,
+) -> FleetFolder:
+    """Start a fleet that checks small models by the stub; `size_bytes` is what they are said to have."""
+    if not (root / "releases.toml").exists():
+        project_root(root)
+    models = []
+    for name in names:
+        path = saved_model(root / "models" / name)
+        facts: dict[str, Any] = {"digest": f"{name}0123", "size_bytes": size_bytes, "signature": "serving_default"}
+        models.append(OwnModel(f"{name}@01234567", SAVED_MODEL, str(path), inputs=(), inputs_told="none", **facts))
+    said = tuple(Unread(path, f"{path} is no model.") for path in unread)
+    subjects = tuple(FixedSubject(name, None, "cpu", None, "3.11", None, ()) for name in (OLD, NEW))
+    words = ["check", *(str(model.path) for model in models)]
+    request = CheckRequest(root, tuple(words[1:]), Called(), expected=expected)
+    plan = check_plan(request, Resolved(tuple(models), said, (), (), ()), subjects, words, types)
+    plan = replace(plan, python=str(stub_python(root)))
+    fleet, refused = start(plan, {model.name: model for model in models})
+    assert refused == [], refused
+    return fleet
+
+
+def _wanted(node: NodeWork) -> dict[str, Any]:
+    path = node.fleet.root / "stub.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
+
+
+def stub(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:
     """Write a run's records block by block, going on from the blocks that are there.
 
     `stub.json` beside the fleet's `releases.toml` says how: `pause_s` a block, `slower` the new release's factor by
     machine type.
     """
-    path = node.fleet.root / "stub.json"
-    wanted: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if not node.job.task.is_timed:
+        stub_check(root, node, progress)
+        return None
+    wanted = _wanted(node)
     machine = machine_of(node)
     slower = float(wanted.get("slower", {}).get(node.job.type, 1.0))
     planned = int(node.job.preset["blocks"])
@@ -111,7 +183,7 @@ def make_fleet(
         project_root(root)
     preset = read_preset("quick")
     jobs = tuple(
-        JobPlan(f"{name}-{number}", name, None, narrow(preset, models=model, blocks=blocks).as_dict())
+        JobPlan(f"{name}-{number}", name, None, Measure(narrow(preset, models=model, blocks=blocks).as_dict()))
         for name in types
         for number, model in enumerate(models, start=1)
     )

@@ -28,6 +28,14 @@ def project_root(path: Path) -> Path:
     return path
 
 
+def tensorflow_project(path: Path, plan: str) -> Path:
+    """Make a project that measures real releases: with the environments of this one, and a test plan `tiny.toml`."""
+    root = project_root(path)
+    (root / ".environments").symlink_to(PROJECT / ".environments")
+    (root / "tiny.toml").write_text(plan)
+    return root
+
+
 def repeat(
     value: float | None = 1.0,
     *,

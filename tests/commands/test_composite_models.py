@@ -14,7 +14,8 @@ import pytest
 from faulty_releases import records_of, tensorflow_python
 from ragged_models import INT64, ragged_model, ragged_spec, sparse_spec
 from saved_model_files import FLOAT
-from stored_runs import PROJECT, project_root
+from stored_runs import tensorflow_project
+from tiny_plans import tiny_plan
 
 from harness.cli import main
 from harness.measure.pinning import worker_environment
@@ -43,22 +44,7 @@ module.sums = tf.function(
 tf.saved_model.save(module, f"{sys.argv[1]}/sparse", signatures={"serving_default": module.sums})
 """
 
-PLAN = """
-[tiny]
-time_margin = 0.10
-blocks = 1
-timeout_s = 60
-
-[[tiny.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-module"
-reader = "tf-load"
-warm_repeats = 1
-infer_repeats = 1
-batches = [1, 32]
-window_s = 0.02
-"""
+PLAN = tiny_plan({"warm_repeats": 1, "infer_repeats": 1, "batches": [1, 32], "window_s": 0.02})
 
 
 def test_inspect_says_which_tensors_are_one_ragged_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,9 +74,7 @@ def test_inspect_says_which_tensors_are_one_sparse_input(tmp_path: Path, capsys:
 @pytest.fixture(scope="module", name="project")
 def _project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project, and in its folder `models` three that the new release saved."""
-    folder = project_root(tmp_path_factory.mktemp("ragged").resolve() / "project")
-    (folder / ".environments").symlink_to(PROJECT / ".environments")
-    (folder / "tiny.toml").write_text(PLAN)
+    folder = tensorflow_project(tmp_path_factory.mktemp("ragged").resolve() / "project", PLAN)
     variables = worker_environment(os.environ, folder.with_name("home"))
     done = subprocess.run(
         [tensorflow_python(NEW, "3.11"), "-c", SAVE, str(folder / "models")],

@@ -12,9 +12,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from asv_directories import (
-    benchmark,
+    GRID,
+    MEMORY,
+    TIME,
+    TRACK,
     commit,
-    write_benchmarks,
+    results_of,
     write_results,
 )
 from stored_runs import NEW, OLD, PROJECT, block_end, blocks, project_root, repeat, store_run
@@ -24,19 +27,12 @@ from harness.cli import main
 from harness.store.export import SAMPLE_COLUMNS
 from harness.worker import WORKER_VERSION
 
-TIME = benchmark("suite.time_solve")
-GRID = benchmark("suite.Grid.time_fill", [[10, 20]])
-MEMORY = benchmark("suite.peakmem_solve")
-TRACK = benchmark("suite.track_score", unit="points")
 ALL = (TIME, GRID, MEMORY, TRACK)
 
 
 @pytest.fixture(name="results")
 def _results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)  # no project of ours anywhere near
-    write_benchmarks(tmp_path / "results", *ALL)
-    return tmp_path / "results"
+    return results_of(tmp_path, monkeypatch, *ALL)
 
 
 def exported(capsys: pytest.CaptureFixture[str], *arguments: str) -> pd.DataFrame:

@@ -19,8 +19,9 @@ import numpy as np
 import pytest
 from faulty_releases import records_of
 from saved_model_files import FLOAT, Graph, node, number, saved_model, signature, tensor, text
-from stored_runs import PROJECT, project_root
+from stored_runs import tensorflow_project
 from strangers import NEW, OLD, state_of, write_strangers
+from tiny_plans import tiny_plan
 
 from harness.cli import main
 from harness.measure import trials
@@ -57,41 +58,14 @@ path = "{models}/new/model.keras"
 trust = true
 """
 
-PRESET = """
-[tiny]
-time_margin = 0.10
-blocks = 1
-timeout_s = 60
-
-[[tiny.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-module"
-reader = "tf-load"
-save_repeats = 1
-cold_repeats = 1
-warm_repeats = 1
-infer_repeats = 1
-batches = [1, 2]
-window_s = 0.02
-
-[[tiny.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "keras-export"
-reader = "v1-session"
-warm_repeats = 1
-batches = [1]
-window_s = 0.02
-
-[[tiny.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-save"
-reader = "tf-load"
-resume_repeats = 1
-batches = [1]
-"""
+PLAN = tiny_plan(
+    {
+        "save_repeats": 1, "cold_repeats": 1, "warm_repeats": 1, "infer_repeats": 1,
+        "batches": [1, 2], "window_s": 0.02,
+    },
+    {"writer": "keras-export", "reader": "v1-session", "warm_repeats": 1, "batches": [1], "window_s": 0.02},
+    {"writer": "tf-save", "resume_repeats": 1, "batches": [1]},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -120,10 +94,8 @@ class Place:
 @pytest.fixture(scope="module", name="place")
 def _place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("others").resolve()
-    project, models = project_root(folder / "project"), write_strangers(folder / "models")
-    (project / ".environments").symlink_to(PROJECT / ".environments")
+    project, models = tensorflow_project(folder / "project", PLAN), write_strangers(folder / "models")
     (project / "models.toml").write_text(REGISTERED.format(models=models))
-    (project / "tiny.toml").write_text(PRESET)
     # An op that no TensorFlow has: written byte by byte.
     kind = text(5, text(1, "dtype") + text(2, number(6, FLOAT)))
     nodes = [node("x", "Placeholder", kind), node("y", "TFText>Unheard", text(3, "x"))]
@@ -401,7 +373,7 @@ def wait_for(what: str, place: Place, process: subprocess.Popen[str]) -> Path:
 @pytest.mark.parametrize(
     ("command", "until"),
     [
-        (["check", "hangs", "--releases", OLD], f"scratch/check-*/{OLD}/*.scratch*"),
+        (["check", "hangs", "--releases", OLD], f"scratch/*.check/{OLD}/*.scratch*"),
         (
             ["compare", OLD, NEW, "--preset", "tiny.toml", "--device", "cpu", "--machine", "busy", "--model", "hangs"],
             "runs/busy/*/artifacts/inputs/*/*.npz",

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
-from local_index import MINOR, LocalIndex
+from local_index import MINOR, LocalIndex, tensorflow_wheel
 from rehearsed_nights import make_rehearsed
+
+from harness.cli import main
 
 PROJECT = Path(__file__).parents[2]
 WORKFLOWS = PROJECT / ".github" / "workflows"
@@ -250,3 +252,88 @@ def test_a_comment_goes_to_the_pull_request_of_the_commit_that_was_measured(
     assert [call[2] for call in written] == ([] if method is None else [method])
     if method:
         assert written[0][-1] == "<!-- savedmodel-bench comment -->\nall is well"
+
+
+class Runners:
+    """Runners of measure-fleet.yml, each with the caller's repository in a workspace of its own."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.index = folder, LocalIndex(folder / "index", monkeypatch)
+        self.caller = folder / "caller"
+        self.caller.mkdir()
+        make_rehearsed(self.caller)
+        for version in ("2.20.0", "2.21.0"):
+            tensorflow_wheel(self.caller, "tensorflow-cpu", version)
+        old, new = sorted(path.name for path in self.caller.glob("*.whl"))
+        (self.caller / "fleet.toml").write_text("[fast]\n[slow]\nnodes = 2\n")
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join((str(PROJECT), str(PROJECT / "tests" / "builders"))),
+            "RUNNERS": '{"fast": "ubuntu-24.04", "slow": ["self-hosted", "old"]}',
+            "FLEET": "fleet.toml", "MODEL": "", "OLD": old, "NEW": new, "PRESET": "../caller/rehearsed.toml",
+        }  # fmt: skip
+
+    def job(self, job: str, place: str, larger: dict[str, float] | None = None, **variables: str) -> tuple[Path, int]:
+        """Run a job's own steps in a new workspace; return it and the exit code of the first step that failed."""
+        workspace = self.folder / place
+        shutil.copytree(self.caller, workspace / "caller")
+        command = workspace / ".venv" / "bin" / "savedmodel-bench"
+        command.parent.mkdir(parents=True)
+        command.write_text(
+            f"#!{sys.executable}\nimport os, sys\nfrom pathlib import Path\n"
+            f"if sys.argv[1] == 'compare':\n    Path('larger.json').write_text({json.dumps(larger or {})!r})\n"
+            "os.execv(sys.executable, [sys.executable, '-m', 'tests.builders.rehearsed_nights', *sys.argv[1:]])\n"
+        )
+        command.chmod(0o755)
+        environment = {**self.environment, "GITHUB_OUTPUT": str(workspace / "outputs"), **variables}
+        for step in steps("measure-fleet", job):
+            if "run" in step and step["name"] != "Install":
+                done = subprocess.run(
+                    ["bash", "-e", "-o", "pipefail", "-c", step["run"]],
+                    cwd=workspace, env=environment, capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                assert "Traceback" not in done.stderr, done.stderr
+                if done.returncode:
+                    print(done.stdout, done.stderr)
+                    return workspace, done.returncode
+        return workspace, 0
+
+
+@pytest.mark.slow
+def test_several_runners_measure_and_one_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runners = Runners(tmp_path, monkeypatch)
+    planned, code = runners.job("plan", "planned")
+    assert code == 0
+    matrix = json.loads((planned / "outputs").read_text().removeprefix("matrix="))["include"]
+    assert sorted(entry["type"] for entry in matrix) == ["fast", "slow", "slow"]
+    artifacts = tmp_path / "artifacts"
+    (artifacts / "plan").mkdir(parents=True)
+    shutil.copy(planned / "plan.json", artifacts / "plan")
+    for entry in matrix:
+        larger = {"2.21": 1.5} if entry["type"] == "slow" else {}
+        measured, code = runners.job("measure", entry["job"], larger, COMMAND=entry["command"])
+        assert code == 0
+        shutil.copytree(measured / "bench" / "results" / "runs", artifacts / entry["job"])
+
+    def answer(place: str) -> tuple[str, int]:
+        (tmp_path / place).mkdir()
+        shutil.copytree(artifacts, tmp_path / place / "artifacts")
+        answered, code = runners.job("answer", place)
+        return (answered / "report.md").read_text(), code
+
+    report, code = answer("answered")
+    assert code == 1
+    assert "only on slow" in report
+    assert "fast 100" in report
+    assert "slow 100" in report
+    monkeypatch.chdir(tmp_path / "answered" / "bench")
+    assert main(["fleet", "report", "--nights", "3"]) == 0
+    assert "(regression) since" in " ".join(capsys.readouterr().out.split())
+
+    shutil.rmtree(artifacts / next(entry["job"] for entry in matrix if entry["type"] == "fast"))
+    report, code = answer("lacking")
+    assert code == 1
+    assert "its runner left no results" in report

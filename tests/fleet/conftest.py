@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import fake_slurm
 import pytest
 from real_slurm import Slurm, running_slurm
+
+import harness.fleet.work as working
 
 
 @pytest.fixture
@@ -18,6 +21,17 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fake_slurm.install(folder)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
     return folder
+
+
+@pytest.fixture
+def by_hand(fake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A simulated Slurm that keeps jobs waiting; looking at the machine takes no time."""
+    (fake / "manual").touch()
+    monkeypatch.setattr(working, "host_findings", list)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield fake
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import fake_slurm
 import pytest
+from fleet_scenarios import do
 from fleets import make_fleet, make_type, measured, stub
 
 import harness.fleet.work as working
+from harness.cli import main
 from harness.errors import UsageError
 from harness.fleet import collecting, slurm
 from harness.fleet.answer import answer
@@ -35,17 +35,6 @@ from harness.report.fleet_answer import report_fleet
 
 
 @pytest.fixture
-def by_hand(fake: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A simulated Slurm that keeps jobs waiting; looking at the machine takes no time."""
-    (fake / "manual").touch()
-    monkeypatch.setattr(working, "host_findings", list)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield fake
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.fixture
 def fleet(by_hand: Path, tmp_path: Path) -> FleetFolder:
     """A fleet of one job of four blocks."""
     return one_job(tmp_path)
@@ -55,21 +44,6 @@ def one_job(tmp_path: Path, **fields: Any) -> FleetFolder:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     return make_fleet(tmp_path / "project", {"h100": make_type("h100", scratch=str(scratch), **fields)})
-
-
-def do(folder: Path, slurm_id: str = "", *, ends: str = "COMPLETED", measure: Any = stub) -> int:
-    """Run a waiting job here; the newest where none is named."""
-    job = next(one for one in reversed(fake_slurm.jobs(folder)) if slurm_id in ("", one["id"]))
-    named = {"SLURM_JOB_ID": job["id"], "SLURMD_NODENAME": job["node"]}
-    before = {name: os.environ.get(name) for name in named}
-    os.environ.update(named)
-    fake_slurm.change(folder, job["id"], state="RUNNING")
-    try:
-        return working.work(Path(job["arguments"][-1]), measure)
-    finally:
-        fake_slurm.change(folder, job["id"], state=ends)
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def after(blocks: int, failure: BaseException) -> Callable[..., Any]:
@@ -291,6 +265,22 @@ def test_one_answer_says_what_changed_where(by_hand: Path, tmp_path: Path) -> No
     assert report.data["coverage"] == {"h100": 1.0, "a100": 1.0}
     assert report.exit_code == 1
     assert json.loads(json.dumps(report.data)) == report.data
+
+
+def test_a_report_over_nights_judges_what_was_not_reported_yet(
+    by_hand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = two_types(by_hand, tmp_path, a100=1.5)
+    collect(fleet)
+    (fleet.root / "releases.toml").touch()
+    monkeypatch.chdir(fleet.root)
+    capsys.readouterr()  # what the jobs printed
+    for reads_records in (True, False):
+        assert main(["fleet", "report", "--nights", "2", "--format", "json"]) == 0
+        printed = capsys.readouterr()
+        (row,) = json.loads(printed.out)["rows"]
+        assert {name: one["verdict"] for name, one in row["types"].items()} == {"a100": "regression"}
+        assert ("Judging" in printed.err) is reads_records
 
 
 def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from faulty_releases import add_release, make_project, records_of, tensorflow_python
+from tiny_plans import tiny_plan
 
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 
@@ -27,25 +29,13 @@ def predict(self, *arguments, **named):
 tf.keras.Model.predict = predict
 """
 
-PRESET = """
-[ways]
-time_margin = 0.10
-blocks = 2
-timeout_s = 60
-
-[[ways.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-module"
-reader = "tf-load"
-warm_repeats = 1
-infer_repeats = 1
-calls_repeats = 1
-reload_repeats = 1
-resume_repeats = 1
-batches = [1]
-window_s = 0.05
-"""
+PLAN = tiny_plan(
+    {
+        "warm_repeats": 1, "infer_repeats": 1, "calls_repeats": 1, "reload_repeats": 1, "resume_repeats": 1,
+        "batches": [1], "window_s": 0.05,
+    },
+    blocks=2,
+)  # fmt: skip
 
 
 @pytest.mark.tensorflow
@@ -54,9 +44,11 @@ def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> 
     root = make_project(tmp_path / "project")
     add_release(root, "clean", python=tensorflow_python())
     add_release(root, "broken", patch=PATCH)
-    (root / "ways.toml").write_text(PRESET)
+    (root / "ways.toml").write_text(PLAN)
     command = [COMMAND, "compare", "clean", "broken", "--preset", "ways.toml", "--format", "json"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
+    (temporary := tmp_path / "temporary").mkdir()
+    here = {**os.environ, "TMPDIR": str(temporary)}
+    done = subprocess.run(command, cwd=root, env=here, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stderr
     document = json.loads(done.stdout)
     rows = {(row["metric"], row["variant"]): (row["old"], row["new"], row["verdict"]) for row in document["rows"]}
@@ -71,3 +63,5 @@ def test_what_fails_is_a_regression_and_the_rest_is_measured(tmp_path: Path) -> 
     assert {("load_warm_s", None), ("infer_p50_s", None), ("call_p50_s", "xla")} <= told
     assert not {("load_tenth_s", None), ("call_p50_s", "predict")} & told
     assert any("five loads are enough" in failure["reason"] for failure in document["failures"])
+    # TensorFlow writes the code that autograph makes there, and removes it only where a process ends by itself.
+    assert not [*temporary.iterdir()]

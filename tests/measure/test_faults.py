@@ -219,8 +219,10 @@ def start(root: Path, log: Path, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(command, cwd=root, stdout=output, stderr=output, text=True)
 
 
-def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
+def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_project(tmp_path / "project")
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     add_release(root, "clean")
     slow = ["run", "clean", "--preset", write_preset(root, blocks=3, timeout_s=60, window_s=20)]
     log = tmp_path / "log"
@@ -252,9 +254,11 @@ def test_interrupted_run_keeps_blocks_and_resumes(tmp_path: Path) -> None:
     while workers_below(root) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not workers_below(root)
+    assert [*temporary.iterdir()], "a killed process removes nothing"
 
     result = run(root, *arguments)
     assert has_measured(result), result.stderr
+    assert not [*temporary.iterdir()], "the next run removes it"
     assert "Resuming run" in result.stderr
     blocks = [record for record in records_of(root) if record["type"] == "block"]
     planned = [block for block in blocks if block["stands_for"] is None]  # further ones: the machine was busy

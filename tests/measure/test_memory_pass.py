@@ -11,6 +11,7 @@ from typing import Any
 import fake_nvml
 import pytest
 from faulty_releases import add_release, around_load, make_project, tensorflow_python
+from tiny_plans import tiny_plan
 
 from harness.worker.memory import CYCLES, WARM_CYCLES, WINDOWS, Held, line
 
@@ -22,19 +23,7 @@ LEAKY = around_load("""
     return loaded
 """).replace("def patched", "held = []\ndef patched")
 
-PRESET = """
-[memory]
-time_margin = 0.10
-blocks = 2
-timeout_s = 60
-
-[[memory.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-module"
-reader = "tf-load"
-memory_repeats = 1
-"""
+PLAN = tiny_plan({"memory_repeats": 1}, blocks=2)
 
 EMPTY = {"metrics": [], "absent": [], "phases": [], "taints": [], "evidence": {}, "status": "ok", "reason": None}
 
@@ -89,7 +78,7 @@ def test_a_leak_per_load_is_a_regression_and_a_clean_release_has_none(tmp_path: 
     root = make_project(tmp_path / "project")
     add_release(root, "clean", python=tensorflow_python())
     add_release(root, "leaky", patch=LEAKY)
-    (root / "memory.toml").write_text(PRESET)
+    (root / "memory.toml").write_text(PLAN)
     command = [COMMAND, "compare", "clean", "leaky", "--preset", "memory.toml", "--format", "json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1, done.stderr

@@ -19,6 +19,7 @@ from faulty_releases import (
     tensorflow_python,
 )
 from shown import as_json, as_markdown, as_table
+from tiny_plans import tiny_plan
 
 from harness.answers.comparison import compare_subjects
 from harness.answers.sides import SubjectFacts
@@ -31,21 +32,7 @@ from harness.worker.trace import covered
 COMMAND = Path(sys.executable).with_name("savedmodel-bench")
 COLUMNS = ["run", "block", "subject", "device", "model", "variant", "metric", "unit", "value", "n", "tainted"]
 
-PRESET = """
-[profile]
-time_margin = 0.10
-blocks = 2
-timeout_s = 60
-
-[[profile.groups]]
-devices = ["cpu"]
-models = ["mlp-s"]
-writer = "tf-module"
-reader = "tf-load"
-profile_repeats = 1
-batches = [1, 32]
-window_s = 0.05
-"""
+PLAN = tiny_plan({"models": ["mlp-s"], "profile_repeats": 1, "batches": [1, 32], "window_s": 0.05}, blocks=2)
 
 GPU_TRACE = f"""
 import sys
@@ -96,7 +83,7 @@ def test_calls_are_profiled_in_a_real_release(tmp_path: Path) -> None:
     minor = python_of_tests("v2.21.0", other := old_release())
     add_release(root, "old", python=tensorflow_python(python=minor))
     add_release(root, "new", python=tensorflow_python(other, python=minor))
-    (root / "profile.toml").write_text(PRESET)
+    (root / "profile.toml").write_text(PLAN)
     command = [COMMAND, "compare", "old", "new", "--preset", "profile.toml", "--format", "json"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 1 or has_measured(done), done.stderr

@@ -15,7 +15,7 @@ from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
 from harness.measure.plan import LOADER_VARIABLES, Plan
 from harness.measure.presets import Cell, Group, Preset
-from harness.measure.retries import Spoilt, disturbance_text, next_retry, spoilt_blocks, stands_for
+from harness.measure.retries import RETRIES_VARIABLE, Spoilt, disturbance_text, next_retry, spoilt_blocks, stands_for
 from harness.measure.run import measure
 from harness.store.frame import repeats_frame, samples_frame
 from harness.store.records import Record
@@ -23,6 +23,12 @@ from harness.store.runs import RunDirectory, fingerprint
 
 STEAL = ["steal: 12 % of CPU time"]
 RECORDED = {"device": "cpu", "model": "mlp-s", "writer": "tf-module", "reader": "tf-load"}
+
+
+@pytest.fixture(autouse=True)
+def _as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the variable that the tests set for all others."""
+    monkeypatch.delenv(RETRIES_VARIABLE, raising=False)
 
 
 def test_a_block_is_spoilt_where_no_repeat_of_an_operation_is_calm() -> None:
@@ -186,6 +192,12 @@ def test_a_machine_that_is_never_calm_ends_within_the_budget_of_retries(sitting:
     run, _ = sitting(set(range(100)), blocks=8)
     assert run.facts["blocks"] == 10
     assert run.facts["disturbed"].endswith("8 without a calm second try")
+
+
+def test_no_block_is_measured_again_where_that_is_switched_off(sitting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(RETRIES_VARIABLE, "0")
+    run, _ = sitting(set(range(100)), blocks=8)
+    assert run.facts["blocks"] == 8
 
 
 def test_no_block_is_measured_again_when_the_time_is_over(sitting: Any) -> None:

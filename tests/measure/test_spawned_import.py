@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from faulty_releases import add_release, has_measured, make_project, records_of
+from tiny_plans import tiny_plan
 
 from harness.measure.repeat_record import after_import
 
@@ -26,20 +27,7 @@ with open(os.environ["HOME"] + "/library", "w+b", buffering=0) as file:
 """
 """Runs inside the import: 32 MiB of it come from the disk, whatever the page cache holds."""
 
-PRESET = """
-[spawned]
-time_margin = 0.10
-blocks = 1
-timeout_s = 60
-
-[[spawned.groups]]
-devices = ["cpu"]
-models = ["mlp-xs"]
-writer = "tf-module"
-reader = "tf-load"
-warm_repeats = 1
-first_result_repeats = 1
-"""
+PLAN = tiny_plan({"warm_repeats": 1, "first_result_repeats": 1})
 
 IMPORTED: dict[str, Any] = {
     "phases": [{"name": "import", "kind": "sample", "wall_s": 3.0, "cpu_s": 2.0}],
@@ -64,7 +52,7 @@ def test_only_a_clock_that_holds_the_import_is_tainted_by_it() -> None:
 def test_a_first_result_after_a_cold_import_is_tainted_and_a_load_is_not(tmp_path: Path) -> None:
     root = make_project(tmp_path / "project")
     add_release(root, "cold", patch=COLD, limit=f"export HOME={tmp_path}")
-    (root / "spawned.toml").write_text(PRESET)
+    (root / "spawned.toml").write_text(PLAN)
     command = [COMMAND, "run", "cold", "--preset", "spawned.toml", "--isolation", "spawn"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert has_measured(done), done.stderr

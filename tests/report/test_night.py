@@ -48,7 +48,7 @@ def test_exit_codes():
     assert report_night(replace(quiet, canary=Canary("x@canary", False, 1.02, 6))).exit_code == 3
     unmeasured = report_night(replace(quiet, canary=Canary("x@canary", None, None, 6)))
     assert unmeasured.exit_code == 0
-    assert "could not be measured tonight" in unmeasured.notes[0]
+    assert "could not be measured undisturbed tonight" in unmeasured.notes[0]
 
 
 def test_json_has_what_programs_read():

@@ -219,6 +219,16 @@ def test_the_heat_map_turns_to_the_best(chromium: Any, everything: Path) -> None
     open_.page.close()
 
 
+def test_ten_releases_fit_beside_each_other(chromium: Any, everything: Path) -> None:
+    open_ = opened(chromium, everything, width=1280)
+    heat = open_.page.locator("#heat .wide").first
+    assert heat.locator("thead .num").count() >= 10
+    assert heat.evaluate("box => box.scrollWidth <= box.clientWidth")
+    height = heat.locator("thead tr").evaluate("row => row.getBoundingClientRect().height")
+    assert height < 40, "no name of a release is broken over two lines"
+    open_.page.close()
+
+
 def test_every_figure_is_drawn_for_print(chromium: Any, comparison: Path) -> None:
     open_ = opened(chromium, comparison)
     open_.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")

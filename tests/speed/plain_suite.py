@@ -39,17 +39,17 @@ class PlainResult:
         return self.first_run.plus(self.second_run)
 
 
-def run_plain_suite(root: Path, work: Path, release_python: Path, models: tuple[str, ...]) -> PlainResult:
+def run_plain_suite(
+    root: Path, work: Path, release_python: Path, models: tuple[str, ...], only: str | None = None
+) -> PlainResult:
     """Run the suite on the TensorFlow of `release_python`.
-
-    asv_runner has to be importable beside TensorFlow, and nothing may be added to the project's environments: a new,
-    empty environment gets asv_runner and sees the release's packages through a path file.
 
     Args:
         root: the project's root.
         work: an empty folder, kept for the logs.
         release_python: interpreter of an installed release.
         models: names of models.
+        only: pattern of the benchmarks to run, in one `asv run`; None: all, and what asv gives one value a run twice.
 
     Raises:
         RuntimeError: asv or one of its benchmarks failed.
@@ -58,7 +58,8 @@ def run_plain_suite(root: Path, work: Path, release_python: Path, models: tuple[
         raise RuntimeError("asv needs git for the plain suite: install git, or leave part d out with --only a,b,c")
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(SUITE, work)
-    python = _environment_beside(root, work / "environment", release_python)
+    runner = f"asv_runner=={importlib.metadata.version('asv_runner')}"
+    python = environment_beside(root, work / "environment", release_python, runner)
     variables = worker_environment(os.environ, work)
     variables |= {"HOME": str(work), "SAVEDMODEL_BENCH_ROOT": str(root), "PLAIN_MODELS": ",".join(models)}
     commit = _repository(work, variables)
@@ -66,6 +67,9 @@ def run_plain_suite(root: Path, work: Path, release_python: Path, models: tuple[
     _call([*asv, "machine", "--yes", "--machine", "here"], work, variables)
     run = [*asv, "run", "--machine", "here", "-E", f"existing:{python}", "--set-commit-hash", commit]
     run += ["--record-samples", "--show-stderr"]
+    if only is not None:
+        cost = cost_of(lambda: _call([*run, "--bench", only], work, variables))
+        return PlainResult(_stored(work), cost, Cost(0.0, 0.0))
     first = cost_of(lambda: _call(run, work, variables))
     samples = _stored(work)
     second = cost_of(lambda: _call([*run, "--bench", ONE_VALUE_A_RUN], work, variables))
@@ -74,11 +78,14 @@ def run_plain_suite(root: Path, work: Path, release_python: Path, models: tuple[
     return PlainResult(samples, first, second)
 
 
-def _environment_beside(root: Path, folder: Path, release_python: Path) -> Path:
+def environment_beside(root: Path, folder: Path, release_python: Path, package: str) -> Path:
+    """Make an environment that has a package and sees a release's own through a path file; return its interpreter.
+
+    So nothing is added to the project's environments.
+    """
     run_uv(["venv", "--python", str(release_python.resolve()), "--no-project", str(folder)], root=root)
     python = folder / "bin" / "python"
-    runner = f"asv_runner=={importlib.metadata.version('asv_runner')}"
-    run_uv(["pip", "install", "--python", str(python), "--compile-bytecode", runner], root=root)
+    run_uv(["pip", "install", "--python", str(python), "--compile-bytecode", package], root=root)
     (packages,) = folder.glob("lib/python3.*/site-packages")
     (of_release,) = release_python.parent.parent.glob("lib/python3.*/site-packages")
     (packages / "release.pth").write_text(f"{of_release}\n", encoding="utf-8")

@@ -67,7 +67,7 @@ def test_every_metric_of_every_repeat_is_one_row_with_its_provenance(repeats_of)
         "machine": MACHINE, "block": 0, "subject": NEW, "device": "cpu", "model": "mlp-s",
         "variant": "tf-module/tf-load", "metric": "load_warm_s", "unit": "seconds",
         "cell": "cpu mlp-s tf-module tf-load", "operation": "load", "page_cache": "", "repeat": 2,
-        "value": 0.5, "tainted": True, "taints": "steal", "status": "ok", "reason": "",
+        "value": 0.5, "tainted": True, "taints": "steal", "status": "ok", "reason": "", "partner": "",
         "complete_block": True, "record": 0,
     }  # fmt: skip
 

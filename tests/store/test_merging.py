@@ -69,6 +69,35 @@ def test_doing_it_again_changes_nothing(root: Path, elsewhere: RunDirectory) -> 
     assert everything(root) == before
 
 
+def settle(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the files of a run be older than what may still change unseen."""
+    monkeypatch.setattr(merging, "_SETTLED_NS", -(10**10))
+    for path in (run.records_path, run.path / "run.json"):
+        os.utime(path, ns=(10**18, 10**18))
+
+
+def test_the_same_files_are_read_once(root: Path, elsewhere: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(elsewhere, monkeypatch)
+    merge(root, [elsewhere.path])
+    before = everything(root)
+    with monkeypatch.context() as patch:
+        patch.setattr(merging.Intake, "records", None)
+        assert only(root, elsewhere.path).fate is Fate.PRESENT
+    assert everything(root) == before
+
+
+@pytest.mark.parametrize("whose", ["theirs", "own"])
+def test_files_that_changed_since_are_read_again(
+    root: Path, elsewhere: RunDirectory, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    settle(elsewhere, monkeypatch)
+    merge(root, [elsewhere.path])
+    changed = elsewhere if whose == "theirs" else runs_of(root)[0][0]
+    other_value(changed)
+    os.utime(changed.records_path, ns=(10**18, 10**18 + (whose == "own")))  # as long, and not newer
+    assert "not the same" in str(only(root, elsewhere.path).reason)
+
+
 def test_a_packed_run_equals_a_plain_one(root: Path, elsewhere: RunDirectory) -> None:
     merge(root, [elsewhere.path])
     elsewhere.packed_path.write_bytes(gzip.compress(elsewhere.records_path.read_bytes()))

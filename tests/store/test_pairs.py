@@ -39,6 +39,20 @@ def test_a_pair_is_the_same_round_of_both_sides(pairs_of) -> None:  # type: igno
     assert whole(pairs) == [(0, 1.0, 2.0), (0, 3.0, 4.0)]
 
 
+def test_a_process_that_worked_in_turn_with_a_third_subjects_has_no_pair_here(pairs_of) -> None:  # type: ignore[no-untyped-def]
+    def slices(value: float, subject: str, partner: str, number: int) -> Record:
+        named = {"metric": "infer_p50_s", "operation": "slices", "batch": 1}
+        return repeat(value, subject=subject, partner=partner, number=number, **named)
+
+    records = [
+        *(slices(1.0, OLD, NEW, 0), slices(2.0, NEW, OLD, 0)),
+        *(slices(8.0, OTHER, NEW, 1), slices(9.0, NEW, OTHER, 1)),
+    ]
+    pairs = pairs_of([*records, block_end()])
+    assert whole(pairs) == [(0, 1.0, 2.0)]
+    assert len(pairs) == 1
+
+
 def test_a_taint_a_failure_or_a_retry_on_either_side_leaves_no_pair(pairs_of) -> None:  # type: ignore[no-untyped-def]
     records = [
         *(repeat(1.0, subject=OLD, taints=["steal: 12 %"]), repeat(2.0)),

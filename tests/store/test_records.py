@@ -16,6 +16,7 @@ from harness.store.records import (
     RecordWriter,
     complete_blocks,
     next_attempt,
+    read_block_records,
     read_records,
     records_of_complete_blocks,
 )
@@ -33,6 +34,16 @@ def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
     write(path, *first)
     write(path, *second)
     assert read_records(path) == ([*first, *second], [])
+
+
+def test_blocks_are_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    assert read_block_records(path) == []
+    write(path, repeat(1.0, reason='"type":"block"'), block_end(0), repeat(2.0, block=1), block_end(1))
+    with path.open("a") as file:
+        file.write('{"type": "block", "block": 2, "complete": true}\n{"type":"block","block":"x"}\n{"type":"block","bl')
+    assert [record["block"] for record in read_block_records(path)] == [0, 1, 2]
+    assert complete_blocks(read_block_records(path)) == complete_blocks(read_records(path)[0])
 
 
 def test_a_missing_file_has_no_records_and_no_problem(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class NightJob(MachineNight):
         subjects = self.stored.phases["find"]["subjects"]
         seed = night_seed(self.stored.night)
         if "measure" not in self.stored.phases:
-            base = replace(self._request, subjects=(subjects[0], *subjects), seed=seed)
+            base = replace(self._request, subjects=(subjects[0], *subjects), seed=seed, against_first=True)
             due = self._canary_is_due()
             left_s = self._left_s()
             budget_s = None if left_s is None else left_s * (MEASURE_SHARE + (0 if due else CANARY_SHARE))

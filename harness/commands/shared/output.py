@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.answers.comparison import Comparison
 from harness.errors import UsageError
 from harness.report.document import Report, Style
 from harness.report.formats import FORMATS, render
@@ -20,6 +20,9 @@ from harness.report.github import is_github, job_summary, workflow_commands
 from harness.report.junit import junit
 from harness.report.paths import shown_path
 from harness.store.output_encoding import ERRORS
+
+if TYPE_CHECKING:  # merging runs needs no statistics, whose import takes a second
+    from harness.answers.comparison import Comparison
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
 """The variable by which GitHub names the file that a job's summary is added to."""

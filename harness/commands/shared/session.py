@@ -15,6 +15,7 @@ from harness.measure.progress import Progress
 from harness.measure.run import RESULTS_WAIT_S, measure
 from harness.measure.sitting import Outcome
 from harness.planning.plans import plan_of
+from harness.planning.repeats import allot_of
 from harness.planning.request import Request
 from harness.planning.review import review_of
 from harness.report.numbers import count
@@ -22,6 +23,8 @@ from harness.report.progress import progress_for
 from harness.store.runs import ResultsLock
 
 INTERRUPTED = 130
+_AS_PLANNED = ("run", "calibrate")
+"""What is measured for its own numbers, not for a difference, has the repeats of the plan in all blocks."""
 
 
 def measure_request(request: Request, kind: str, limits: Limits, looks: tuple[int, ...] = ()) -> Outcome:
@@ -35,6 +38,8 @@ def measure_request(request: Request, kind: str, limits: Limits, looks: tuple[in
     root = request.root
     progress = terminal_progress()
     plan = plan_of(request, kind, progress, looks)
+    if kind not in _AS_PLANNED and request.repeats is None:
+        limits = replace(limits, allot=allot_of(root, progress, request.margins))
     if looks:
         limits = replace(limits, review=review_of(request.operations, progress, request.margins))
     outcome = measure(root, plan, limits, progress)

@@ -41,6 +41,11 @@ def write(tf, model, path):
     return module
 
 
+def values(tf, name, batch):
+    """Return the input by the name that `write` gave it."""
+    return {"inputs": tf.constant(families.inputs(name, batch))}
+
+
 def files_of(path):
     return [file for file in Path(path).rglob("*") if file.is_file()]
 
@@ -170,7 +175,7 @@ class FirstCall(WithArtifact):
     def setup(self, artifacts, name):
         tf = start()
         self.loaded = tf_load.read(tf, artifacts[name]["path"])
-        self.values = tf.constant(families.inputs(name, 1))
+        self.values = values(tf, name, 1)
 
     def time_first_call(self, artifacts, name):
         tf_load.callable_of(self.loaded)(self.values)
@@ -182,7 +187,7 @@ class EarlyCalls(WithArtifact):
     def setup(self, artifacts, name):
         tf = start()
         self.loaded = tf_load.read(tf, artifacts[name]["path"])
-        self.values = tf.constant(families.inputs(name, 1))
+        self.values = values(tf, name, 1)
         self.call = tf_load.callable_of(self.loaded)
         self.call(self.values)
 
@@ -202,7 +207,7 @@ class Infer(WithArtifact):
             tf = start()
             self.loaded = tf_load.read(tf, artifacts[name]["path"])
             self.call = tf_load.callable_of(self.loaded)
-            self.values = tf.constant(families.inputs(name, batch))
+            self.values = values(tf, name, batch)
             self.call(self.values)
             self.ready = True
 

@@ -1,0 +1,116 @@
+"""The repeats of a run's later blocks follow the noise of its earlier ones; a made-up block writes its records."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from stored_runs import MACHINE, NEW, OLD, PROJECT, project_root
+
+from harness.machine.identity import describe_machine
+from harness.measure import sitting as sitting_module
+from harness.measure.limits import Limits
+from harness.measure.passes import PASSES
+from harness.measure.plan import Plan
+from harness.measure.presets import Cell, Group, Preset
+from harness.measure.progress import Silent
+from harness.measure.run import measure
+from harness.planning.repeats import allot_of
+from harness.releases.environments import Environment
+from harness.releases.manifest import read_manifest
+
+METRIC = {"save": "save_first_s", "cold": "load_cold_s"}
+PLANNED = {"save": 4, "cold": 8}
+SECONDS = {"save": 2.0, "cold": 1.0}
+
+
+class Told(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def repeats_of_blocks(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
+    """The repeats of each block, as the made-up block saw them: its saves are noisy, its loads are not."""
+    seen: list[dict[str, int]] = []
+
+    class MadeUpBlock:
+        def __init__(self, conditions: Any, number: int, attempt: int, writer: Any, *_: object) -> None:
+            self._conditions, self._number, self._attempt, self._writer = conditions, number, attempt, writer
+            self._random = np.random.default_rng(number)
+
+        def measure(self) -> list[float]:
+            (group,) = self._conditions.preset.groups
+            seen.append(dict(group.repeats))
+            place = {"block": self._number, "attempt": self._attempt}
+            for name, count in group.repeats.items():
+                for number in range(count):
+                    for subject in self._conditions.subjects:
+                        noise = self._random.normal(0, 0.4 if name == "save" else 0.01)
+                        self._writer.append(
+                            {
+                                **place, "type": "repeat", "subject": subject.name,
+                                "cell": dataclasses.asdict(group.cells[0]), "operation": PASSES[name].recorded,
+                                "page_cache": PASSES[name].page_cache, "repeat": number, "isolation": "fork",
+                                "status": "ok", "reason": None, "wall_s": SECONDS[name], "absent": [], "taints": [],
+                                "metrics": [{"metric": METRIC[name], "value": float(np.exp(noise))}],
+                            }
+                        )  # fmt: skip
+            self._writer.append({**place, "type": "block", "complete": True, "duration_s": 1.0})
+            return [0.0, 0.0]
+
+    monkeypatch.setattr(sitting_module, "Block", MadeUpBlock)
+    return seen
+
+
+def plan(seed: int = 1) -> Plan:
+    releases = read_manifest(PROJECT / "releases.toml")
+    environments = {
+        name: Environment(name, releases.find(name), Path("python"), "cpu", "today", "3.11", "sha256:1", "3", True)
+        for name in (OLD, NEW)
+    }
+    group = Group((Cell("cpu", "mlp-s", "tf-module", "tf-load"),), PLANNED, 0, 0, (), 0.1, None, False)
+    preset = Preset("mine", "Mine", 0.10, 8, 60, None, (group,))
+    return Plan("compare", preset, environments, describe_machine(MACHINE), seed, "fork")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return project_root(tmp_path)
+
+
+def test_noisy_operations_get_the_time_of_quiet_ones(root: Path, repeats_of_blocks: list[dict[str, int]]) -> None:
+    told = Told()
+    measure(root, plan(), Limits(allot=allot_of(root, told)), told)
+    assert repeats_of_blocks[:3] == [PLANNED] * 3
+    later = repeats_of_blocks[3:]
+    assert later == [{"save": 6, "cold": 4}] * 5
+    (line,) = told.lines
+    assert line == (
+        "By the noise of 3 blocks, the next ones repeat otherwise: mlp-s: 4 loads with a cold page cache (8 planned), "
+        "6 saves (4 planned)."
+    )
+
+
+def test_the_next_run_of_the_plan_begins_with_what_was_learnt(
+    root: Path, repeats_of_blocks: list[dict[str, int]]
+) -> None:
+    measure(root, plan(), Limits(allot=allot_of(root, Silent())), Silent())
+    repeats_of_blocks.clear()
+    told = Told()
+    measure(root, plan(seed=2), Limits(allot=allot_of(root, told)), told)
+    assert repeats_of_blocks[0] == {"save": 6, "cold": 4}
+    assert told.lines[0].startswith("By the noise of the run before, the next blocks repeat otherwise: mlp-s: ")
+
+
+def test_blocks_have_the_plans_repeats_where_nobody_divides_their_time(
+    root: Path, repeats_of_blocks: list[dict[str, int]]
+) -> None:
+    measure(root, plan(), Limits(), Silent())
+    assert repeats_of_blocks == [PLANNED] * 8
