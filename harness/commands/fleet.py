@@ -192,15 +192,15 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
         raise UsageError("--aa belongs to `compare`: a night has its A/A arm, and `run` judges nothing.")
     types = read_types(root, [name.strip() for name in options.on.split(",") if name.strip()])
     match words[0]:
+        case "nightly":
+            if options.action == "matrix":
+                raise UsageError("A workflow measures a night on one runner: `nightly` itself (docs/nightly.md).")
+            return plan_nights(asked_night(asked), words, types, _say, is_kept=is_kept)
         case "check":
             return plan_check(check_request(asked), words, types, _say)
         case "inspect":
             paths = [path for path in (asked.path, asked.other) if path is not None]
             return plan_inspect(root, paths, asked.release, words, types, _say)
-    if words[0] == "nightly":
-        if options.action == "matrix":
-            raise UsageError("A workflow measures a night on one runner: `nightly` itself (docs/nightly.md).")
-        return plan_nights(asked_night(asked), words, types, _say, is_kept=is_kept)
     subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new, *([asked.new] if is_aa else []))
     request = request_of(asked, subjects)
     return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)

@@ -248,7 +248,7 @@ def fleets_path(root: Path) -> Path:
     return results_path(root) / "fleet"
 
 
-def write_plan(plan: FleetPlan, fill: Callable[[Path], None]) -> FleetFolder:
+def write_plan(plan: FleetPlan, fill: Callable[[Path], None] = lambda folder: None) -> FleetFolder:
     """Make the folder of a new fleet, for its owner alone; its plan, which makes it one, is written last.
 
     Args:

@@ -24,7 +24,6 @@ from harness.releases.builds import find_release
 from harness.releases.environments import FOLDER, Environment, describe, identified
 from harness.releases.manifest import read_manifest
 from harness.releases.profiles import find_profile, with_profile
-from harness.store.nights import NIGHT_KIND
 from harness.verdict.margins import margin_table, require_known
 
 
@@ -81,7 +80,9 @@ def fixed_subjects(request: Request, packages: Sequence[str], say: Callable[[str
     return subjects
 
 
-def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: int, isolation: str) -> Plan:
+def plan_of_fixed(
+    root: Path, fixed: Fixed, machine: Machine, kind: str, seed: int, isolation: str, *, against_first: bool = False
+) -> Plan:
     """Return the plan of a fixed question on this machine; installs nothing.
 
     Args:
@@ -91,13 +92,14 @@ def plan_of_fixed(root: Path, fixed: Fixed, machine: Machine, kind: str, seed: i
         kind: of the run.
         seed: of the order.
         isolation: fork or spawn.
+        against_first: whether each further subject is compared with the first.
 
     Raises:
         UsageError: an environment is not the one that was fixed.
     """
     environments = environments_of(root, fixed.subjects, fixed.preset.packages, lambda line: None)
-    subjects, is_night = name_subjects(environments), kind == NIGHT_KIND
-    return Plan(kind, fixed.preset, subjects, machine, seed, isolation, against_first=is_night)
+    subjects = name_subjects(environments)
+    return Plan(kind, fixed.preset, subjects, machine, seed, isolation, against_first=against_first)
 
 
 def preset_of(data: Any) -> Preset:

@@ -152,7 +152,7 @@ class _Proceeding:
             names = [name for name, *_ in plan.nights[job.name].baselines]
             called = wanted[job.name].wanted if job.name in wanted else ()
             against = [one for one, name in zip(baselines, names, strict=True) if name in called]
-            subjects[job.name] = (*against, build)
+            subjects[job.name] = (build, *against)
         rows = {job: [row for found in night.calls().values() for row in found] for job, night in wanted.items()}
         again = second_wave(self._fleet, rows, nodes, subjects)
         if waves:  # it was killed before it began

@@ -109,9 +109,9 @@ class MachineNight:
         return replace(answer, itself=itself, comparisons=tuple(comparisons), shortfall=shortfall)
 
     def _drifts(self) -> tuple[str, ...]:
-        """Return what a search of all runs finds to have become worse, in sentences."""
+        """Return what a search of all runs finds to have become worse, in sentences; the project's references apart."""
         try:
-            history = ask_history(judged_samples(self._root, self._machine)).releases
+            history = ask_history(judged_samples(self._root, self._machine, references=False)).releases
         except UsageError as error:
             self._say(str(error))
             return ()
