@@ -321,6 +321,7 @@ def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, t
     assert "Too little was measured on h100" in str(report.shortfall)
 
 
+@pytest.mark.slow
 def test_the_results_are_the_plan_less_what_the_report_names(by_hand: Path, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
     kinds = {name: make_type(name, scratch=str(tmp_path / "scratch"), tries=1) for name in ("h100", "a100")}

@@ -120,7 +120,7 @@ EVENTS = ("block", "lose", "late", "late", "block", "lose", "die", "cut", "colle
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
