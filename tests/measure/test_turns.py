@@ -85,6 +85,7 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
+@pytest.mark.slow
 def test_two_that_never_end_have_equal_shares_and_go_on_afterwards() -> None:
     spinning = [Worker(SPIN), Worker(SPIN)]
     try:
@@ -106,6 +107,7 @@ def test_two_that_never_end_have_equal_shares_and_go_on_afterwards() -> None:
             one.process.wait()
 
 
+@pytest.mark.slow
 def test_what_each_did_is_its_cpu_seconds_under_the_name_of_the_walls(workers: list[Worker]) -> None:
     requests = [{"work_s": 0.1, "timeout_s": 60, "durable_saves": 3}, {"work_s": 0.3, "timeout_s": 60}]
     for asked in (requests, requests[::-1]):  # whichever is done first

@@ -76,6 +76,7 @@ def test_a_wheel_has_all_code_and_all_that_a_project_begins_with(wheel):
     assert code | {f"savedmodel_bench/project/{path}" for path in project} <= names
 
 
+@pytest.mark.slow
 def test_what_is_installed_runs_in_an_empty_folder_beside_somebody_elses_harness(wheel, tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:

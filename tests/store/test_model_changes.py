@@ -24,6 +24,7 @@ def measured(root: Path, *models: str, seconds: float = 1.0) -> str:
     return store_run(root, records, subjects=(NEW,)).run
 
 
+@pytest.mark.slow
 def test_a_new_content_under_an_old_name_is_told_and_no_series_has_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
