@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -201,8 +202,11 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
         case "inspect":
             paths = [path for path in (asked.path, asked.other) if path is not None]
             return plan_inspect(root, paths, asked.release, words, types, _say)
-    subjects = asked.subjects if words[0] == "run" else (asked.old, asked.new, *([asked.new] if is_aa else []))
-    request = request_of(asked, subjects)
+    if words[0] == "run":
+        subjects = tuple(asked.subjects)
+    else:
+        subjects = (asked.new, asked.old, asked.new) if is_aa else (asked.old, asked.new)
+    request = replace(request_of(asked, subjects), against_first=is_aa)
     return plan_fleet(request, words[0], words, types, _say, is_kept=is_kept)
 
 

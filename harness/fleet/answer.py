@@ -15,7 +15,7 @@ from harness.fleet.coverage import Key, Part, absent_rows, coverage, lacking_mod
 from harness.fleet.folder import FleetFolder, JobPlan, fleet_names, open_fleet
 from harness.fleet.status import JobStatus
 from harness.metrics import METRICS
-from harness.store.runs import open_run
+from harness.store.runs import RunDirectory, open_run
 from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.margins import Asked
 from harness.verdict.nights import fires
@@ -107,7 +107,7 @@ def answer(
         comparison = None
         if path is not None:
             run = RunTables.of(open_run(path))
-            old, new, *again = (subject["name"] for subject in run.run.facts["subjects"])
+            old, new, *again = sides_of(run.run)
             sides = (old, new)
             comparison = compare_in_run(run, old, new, Selection(operations), margins=margins)
             distrust = _distrust(run, new, again, Selection(operations), margins)
@@ -150,6 +150,15 @@ def answer(
     )
 
 
+def sides_of(run: RunDirectory) -> list[str]:
+    """Return the old and the new subject of a run, and the new one again where it was measured twice.
+
+    With an A/A arm the new one is the first subject, since each further one is compared with it.
+    """
+    names = [subject["name"] for subject in run.facts["subjects"]]
+    return [names[1], names[0], *names[2:]] if len(names) > 2 else names
+
+
 def _distrust(
     run: RunTables, new: str, again: Sequence[str], selection: Selection, margins: Asked | None
 ) -> str | None:
@@ -169,7 +178,7 @@ def _measured_again(
         path = None if again is None else run_of(wave, again)
         if path is not None:
             run = open_run(path)
-            old, new, *_ = (subject["name"] for subject in run.facts["subjects"])
+            old, new, *_ = sides_of(run)
             return list(compare_in_run(run, old, new, Selection(operations), margins=margins).rows)
     return []
 

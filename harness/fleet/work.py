@@ -103,8 +103,8 @@ def measure_here(root: Path, node: NodeWork, progress: Progress) -> Outcome:
     """Measure a job's part with the releases themselves."""
     plan = node.fleet.plan
     fixed = Fixed(plan.subjects_of(node.job), _preset_here(node))
-    kind, is_night = plan.kind_of(node.job), plan.night is not None
-    made = plan_of_fixed(root, fixed, machine_of(node), kind, plan.seed, plan.isolation, against_first=is_night)
+    kind, is_first = plan.kind_of(node.job), plan.command != "run" and len(fixed.subjects) > 2
+    made = plan_of_fixed(root, fixed, machine_of(node), kind, plan.seed, plan.isolation, against_first=is_first)
     as_planned = plan.command == "run" or any(word.startswith("--repeats") for word in plan.words)
     limits = Limits() if as_planned else Limits(allot=allot_of(root, progress))
     return measure(root, made, limits, progress, lock_wait_s=LOCK_WAIT_S)
