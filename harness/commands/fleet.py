@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
-import importlib
 import json
 import shutil
 import sys
@@ -18,21 +16,20 @@ import msgspec
 from harness.commands.check import check_request
 from harness.commands.nightly import asked_night
 from harness.commands.shared.arguments import fraction, positive
+from harness.commands.shared.fleet_answers import UNTIMED, answer_of, asked_of, keep_missing, report_of, waves_of
 from harness.commands.shared.fleet_night import first_of, proceed
 from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
-from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.assignment import assignment_path
 from harness.fleet.chain import chained_arguments, collect_as_job
-from harness.fleet.chunk_answer import chunk_answer
 from harness.fleet.chunks import plan_check, plan_inspect
 from harness.fleet.collecting import cancel, collect, run_of
 from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
 from harness.fleet.gpus import gpus_path
-from harness.fleet.kept import is_kept, keep_answer, kept_answers
+from harness.fleet.kept import kept_answers
 from harness.fleet.matrix import matrix_of
 from harness.fleet.nights import plan_nights
 from harness.fleet.over_nights import over_nights
@@ -45,16 +42,14 @@ from harness.fleet.work import work
 from harness.measure.own_models import OwnModel
 from harness.releases.project import find_root
 from harness.report.fleet import report_status
-from harness.report.fleet_answer import report_fleet
-from harness.report.fleet_chunks import report_chunks
 from harness.report.fleet_nights import report_fleet_night
 from harness.report.fleet_over_nights import report_nights
 from harness.report.numbers import count
+from harness.store.merging import Fate
 
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
 _COMMANDS = ("run", "compare", "nightly", "check", "inspect")
-_UNTIMED = ("check", "inspect")
 _POLL_S = 5.0
 
 
@@ -160,6 +155,8 @@ def run(options: argparse.Namespace) -> int:
         fleet = take(root, options.taken)
         return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
+    if options.action == "collect" and options.fleet is None:
+        _collect_others(root, fleet)
     if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
         return _night(first_of(fleet), options)
     match options.action:
@@ -187,7 +184,7 @@ def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple
             f"Say what to measure after `--` ({' or '.join(_COMMANDS)}), as in `fleet start --on h100 -- compare 2.20 "
             "2.21`."
         )
-    asked = _parsed(words)
+    asked = asked_of(words)
     is_aa = vars(options).get("aa", False)
     if is_aa and words[0] != "compare":
         raise UsageError("--aa belongs to `compare`: a night has its A/A arm, and `run` judges nothing.")
@@ -253,18 +250,37 @@ def _start(root: Path, options: argparse.Namespace) -> int:
 
 
 def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
-    asked = _parsed(list(fleet.plan.words))
+    asked = asked_of(fleet.plan.words)
     while not proceed(fleet, asked, _say)[0].is_over:
         time.sleep(_POLL_S)
     night, _ = proceed(fleet, asked, _say, anew=True)
     return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
 
 
+def _collect_others(root: Path, newest: FleetFolder) -> None:
+    """Collect the fleets before the newest one, so that none waits because another was started after it."""
+    for name in (one for one in fleet_names(root) if one != newest.plan.fleet):
+        try:
+            fleet = open_fleet(root, name)
+            if fleet.plan.night is not None:
+                proceed(first_of(fleet), asked_of(fleet.plan.words), _say)
+                continue
+            done = collect(fleet)
+        except UsageError as error:
+            _say(f"Fleet {name}: {error}")
+            continue
+        new = sum(one.fate is not Fate.PRESENT for one in done.merged)
+        if new or done.submitted:
+            _say(f"Fleet {name}: {count(new, 'run')} merged, {count(len(done.submitted), 'job')} submitted.")
+        for sentence in done.said:
+            _say(f"Fleet {name}: {sentence}")
+
+
 def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     """Take a night as far as it goes, then do what was asked for with it."""
     if options.action == "confirm":
         raise UsageError(f"A night confirms what it calls by itself: `{command_name()} fleet collect`.")
-    night, done = proceed(fleet, _parsed(list(fleet.plan.words)), _say, anew=options.action == "report")
+    night, done = proceed(fleet, asked_of(fleet.plan.words), _say, anew=options.action == "report")
     if options.action == "report":
         return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
     if options.action == "collect":
@@ -277,16 +293,16 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
 
 
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
-    if fleet.plan.command in _UNTIMED:
+    if fleet.plan.command in UNTIMED:
         raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
     jobs = collect(fleet).jobs
-    for wave in _waves(fleet):
+    for wave in waves_of(fleet):
         if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
             raise UsageError(
                 f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
                 f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
             )
-    found = _answer(fleet, jobs)
+    found = answer_of(fleet, jobs)
     plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
     fleet.note_wave(plan.fleet)
     second, refused = start(plan, {}, fleet.project)
@@ -295,41 +311,12 @@ def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
     return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))
 
 
-def _waves(fleet: FleetFolder) -> list[FleetFolder]:
-    return [open_fleet(fleet.root, name) for name in fleet.waves() if name in fleet_names(fleet.root)]
-
-
-def _answer(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
-    asked = _parsed(list(fleet.plan.words))
-    operations = None if asked.operation is None else tuple(asked.operation)
-    return answer(fleet, jobs, operations, vars(asked).get("margin"))
-
-
 def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatus]) -> int:
-    if fleet.plan.command in _UNTIMED:
-        return output_of(options).put(report_chunks(chunk_answer(fleet, jobs)))
-    for wave in _waves(fleet):
-        collect(wave)
-    decision = bool(vars(_parsed(list(fleet.plan.words))).get("require_decision"))
-    found = _answer(fleet, jobs)
-    keep_answer(fleet, found)
-    report = report_fleet(found, require_coverage=options.require_coverage, require_decision=decision)
-    return output_of(options).put(report)
-
-
-def _keep_missing(root: Path, names: list[str]) -> None:
-    """Keep the answers of fleets that ended and were not reported yet."""
-    fleets = [open_fleet(root, name) for name in names if not is_kept(root, name)]
-    for fleet in (one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None):
-        jobs = statuses(fleet, slurm.listed())
-        if all(one.state in ENDED for one in jobs):
-            _say(f"Judging fleet {fleet.plan.fleet}, once …")
-            with contextlib.suppress(UsageError):  # nothing of it was measured
-                keep_answer(fleet, _answer(fleet, jobs))
+    return output_of(options).put(report_of(fleet, jobs, options.require_coverage))
 
 
 def _report_nights(root: Path, options: argparse.Namespace) -> int:
-    _keep_missing(root, fleet_names(root)[-options.nights :])
+    keep_missing(root, fleet_names(root)[-options.nights :], _say)
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
@@ -345,25 +332,6 @@ def _add_coverage(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="exit with code 3 if less than this fraction of a type's plan was measured (default: 0.9)",
     )
-
-
-def _parsed(words: list[str]) -> argparse.Namespace:
-    """Return the options of the command that the jobs are to answer, as it reads them itself."""
-    command = importlib.import_module(f"harness.commands.{words[0]}")
-    parser = argparse.ArgumentParser(prog=f"savedmodel-bench fleet start … -- {words[0]}")
-    command.configure(parser)
-    try:
-        asked = parser.parse_args(words[1:])
-    except SystemExit as ended:
-        raise UsageError("The command after `--` is wrong; nothing was submitted.") from ended
-    for name in ("run", "results", "output", "html", "junit"):
-        if vars(asked).get(name) is not None and not callable(vars(asked)[name]):
-            raise UsageError(f"--{name} does not belong after `--`: give it to `fleet start` or `fleet report`.")
-    if vars(asked).get("action") is not None:
-        raise UsageError(f"`nightly {asked.action}` measures nothing: leave out `fleet start --on … --`.")
-    if vars(asked).get("dry_run"):
-        raise UsageError("--dry-run belongs before `--`: `fleet start --dry-run --on …`.")
-    return asked
 
 
 def _logs(fleet: FleetFolder) -> int:
@@ -384,9 +352,9 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
-    _keep_missing(fleet.root, [fleet.plan.fleet])
+    keep_missing(fleet.root, [fleet.plan.fleet], _say)
     shutil.rmtree(fleet.path)
-    where = "" if fleet.plan.command in _UNTIMED else "; its results are in results/runs"
+    where = "" if fleet.plan.command in UNTIMED else "; its results are in results/runs"
     _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0
 

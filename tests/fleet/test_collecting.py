@@ -310,6 +310,24 @@ def test_a_report_over_nights_judges_what_was_not_reported_yet(
         assert ("Judging" in printed.err) is reads_records
 
 
+def test_who_names_no_fleet_collects_all(
+    by_hand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older, newer = sorted((one_job(tmp_path), one_job(tmp_path)), key=lambda fleet: fleet.plan.fleet)
+    for job in fake_slurm.jobs(by_hand):
+        do(by_hand, job["id"])
+    (older.root / "releases.toml").touch()
+    monkeypatch.chdir(older.root)
+    capsys.readouterr()  # what the jobs printed
+    assert main(["fleet", "collect", "--format", "json"]) == 0
+    printed = capsys.readouterr()
+    assert f"Fleet {older.plan.fleet}: 1 run merged, 0 jobs submitted." in printed.err
+    assert [job["fleet"] for job in json.loads(printed.out)["jobs"]] == [newer.plan.fleet]
+    assert len(list((older.root / "results" / "runs").glob("*/*/run.json"))) == 2
+    assert main(["fleet", "collect"]) == 0
+    assert "merged" not in capsys.readouterr().err
+
+
 def test_a_type_without_an_answer_is_said_first_and_ends_with_3(by_hand: Path, tmp_path: Path) -> None:
     fleet = two_types(by_hand, tmp_path)
     for run in fleet.attempts("h100-1")[0].delivered():
