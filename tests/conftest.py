@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import local_index
 import pytest
 
 from harness.machine.measuring_lock import FOLDER_VARIABLE
@@ -19,6 +21,14 @@ def _shared_machine(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let the tests measure beside others on this machine, and beside each other."""
     os.environ.setdefault(FOLDER_VARIABLE, str(tmp_path_factory.mktemp("locks")))
     os.environ.setdefault(RETRIES_VARIABLE, "0")
+
+
+@pytest.fixture(autouse=True)
+def _no_index_of_another_test() -> Iterator[None]:
+    """Let no later test of this process use the package index of one that had its own."""
+    yield
+    if local_index.is_used:
+        local_index.forget_index()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -69,6 +69,18 @@ def tensorflow_wheel(folder: Path, package: str, version: str, *, extra: str = "
     return make_wheel(folder, package, version, files=files, **{"tag": TAG, **named})  # type: ignore[arg-type]
 
 
+is_used = False
+"""Whether this process was told to use another index than the machine's."""
+
+
+def forget_index() -> None:
+    """Let this process ask anew which index to use, and what that has."""
+    global is_used
+    is_used = False
+    uv_environment.cache_clear()
+    listed_versions.cache_clear()
+
+
 class LocalIndex:
     """An index that uv and the harness are told to use instead of any other."""
 
@@ -90,8 +102,9 @@ class LocalIndex:
 
     def refresh(self) -> None:
         """Let the harness ask anew, as another command would."""
-        uv_environment.cache_clear()
-        listed_versions.cache_clear()
+        global is_used
+        forget_index()
+        is_used = True
 
     def add(self, package: str, version: str, **named: object) -> Path:
         """Put a wheel on the index."""
