@@ -71,7 +71,7 @@ def test_a_dry_run_says_what_it_takes_and_submits_nothing(
 ) -> None:
     assert main(["fleet", "start", "--on", "h100", "--dry-run", "--collect-job", *QUESTION]) == 0
     printed = capsys.readouterr()
-    assert printed.err.startswith("h100: 1 job, about ")
+    assert printed.err.partition("\n")[2].startswith("h100: 1 job, about ")
     assert "at most 3 node-hours and 3 GPU-hours, tries included." in printed.err
     job, collecting = printed.out.splitlines()
     words = json.loads(job.removeprefix("h100-1: sbatch "))
