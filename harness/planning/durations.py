@@ -46,10 +46,19 @@ class Durations:
 
     def block_s(self, preset: Preset, number: int, isolation: str) -> float:
         """Return the expected seconds of one subject's part of block `number` (from 0)."""
-        groups = [group for group in preset.groups if group.is_in(number)]
-        return (1 + preset.import_turns) * self._import_s() + sum(
-            self._repeats_s(preset, group, isolation) for group in groups
-        )
+        return self.imports_s(preset) + sum(self.models_s(preset, number, isolation).values())
+
+    def imports_s(self, preset: Preset) -> float:
+        """Return the expected seconds of one subject's imports in a block."""
+        return (1 + preset.import_turns) * self._import_s()
+
+    def models_s(self, preset: Preset, number: int, isolation: str) -> dict[str, float]:
+        """Return the expected seconds of one subject's part of block `number` (from 0), for each model."""
+        seconds = dict.fromkeys((cell.model for cell in preset.cells), 0.0)
+        for group in preset.groups:
+            for cell in group.cells if group.is_in(number) else ():
+                seconds[cell.model] += self._repeats_s(preset, group, cell, isolation)
+        return seconds
 
     def unknown(self, preset: Preset) -> list[str]:
         """Return the operations of a plan that no run here has measured."""
@@ -59,13 +68,12 @@ class Durations:
     def _import_s(self) -> float:
         return ASSUMED_IMPORT_S if self.import_s is None else self.import_s
 
-    def _repeats_s(self, preset: Preset, group: Group, isolation: str) -> float:
+    def _repeats_s(self, preset: Preset, group: Group, cell: Cell, isolation: str) -> float:
         seconds = 0.0
         for name, count in group.repeats.items():
             further_s = self._import_s() if isolation == "spawn" and not PASSES[name].spawned else 0.0
-            for cell in group.cells:
-                assumed = assumed_s(name, group, cell, preset.own_model(cell))
-                seconds += count * (further_s + self.factors.get((name, cell.device), 1.0) * assumed)
+            assumed = assumed_s(name, group, cell, preset.own_model(cell))
+            seconds += count * (further_s + self.factors.get((name, cell.device), 1.0) * assumed)
         return seconds
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness import releases
 from harness.answers.night import last_measured
 from harness.errors import UsageError
+from harness.planning.durations import learn
 from harness.planning.forecast import forecast
 from harness.planning.installing import installed
 from harness.planning.own_models import registered
@@ -20,7 +21,9 @@ from harness.releases.environments import Environment
 from harness.releases.manifest import read_manifest
 from harness.releases.release import Release
 from harness.releases.subjects import chosen_subjects
+from harness.store.machines import this_machine
 from harness.store.nights import StoredNight
+from harness.store.runs import runs_of
 from harness.verdict.nights import Known, Role, baselines, chosen_models
 
 CANARY = "canary"
@@ -116,13 +119,16 @@ def with_room(request: Request, known: Known, before: Sequence[StoredNight]) -> 
     if request.budget_s is None:
         return request, ()
     expected = forecast(request)
-    cells = expected.preset.cells
-    cost_s = FEWEST_BLOCKS * expected.block_s / max(1, len(cells))
-    costs: dict[str, float] = {}
-    for cell in cells:
-        costs[cell.model] = costs.get(cell.model, 0.0) + cost_s
+    machine = this_machine(request.root, request.machine).name
+    told = learn(runs_of(request.root, machine)[0], expected.preset)
+    models_s = told.models_s(expected.preset, 0, request.isolation)
+    imports_s = told.imports_s(expected.preset)
+    # What is known of whole blocks is divided as their parts are expected to be.
+    scale = FEWEST_BLOCKS * expected.block_s / max(1e-9, imports_s + sum(models_s.values()))
+    costs = {name: scale * seconds for name, seconds in models_s.items()}
     first = {finding.key[2] for finding in known.findings}
-    chosen = chosen_models(costs, request.budget_s, first, last_measured(before)[1])
+    room_s = request.budget_s - scale * imports_s
+    chosen = chosen_models(costs, room_s, first, last_measured(before)[1])
     left_out = tuple(name for name in costs if name not in chosen)
     return (of_models(request, chosen), left_out) if left_out else (request, ())
 

@@ -221,15 +221,15 @@ def chosen_models(
         seen: the last night that measured a model.
 
     Returns:
-        At least one, in the test plan's order.
+        Those that fit, in the test plan's order; where none does, the one that takes least.
     """
     chosen: list[str] = []
     left = budget
     for name in sorted(costs, key=lambda one: (one not in first, seen.get(one, ""))):
-        if not chosen or costs[name] <= left:
+        if costs[name] <= left:
             chosen.append(name)
             left -= costs[name]
-    return tuple(name for name in costs if name in chosen)
+    return tuple(name for name in costs if name in chosen) or tuple(sorted(costs, key=costs.__getitem__)[:1])
 
 
 def _new(rows: Sequence[Evidence], night: str, build: str) -> Finding | None:

@@ -170,4 +170,5 @@ def test_a_budget_goes_to_what_has_findings_then_to_what_waited_longest():
     seen = {"a": "2026-11-03", "b": "2026-11-01", "c": "2026-11-02", "d": "2026-11-04"}
     assert chosen_models(costs, 25.0, {"d"}, seen) == ("b", "d")
     assert chosen_models(costs, 100.0, (), seen) == ("a", "b", "c", "d")
-    assert chosen_models(costs, 1.0, (), {**seen, "e": ""}) == ("b",)
+    assert chosen_models({**costs, "b": 30.0}, 25.0, (), seen) == ("a", "c")  # b has no room, however long it waits
+    assert chosen_models({**costs, "c": 9.0}, 1.0, (), seen) == ("c",)
