@@ -147,7 +147,7 @@ def costs(plan: FleetPlan) -> list[Cost]:
         longest = max((_expected_s(job.task, len(plan.subjects_of(job))) for job in jobs), default=0.0)
         waves = 1 if plan.night is None or plan.confirms else 2  # what a night calls is measured twice
         hours = waves * sum(job.task.limited(kind).node_hours(1) for job in jobs)
-        found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.max_node_hours))
+        found.append(Cost(name, len(jobs), longest, hours, hours * kind.gpus, kind.most_node_hours))
     return found
 
 

@@ -41,7 +41,7 @@ class MachineType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patience: str = "6h"
     tries: int = 3
     nodes: int = 1
-    max_node_hours: float = 24.0
+    max_node_hours: float | None = None
     share: bool = False
     cpus: int | None = None
     memory_gib: float | None = None
@@ -71,6 +71,11 @@ class MachineType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def wall_minutes(self) -> int:
         """The time limit of a job; Slurm's are whole minutes."""
         return math.ceil(seconds(self.wall_time) / 60)
+
+    @property
+    def most_node_hours(self) -> float:
+        """The node-hours that a fleet may take on the type at most."""
+        return 24.0 * self.nodes if self.max_node_hours is None else self.max_node_hours
 
     def node_hours(self, jobs: int) -> float:
         """Return the most node-hours that so many jobs take, all tries included."""
