@@ -30,6 +30,11 @@ def test_a_share_asks_for_its_part(tmp_path: Path) -> None:
     assert "--exclusive" not in kind.arguments()
 
 
+def test_a_fleet_may_take_a_day_on_each_node_unless_it_is_told_otherwise(tmp_path: Path) -> None:
+    assert read_types_of(tmp_path, "[h100]\nnodes = 4").most_node_hours == 96
+    assert read_types_of(tmp_path, "[h100]\nnodes = 4\nmax_node_hours = 3.5").most_node_hours == 3.5
+
+
 def read_types_of(tmp_path: Path, text: str):  # type: ignore[no-untyped-def]
     (tmp_path / "fleet.toml").write_text(text)
     return read_types(tmp_path, ["h100"])["h100"]
