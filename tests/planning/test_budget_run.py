@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stored_runs import MACHINE, NEW, OLD, PROJECT, project_root
+from made_up_blocks import MadeUpBlock, Told, made_up_plan
+from stored_runs import NEW, OLD, project_root
 
 from harness.answers import judging
 from harness.answers.notes import Looked
-from harness.machine.identity import describe_machine
 from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
 from harness.measure.narrowing import narrow
 from harness.measure.plan import Plan
 from harness.measure.preset_files import read_preset
-from harness.measure.presets import Cell, Preset
+from harness.measure.presets import Preset
 from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.measure.sitting import Outcome
 from harness.planning.review import block_seconds, review_of
-from harness.releases.environments import Environment
-from harness.releases.manifest import read_manifest
 from harness.report.notes import notes_text
 from harness.verdict.looks import PLANNED
 from harness.verdict.rows import Verdict
@@ -35,65 +33,29 @@ RATIOS = {QUIET: 1.0, NEAR: 1.0, HOPELESS: 1.0}
 SPREADS = {QUIET: 0.005, NEAR: 0.08, HOPELESS: 0.6}
 
 
-class Told(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
 @pytest.fixture
 def measured_cells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     """The models of each block, as the made-up block saw them."""
     seen: list[tuple[str, ...]] = []
 
-    class MadeUpBlock:
-        def __init__(self, conditions: Any, number: int, attempt: int, writer: Any, *_: object) -> None:
-            self._conditions, self._number, self._attempt, self._writer = conditions, number, attempt, writer
-            self._random = np.random.default_rng(number)
-
-        def measure(self) -> list[float]:
-            groups = [group for group in self._conditions.preset.groups if group.is_in(self._number)]
-            cells = [cell for group in groups for cell in group.cells]
+    class Block(MadeUpBlock):
+        def samples(self) -> Iterator[dict[str, Any]]:
+            cells = [cell for group in self.groups for cell in group.cells]
             seen.append(tuple(cell.model for cell in cells))
-            for subject in self._conditions.subjects:
-                self._append(subject.name, None, "import", "import_s", 4 * float(np.exp(self._random.normal(0, 0.01))))
+            for subject in self.conditions.subjects:
+                import_s = 4 * float(np.exp(self.random.normal(0, 0.01)))
+                yield self.sample(subject.name, None, "import", "import_s", import_s)
                 for cell in cells:
                     ratio = RATIOS[cell.model] if subject.name == NEW else 1.0
-                    noise = self._random.normal(0, SPREADS[cell.model] / np.sqrt(2))
-                    self._append(subject.name, cell, "load", "load_warm_s", 0.1 * ratio * float(np.exp(noise)))
-            end = {
-                "type": "block",
-                "block": self._number,
-                "attempt": self._attempt,
-                "complete": True,
-                "duration_s": 1.0,
-            }
-            self._writer.append(end)
-            return [0.0, *([0.0] * len(groups))]
+                    noise = self.random.normal(0, SPREADS[cell.model] / np.sqrt(2))
+                    yield self.sample(subject.name, cell, "load", "load_warm_s", 0.1 * ratio * float(np.exp(noise)))
 
-        def _append(self, subject: str, cell: Cell | None, operation: str, metric: str, value: float) -> None:
-            self._writer.append(
-                {
-                    "type": "repeat", "block": self._number, "attempt": self._attempt, "subject": subject,
-                    "cell": dataclasses.asdict(cell) if cell else None, "operation": operation, "page_cache": None,
-                    "repeat": 0, "isolation": "fork", "status": "ok", "reason": None, "wall_s": 1.0,
-                    "metrics": [{"metric": metric, "value": value}], "absent": [], "taints": [],
-                }
-            )  # fmt: skip
-
-    monkeypatch.setattr(sitting_module, "Block", MadeUpBlock)
+    monkeypatch.setattr(sitting_module, "Block", Block)
     return seen
 
 
 def plan(looks: tuple[int, ...] = PLANNED) -> Plan:
-    releases = read_manifest(PROJECT / "releases.toml")
-    environments = {
-        name: Environment(name, releases.find(name), Path("python"), "cpu", "today", "3.11", "sha256:1", "3", True)
-        for name in (OLD, NEW)
-    }
-    return Plan("compare", preset(), environments, describe_machine(MACHINE), 1, "fork", looks=looks)
+    return made_up_plan(preset(), looks=looks)
 
 
 def preset() -> Preset:

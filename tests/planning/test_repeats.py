@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from stored_runs import MACHINE, NEW, OLD, PROJECT, project_root
+from made_up_blocks import MadeUpBlock, Told, made_up_plan
+from stored_runs import project_root
 
-from harness.machine.identity import describe_machine
 from harness.measure import sitting as sitting_module
 from harness.measure.limits import Limits
 from harness.measure.passes import PASSES
@@ -19,20 +19,10 @@ from harness.measure.presets import Cell, Group, Preset
 from harness.measure.progress import Silent
 from harness.measure.run import measure
 from harness.planning.repeats import allot_of
-from harness.releases.environments import Environment
-from harness.releases.manifest import read_manifest
 
 METRIC = {"save": "save_first_s", "cold": "load_cold_s"}
 PLANNED = {"save": 4, "cold": 8}
 SECONDS = {"save": 2.0, "cold": 1.0}
-
-
-class Told(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture
@@ -40,44 +30,26 @@ def repeats_of_blocks(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, int]]:
     """The repeats of each block, as the made-up block saw them: its saves are noisy, its loads are not."""
     seen: list[dict[str, int]] = []
 
-    class MadeUpBlock:
-        def __init__(self, conditions: Any, number: int, attempt: int, writer: Any, *_: object) -> None:
-            self._conditions, self._number, self._attempt, self._writer = conditions, number, attempt, writer
-            self._random = np.random.default_rng(number)
-
-        def measure(self) -> list[float]:
-            (group,) = self._conditions.preset.groups
+    class Block(MadeUpBlock):
+        def samples(self) -> Iterator[dict[str, Any]]:
+            (group,) = self.groups
             seen.append(dict(group.repeats))
-            place = {"block": self._number, "attempt": self._attempt}
             for name, count in group.repeats.items():
                 for number in range(count):
-                    for subject in self._conditions.subjects:
-                        noise = self._random.normal(0, 0.4 if name == "save" else 0.01)
-                        self._writer.append(
-                            {
-                                **place, "type": "repeat", "subject": subject.name,
-                                "cell": dataclasses.asdict(group.cells[0]), "operation": PASSES[name].recorded,
-                                "page_cache": PASSES[name].page_cache, "repeat": number, "isolation": "fork",
-                                "status": "ok", "reason": None, "wall_s": SECONDS[name], "absent": [], "taints": [],
-                                "metrics": [{"metric": METRIC[name], "value": float(np.exp(noise))}],
-                            }
+                    for subject in self.conditions.subjects:
+                        value = float(np.exp(self.random.normal(0, 0.4 if name == "save" else 0.01)))
+                        yield self.sample(
+                            subject.name, group.cells[0], PASSES[name].recorded, METRIC[name], value,
+                            page_cache=PASSES[name].page_cache, repeat=number, wall_s=SECONDS[name],
                         )  # fmt: skip
-            self._writer.append({**place, "type": "block", "complete": True, "duration_s": 1.0})
-            return [0.0, 0.0]
 
-    monkeypatch.setattr(sitting_module, "Block", MadeUpBlock)
+    monkeypatch.setattr(sitting_module, "Block", Block)
     return seen
 
 
 def plan(seed: int = 1) -> Plan:
-    releases = read_manifest(PROJECT / "releases.toml")
-    environments = {
-        name: Environment(name, releases.find(name), Path("python"), "cpu", "today", "3.11", "sha256:1", "3", True)
-        for name in (OLD, NEW)
-    }
     group = Group((Cell("cpu", "mlp-s", "tf-module", "tf-load"),), PLANNED, 0, 0, (), 0.1, None, False)
-    preset = Preset("mine", "Mine", 0.10, 4, 60, None, (group,))
-    return Plan("compare", preset, environments, describe_machine(MACHINE), seed, "fork")
+    return made_up_plan(Preset("mine", "Mine", 0.10, 4, 60, None, (group,)), seed)
 
 
 @pytest.fixture
