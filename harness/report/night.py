@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.answers.comparison import Comparison
 from harness.answers.night import AlarmRecord, Canary, Changed, Night
+from harness.answers.notes import LocksDiffer, OwnInterpreters, OwnWheel, SidesDiffer
 from harness.report.comparison import report_comparison
 from harness.report.document import (
     Case,
@@ -42,6 +43,7 @@ _MISSED = {
     "unmeasured": "could not be measured",
     "untrusted": "could not be trusted, since the build differed from itself",
 }
+_OF_SIDES = (SidesDiffer, LocksDiffer, OwnWheel, OwnInterpreters)
 _MOST = 20
 
 
@@ -153,12 +155,13 @@ def _top(night: Night) -> Iterator[Part]:
     against = ", ".join(f"{name} ({_ROLES[role]})" for name, role, _ in night.baselines)
     if against:
         yield Paragraph(f"{night.build['name']} against {against}, on {night.machine}.")
-    notes = [Note(text) for text in _qualifications(night)]
+    what_else = [Note(text) for text in (*map(_changed, night.changed), *_notes(night, of_sides=True))]
+    rest = [Note(text) for text in _qualifications(night)]
     result: list[Part] = [Paragraph(f"Result: {_headline(night)}", Tone.STRONG)]
     if night.record.nights:
         result.append(Paragraph(record_text(night.record), Tone.QUIET))
     tells_regression = night.concluded is not None and any(one.state is State.NEW for one in night.concluded.findings)
-    yield from (*notes, *result) if tells_regression else (*result, *notes)
+    yield from (*what_else, *result, *rest) if tells_regression else (*result, *what_else, *rest)
 
 
 def record_text(record: AlarmRecord) -> str:
@@ -192,12 +195,7 @@ def _headline(night: Night) -> str:
 
 
 def _qualifications(night: Night) -> Iterator[str]:
-    yield from map(_changed, night.changed)
-    told = {one.old.name: notes_text(one.notes) for one in night.comparisons}
-    of_all = set.intersection(*map(set, told.values())) if told else set()
-    yield from (text for text in next(iter(told.values()), ()) if text in of_all)
-    for name, texts in told.items():
-        yield from (f"Against {name}: {text}" for text in texts if text not in of_all)
+    yield from _notes(night, of_sides=False)
     for missed, state in night.missed:
         yield f"Night {missed} {_MISSED[state]}."
     if night.silent_since is not None:
@@ -208,6 +206,18 @@ def _qualifications(night: Night) -> Iterator[str]:
         yield f"The budget has no room for all models. Not measured tonight: {', '.join(night.left_out)}."
     if night.canary is not None and not night.canary.is_called:
         yield _canary(night.canary)
+
+
+def _notes(night: Night, *, of_sides: bool) -> Iterator[str]:
+    """Yield what differs beside the releases, or all other notes; what all comparisons say is told once."""
+    told = {
+        one.old.name: notes_text(note for note in one.notes if isinstance(note, _OF_SIDES) == of_sides)
+        for one in night.comparisons
+    }
+    of_all = set.intersection(*map(set, told.values())) if told else set()
+    yield from (text for text in next(iter(told.values()), ()) if text in of_all)
+    for name, texts in told.items():
+        yield from (f"Against {name}: {text}" for text in texts if text not in of_all)
 
 
 def _changed(one: Changed) -> str:
