@@ -127,7 +127,7 @@ def answer(
             missing.append(f"{job.name} has {comparison.blocks} of {status.blocks_planned} blocks ({status.reason})")
         if lacking := lacking_models(part):
             missing.append(f"{job.name} has nothing of {', '.join(lacking)}")
-        second = _measured_again(waves, job, operations, margins)
+        second = _measured_again(waves, job, path.parent.name, operations, margins)
         for row in comparison.rows:
             found = TypeRow(row, status.node, path, _standing(row, second))
             by_key.setdefault(row.key, {})[_label(fleet, job, row)] = found
@@ -170,13 +170,17 @@ def _distrust(
 
 
 def _measured_again(
-    waves: Sequence[FleetFolder], job: JobPlan, operations: tuple[str, ...] | None, margins: Asked | None
+    waves: Sequence[FleetFolder],
+    job: JobPlan,
+    machine: str,
+    operations: tuple[str, ...] | None,
+    margins: Asked | None,
 ) -> list[Row]:
-    """Return the rows of a job as the first second wave that measured them judged them."""
+    """Return the rows of a job as the first second wave that measured them on the same machine judged them."""
     for wave in waves:
         again = next((one for one in wave.plan.jobs if one.name == job.name), None)
         path = None if again is None else run_of(wave, again)
-        if path is not None:
+        if path is not None and path.parent.name == machine:
             run = open_run(path)
             old, new, *_ = sides_of(run)
             return list(compare_in_run(run, old, new, Selection(operations), margins=margins).rows)

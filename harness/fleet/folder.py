@@ -105,6 +105,8 @@ class Submitted(msgspec.Struct, frozen=True):
     seed_from: int | None = None  # the attempt whose blocks it goes on from
     cancelled: bool = False
     refused: str | None = None  # why Slurm did not take it
+    given_up: str | None = None  # why nothing more is submitted after it
+    is_whole: bool = False  # all was delivered, though the job ended before it said so
 
 
 class NodeState(msgspec.Struct, frozen=True):

@@ -175,7 +175,8 @@ class _Proceeding:
         if second is not None and night.wanted:
             job = next((one for one in second.plan.jobs if one.name == status.job.name), None)
             path = None if job is None else run_of(second, job)
-            runs = {} if path is None else dict.fromkeys(night.wanted, path)
+            is_there = path is not None and path.parent.name == night.machine
+            runs = dict.fromkeys(night.wanted, path) if path is not None and is_there else {}
         with NightLock(self._fleet.root, night.machine):
             found = night.conclusion(runs)
             report = report_night(found)
