@@ -5,18 +5,28 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from harness.commands.check import check_request
 from harness.commands.nightly import asked_night
 from harness.commands.shared.arguments import fraction, positive
-from harness.commands.shared.fleet_answers import UNTIMED, answer_of, asked_of, keep_missing, report_of, waves_of
+from harness.commands.shared.fleet_answers import (
+    UNTIMED,
+    answer_of,
+    asked_of,
+    comparing,
+    keep_ended,
+    keep_missing,
+    report_of,
+    waves_of,
+)
 from harness.commands.shared.fleet_night import first_of, proceed
 from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
@@ -25,9 +35,9 @@ from harness.fleet import slurm
 from harness.fleet.assignment import assignment_path
 from harness.fleet.chain import chained_arguments, collect_as_job
 from harness.fleet.chunks import plan_check, plan_inspect
-from harness.fleet.collecting import cancel, collect, run_of
+from harness.fleet.collecting import Collected, cancel, collect, run_of
 from harness.fleet.confirmation import confirming
-from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
+from harness.fleet.folder import FleetBusyError, FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
 from harness.fleet.gpus import gpus_path
 from harness.fleet.kept import kept_answers
 from harness.fleet.matrix import matrix_of
@@ -51,6 +61,8 @@ HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
 _COMMANDS = ("run", "compare", "nightly", "check", "inspect")
 _POLL_S = 5.0
+
+Found = TypeVar("Found")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +117,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "clean": "remove the fleet's folder, once all jobs have ended and their results are merged",
     }.items():
         each = action(name, text)
-        each.add_argument("fleet", nargs="?", metavar="FLEET", help="name of the fleet (default: the newest)")
+        default = "all" if name == "collect" else "the newest"
+        each.add_argument("fleet", nargs="?", metavar="FLEET", help=f"name of the fleet (default: {default})")
         if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
@@ -132,7 +145,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for and return its exit code."""
     if options.action == "work":
-        code = collect_as_job(options.job, lambda fleet: collect(fleet).said)
+        code = collect_as_job(options.job, lambda fleet: _collected(fleet).said)
         return work(options.job) if code is None else code
     root = find_root()
     if options.action == "start":
@@ -145,9 +158,10 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
+        matrix = matrix_of(plan, own)
         if options.plan is not None:
             keep_plan(plan, options.plan)
-        print(json.dumps(matrix_of(plan, own)))
+        print(json.dumps(matrix))
         return 0
     if vars(options).get("nights") is not None:
         return _report_nights(root, options)
@@ -155,6 +169,8 @@ def run(options: argparse.Namespace) -> int:
         fleet = take(root, options.taken)
         return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
+    if options.fleet is None and options.action in ("report", "confirm"):
+        fleet = _confirmed_by(fleet)
     if options.action == "collect" and options.fleet is None:
         _collect_others(root, fleet)
     if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
@@ -163,7 +179,7 @@ def run(options: argparse.Namespace) -> int:
         case "status":
             return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
         case "collect":
-            done = collect(fleet)
+            done = _collected(fleet)
             return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
         case "cancel":
             return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
@@ -241,17 +257,40 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     if fleet.plan.night is not None:
         return _await_night(fleet, options)
     said: set[str] = set()
-    while not (done := collect(fleet)).is_done:
-        for sentence in (one for one in done.said if one not in said):
+    while (done := _unless_busy(lambda: collect(fleet))) is None or not done.is_done:
+        for sentence in () if done is None else (one for one in done.said if one not in said):
             _say(sentence)
             said.add(sentence)
         time.sleep(_POLL_S)
     return _report(fleet, options, done.jobs)
 
 
+def _unless_busy(do: Callable[[], Found]) -> Found | None:
+    """Do something with a fleet; None where another command works on it, as one that cron started."""
+    try:
+        return do()
+    except FleetBusyError:
+        return None
+
+
+def _confirmed_by(fleet: FleetFolder) -> FleetFolder:
+    """Return the fleet whose findings this one measured again, where it is there; else itself."""
+    first = fleet.plan.confirms
+    return open_fleet(fleet.root, first) if first in fleet_names(fleet.root) else fleet
+
+
+def _collected(fleet: FleetFolder) -> Collected:
+    """Collect a fleet; what follows once it has ended is done as well: a night's conclusion, an answer to be kept."""
+    if fleet.plan.night is not None:
+        return proceed(first_of(fleet), asked_of(fleet.plan.words), _say)[1]
+    done = collect(fleet)
+    keep_ended(fleet, done.jobs)
+    return done
+
+
 def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     asked = asked_of(fleet.plan.words)
-    while not proceed(fleet, asked, _say)[0].is_over:
+    while (found := _unless_busy(lambda: proceed(fleet, asked, _say))) is None or not found[0].is_over:
         time.sleep(_POLL_S)
     night, _ = proceed(fleet, asked, _say, anew=True)
     return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
@@ -262,12 +301,11 @@ def _collect_others(root: Path, newest: FleetFolder) -> None:
     for name in (one for one in fleet_names(root) if one != newest.plan.fleet):
         try:
             fleet = open_fleet(root, name)
-            if fleet.plan.night is not None:
-                proceed(first_of(fleet), asked_of(fleet.plan.words), _say)
-                continue
-            done = collect(fleet)
+            done = _collected(fleet)
         except UsageError as error:
             _say(f"Fleet {name}: {error}")
+            continue
+        if fleet.plan.night is not None:
             continue
         new = sum(one.fate is not Fate.PRESENT for one in done.merged)
         if new or done.submitted:
@@ -287,7 +325,7 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
         return output_of(options).put(report_status(fleet.plan.fleet, [*done.jobs, *night.second_jobs], done))
     if not night.is_over:
         raise UsageError(f"Night {night.night} is not concluded: wait, or `{command_name()} fleet cancel` first.")
-    if night.second is not None:
+    if night.second in fleet_names(fleet.root):
         _clean(open_fleet(fleet.root, night.second))
     return _clean(fleet)
 
@@ -295,16 +333,19 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
     if fleet.plan.command in UNTIMED:
         raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
-    jobs = collect(fleet).jobs
+    waves, jobs = fleet.waves(), collect(fleet).jobs
+    found = answer_of(fleet, jobs)
+    plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
     for wave in waves_of(fleet):
         if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
             raise UsageError(
                 f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
                 f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
             )
-    found = answer_of(fleet, jobs)
-    plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
-    fleet.note_wave(plan.fleet)
+    with fleet.locked():
+        if fleet.waves() != waves:
+            raise UsageError(f"Another command confirms fleet {fleet.plan.fleet}: wait until it ends.")
+        fleet.note_wave(plan.fleet)
     second, refused = start(plan, {}, fleet.project)
     for sentence in refused:
         _say(sentence)
@@ -316,7 +357,7 @@ def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatu
 
 
 def _report_nights(root: Path, options: argparse.Namespace) -> int:
-    keep_missing(root, fleet_names(root)[-options.nights :], _say)
+    keep_missing(comparing(root)[-options.nights :], _say)
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
@@ -352,8 +393,8 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
-    keep_missing(fleet.root, [fleet.plan.fleet], _say)
-    shutil.rmtree(fleet.path)
+    keep_ended(fleet, done.jobs)
+    fleet.remove()
     where = "" if fleet.plan.command in UNTIMED else "; its results are in results/runs"
     _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0

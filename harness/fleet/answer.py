@@ -70,7 +70,8 @@ class FleetAnswer:
         codes = {one.exit_code(require_decision) for found in self.comparisons.values() for one in found}
         if 1 in codes:
             return 1
-        if EXIT_CODE in codes or min(self.coverage.values(), default=0.0) < require_coverage:
+        is_missing = not all(self.comparisons.values()) or min(self.coverage.values(), default=0.0) < require_coverage
+        if EXIT_CODE in codes or is_missing:
             return EXIT_CODE
         return max(codes, default=EXIT_CODE)
 

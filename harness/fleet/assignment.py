@@ -5,8 +5,10 @@ A history belongs to a node. So a model stays on its node, and a node that joins
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,11 +114,11 @@ def jobs_of(root: Path, name: str, kind: MachineType, preset: Preset, *, is_kept
         preset: what is measured on it.
         is_kept: whether the assignment is written.
     """
-    slots = assign(
-        read_assignment(root, name), weights_of(preset), kind.nodes, slurm.nodes_of(kind.partition, kind.constraint)
-    )
-    if is_kept:
-        write_assignment(root, name, slots)
+    weights, nodes = weights_of(preset), slurm.nodes_of(kind.partition, kind.constraint)
+    with _alone(root):
+        slots = assign(read_assignment(root, name), weights, kind.nodes, nodes)
+        if is_kept:
+            write_assignment(root, name, slots)
     jobs = []
     for index, slot in enumerate(slots[: kind.nodes]):
         part = _part(preset, slot.models)
@@ -138,11 +140,22 @@ def bind(fleet: FleetFolder, job: JobPlan) -> None:
     """Keep on which node a part was measured, where nobody had chosen one before."""
     if job.node is not None:
         return
-    slots = read_assignment(fleet.root, job.type)
     index = int(job.name.rpartition("-")[2]) - 1
     state = fleet.attempts(job.name)[-1].state
-    if state is None or index >= len(slots) or slots[index].node is not None:
-        return
-    if state.node not in {slot.node for slot in slots}:
-        slots[index].node = state.node
-        write_assignment(fleet.root, job.type, slots)
+    with _alone(fleet.root):
+        slots = read_assignment(fleet.root, job.type)
+        if state is None or index >= len(slots) or slots[index].node is not None:
+            return
+        if state.node not in {slot.node for slot in slots}:
+            slots[index].node = state.node
+            write_assignment(fleet.root, job.type, slots)
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Let one process at a time read and write assignments."""
+    folder = fleets_path(root) / "assignment"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

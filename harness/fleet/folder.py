@@ -18,6 +18,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,8 @@ class FleetPlan(msgspec.Struct, frozen=True):
 
     def subjects_of(self, job: JobPlan) -> tuple[FixedSubject, ...]:
         """Return what a job measures."""
-        return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
+        is_own = job.name in self.subjects and job.name not in self.machine_types
+        return self.subjects[job.name if is_own else job.type]
 
     def kind_of(self, job: JobPlan) -> str:
         """Return the kind of a job's run: a night's are those of a night of one machine."""
@@ -163,6 +165,10 @@ class Attempt:
         return sorted(path.parent for path in self.path.glob("*/*/run.json"))
 
 
+class FleetBusyError(UsageError):
+    """Another command works on the fleet."""
+
+
 @dataclass(frozen=True, slots=True)
 class FleetFolder:
     """One fleet's folder."""
@@ -206,6 +212,18 @@ class FleetFolder:
         attempt = Attempt(path, Submitted(number, now(), **facts))
         return attempt.note()
 
+    def remove(self) -> None:
+        """Remove the folder: it is no fleet's any more in one step, whatever a file system keeps of it for a while.
+
+        Raises:
+            FleetBusyError: another command works on it.
+        """
+        with self.locked():
+            gone = self.path.with_name(f".removed-{self.path.name}-{secrets.token_hex(2)}")
+            self.path.rename(gone)
+        for one in self.path.parent.glob(".removed-*"):
+            shutil.rmtree(one, ignore_errors=True)
+
     def waves(self) -> list[str]:
         """Return the names of the fleets that measured again what this one found, oldest first."""
         try:
@@ -222,14 +240,14 @@ class FleetFolder:
         """Hold the fleet: one command at a time submits, collects and cancels.
 
         Raises:
-            UsageError: another does.
+            FleetBusyError: another does.
         """
         file = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UsageError(f"Another command works on fleet {self.plan.fleet}: wait until it ends.") from None
+                raise FleetBusyError(f"Another command works on fleet {self.plan.fleet}: wait until it ends.") from None
             yield
         finally:
             os.close(file)
@@ -269,7 +287,7 @@ def write_plan(plan: FleetPlan, fill: Callable[[Path], None] = lambda folder: No
 
 def fleet_names(root: Path) -> list[str]:
     """Return the names of all fleets, oldest first."""
-    return sorted(path.parent.name for path in fleets_path(root).glob("*/plan.json"))
+    return sorted(path.parent.name for path in fleets_path(root).glob("[0-9]*/plan.json"))
 
 
 def open_fleet(root: Path, name: str | None = None) -> FleetFolder:

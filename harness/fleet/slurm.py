@@ -134,8 +134,9 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
     }
     try:
         return subprocess.run(
-            words, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-        )
+            words, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=_TIMEOUT_S, check=False,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired):
         return None
 

@@ -87,6 +87,9 @@ def _make_room(stage: Path, wanted: int, limit_bytes: int) -> None:
         raise UsageError(
             f"Staging needs {wanted / 2**30:.1f} GiB and `stage_limit_gib` allows {limit_bytes / 2**30:.1f}: raise it."
         )
+    for folder in stage.iterdir():
+        if folder.is_dir() and not (folder / _DONE).exists():  # a copy that was cut off
+            shutil.rmtree(folder, ignore_errors=True)
     kept = sorted(stage.glob(f"*/{_DONE}"), key=lambda done: done.stat().st_mtime)
     used = sum(int(done.read_text() or 0) for done in kept)
     while kept and used + wanted > limit_bytes:

@@ -154,7 +154,7 @@ def test_a_full_quota_keeps_scratch_and_says_where(
 
     monkeypatch.setattr(working, "deliver", full)
     assert do(by_hand, ends="FAILED") == 3
-    status = only(fleet)
+    (status,) = statuses(fleet, slurm.listed())
     (scratch,) = (tmp_path / "scratch").iterdir()
     assert status.state is State.LOST  # once there is room, a successor measures
     assert f"on n1 in {scratch}" in str(status.reason)

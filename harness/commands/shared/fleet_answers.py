@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.fleet import slurm
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.chunk_answer import chunk_answer
 from harness.fleet.collecting import collect
-from harness.fleet.folder import FleetFolder, fleet_names, open_fleet
+from harness.fleet.folder import FleetBusyError, FleetFolder, fleet_names, open_fleet
 from harness.fleet.kept import is_kept, keep_answer
-from harness.fleet.status import ENDED, JobStatus, statuses
+from harness.fleet.status import ENDED, JobStatus
 from harness.report.document import Report
 from harness.report.fleet_answer import report_fleet
 from harness.report.fleet_chunks import report_chunks
@@ -60,7 +59,7 @@ def answer_of(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 
 def report_of(fleet: FleetFolder, jobs: list[JobStatus], require_coverage: float) -> Report:
-    """Return the report of a fleet, and keep its answer; its second waves are collected first.
+    """Return the report of a fleet, and keep its answer once all jobs have ended; second waves are collected first.
 
     Args:
         fleet: one that is no night.
@@ -73,16 +72,33 @@ def report_of(fleet: FleetFolder, jobs: list[JobStatus], require_coverage: float
         collect(wave)
     decision = bool(vars(asked_of(fleet.plan.words)).get("require_decision"))
     found = answer_of(fleet, jobs)
-    keep_answer(fleet, found)
+    if all(one.state in ENDED for one in jobs):
+        keep_answer(fleet, found)
     return report_fleet(found, require_coverage=require_coverage, require_decision=decision)
 
 
-def keep_missing(root: Path, names: Sequence[str], say: Callable[[str], None]) -> None:
-    """Keep the answers of fleets that ended and were not reported yet."""
-    fleets = [open_fleet(root, name) for name in names if not is_kept(root, name)]
-    for fleet in (one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None):
-        jobs = statuses(fleet, slurm.listed())
-        if all(one.state in ENDED for one in jobs):
+def comparing(root: Path) -> list[FleetFolder]:
+    """Return the fleets that compare and confirm no other one's findings, oldest first."""
+    fleets = (open_fleet(root, name) for name in fleet_names(root))
+    return [one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None]
+
+
+def keep_missing(fleets: Sequence[FleetFolder], say: Callable[[str], None]) -> None:
+    """Collect fleets whose answer is not kept yet, and keep those of the ones that have ended."""
+    for fleet in (one for one in fleets if not is_kept(one.root, one.plan.fleet)):
+        try:
+            done = collect(fleet)
+        except FleetBusyError as error:
+            say(str(error))
+            continue
+        if done.is_done:
             say(f"Judging fleet {fleet.plan.fleet}, once …")
-            with contextlib.suppress(UsageError):  # nothing of it was measured
-                keep_answer(fleet, answer_of(fleet, jobs))
+            keep_ended(fleet, done.jobs)
+
+
+def keep_ended(fleet: FleetFolder, jobs: list[JobStatus]) -> None:
+    """Keep the answer of a fleet whose jobs have ended, where it is not kept yet."""
+    is_asked = fleet.plan.command == "compare" and fleet.plan.confirms is None
+    if is_asked and not is_kept(fleet.root, fleet.plan.fleet) and all(one.state in ENDED for one in jobs):
+        with contextlib.suppress(UsageError):  # nothing of it was measured
+            keep_answer(fleet, answer_of(fleet, jobs))

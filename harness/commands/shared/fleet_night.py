@@ -137,9 +137,10 @@ class _Proceeding:
     ) -> tuple[FleetFolder | None, list[JobStatus]]:
         """Return the fleet that measures again what was called, started where it was not yet; its jobs collected."""
         waves = self._fleet.waves()
-        if not wanted and not waves:
+        is_there = bool(waves) and waves[0] in fleet_names(self._fleet.root)
+        if not is_there and (self._note.exists() or not wanted):  # nothing to confirm, or it was confirmed and removed
             return None, []
-        if waves and waves[0] in fleet_names(self._fleet.root):
+        if is_there:
             second = open_fleet(self._fleet.root, waves[0])
             done = collect(second)
             for sentence in done.said:
