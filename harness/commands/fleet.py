@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import shutil
 import sys
 import time
 from dataclasses import replace
@@ -287,7 +286,7 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
         return output_of(options).put(report_status(fleet.plan.fleet, [*done.jobs, *night.second_jobs], done))
     if not night.is_over:
         raise UsageError(f"Night {night.night} is not concluded: wait, or `{command_name()} fleet cancel` first.")
-    if night.second is not None:
+    if night.second in fleet_names(fleet.root):
         _clean(open_fleet(fleet.root, night.second))
     return _clean(fleet)
 
@@ -353,7 +352,7 @@ def _clean(fleet: FleetFolder) -> int:
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
     keep_missing(fleet.root, [fleet.plan.fleet], _say)
-    shutil.rmtree(fleet.path)
+    fleet.remove()
     where = "" if fleet.plan.command in UNTIMED else "; its results are in results/runs"
     _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")
     return 0

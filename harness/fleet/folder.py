@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
-import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import UsageError
+from harness.fleet.lock import held
 from harness.fleet.tasks import Measure, Task
 from harness.fleet.types import MachineType
 from harness.planning.fixed import FixedSubject
@@ -35,6 +35,7 @@ from harness.store.runs import results_path, write_json_atomically
 FLEET_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 COMMENT = "savedmodel-bench"
 _WAVES = "confirmed-by.json"
+_REMOVED = ".removed-"
 
 
 class JobPlan(msgspec.Struct, frozen=True):
@@ -215,22 +216,35 @@ class FleetFolder:
         """Write the intention to start a fleet that measures again what this one found."""
         write_json_atomically(self.path / _WAVES, [*self.waves(), name])
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the fleet: one command at a time submits, collects and cancels.
+    def locked(self, wait_s: float = 0.0) -> contextlib.AbstractContextManager[None]:
+        """Hold the fleet: one command at a time submits, collects, cancels and removes.
+
+        Args:
+            wait_s: how long to wait for another command to end.
 
         Raises:
-            UsageError: another does.
+            FleetBusyError: another holds it.
+            UsageError: it was removed meanwhile.
         """
-        file = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
+        return held(self.path, wait_s)
+
+    def remove(self) -> None:
+        """Remove the fleet: its folder gets a name that no fleet has, in one step, and then goes.
+
+        Killed in between, the fleet is gone; the next call removes what is left of it.
+
+        Raises:
+            UsageError: another command works on it, or it cannot be removed.
+        """
+        with self.locked():
+            target = self.path.with_name(f"{_REMOVED}{self.plan.fleet}-{secrets.token_hex(2)}")
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"Another command works on fleet {self.plan.fleet}: wait until it ends.") from None
-            yield
-        finally:
-            os.close(file)
+                self.path.rename(target)
+            except OSError as error:
+                raise UsageError(f"{self.path} cannot be removed ({error.strerror}).") from error
+        # NFS keeps a file that somebody has open, under a name of its own: what cannot go now goes next time.
+        for left in self.path.parent.glob(f"{_REMOVED}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def now() -> float:
@@ -267,7 +281,8 @@ def write_plan(plan: FleetPlan, fill: Callable[[Path], None] = lambda folder: No
 
 def fleet_names(root: Path) -> list[str]:
     """Return the names of all fleets, oldest first."""
-    return sorted(path.parent.name for path in fleets_path(root).glob("*/plan.json"))
+    names = (path.parent.name for path in fleets_path(root).glob("*/plan.json"))
+    return sorted(name for name in names if FLEET_NAME.fullmatch(name))
 
 
 def open_fleet(root: Path, name: str | None = None) -> FleetFolder:

@@ -269,3 +269,16 @@ def test_a_finding_that_nobody_heard_is_told_by_the_next_collect(fleet: FleetOfN
     for _ in range(2):
         main(["fleet", "collect"])
     assert json.loads((fleet.root / "told.json").read_text())["exit_code"] == 1
+
+
+def test_a_second_wave_that_was_removed_is_not_measured_again(fleet: FleetOfNights) -> None:
+    fleet.build(1)
+    fleet.night(1)
+    fleet.build(2, 1.2)
+    told = fleet.night(2)
+    first = told["fleet"]
+    open_fleet(fleet.root, told["second_fleet"]).remove()  # as `clean` does before it removes the first; killed then
+    assert states(fleet.report(first)) == states(told)
+    assert fleet.jobs() == 0
+    assert main(["fleet", "clean", first]) == 0
+    assert first not in fleet_names(fleet.root)

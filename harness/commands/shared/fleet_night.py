@@ -145,6 +145,8 @@ class _Proceeding:
             for sentence in done.said:
                 self._say(sentence)
             return second, done.jobs
+        if self._note.exists() or all("confirm" in night.stored.phases for night in wanted.values()):
+            return None, []  # it was removed: what it found is in the nights
         plan = self._fleet.plan
         subjects = {}
         for job in (one for one in plan.jobs if one.name in plan.nights):
