@@ -7,15 +7,26 @@ import datetime
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from harness.commands.check import check_request
 from harness.commands.nightly import asked_night
 from harness.commands.shared.arguments import fraction, positive
-from harness.commands.shared.fleet_answers import UNTIMED, answer_of, asked_of, keep_missing, report_of, waves_of
+from harness.commands.shared.fleet_answers import (
+    UNTIMED,
+    answer_of,
+    asked_of,
+    bring_home,
+    keep_ended,
+    keep_missing,
+    report_of,
+    waves_of,
+)
 from harness.commands.shared.fleet_night import first_of, proceed
 from harness.commands.shared.output import add_output, add_verbose, command_name, output_of, say_all
 from harness.commands.shared.plan import request_of
@@ -29,6 +40,7 @@ from harness.fleet.confirmation import confirming
 from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
 from harness.fleet.gpus import gpus_path
 from harness.fleet.kept import kept_answers
+from harness.fleet.lock import FleetBusyError
 from harness.fleet.matrix import matrix_of
 from harness.fleet.nights import plan_nights
 from harness.fleet.over_nights import over_nights
@@ -50,6 +62,7 @@ HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
 _COMMANDS = ("run", "compare", "nightly", "check", "inspect")
 _POLL_S = 5.0
+_Done = TypeVar("_Done")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +144,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for and return its exit code."""
     if options.action == "work":
-        code = collect_as_job(options.job, lambda fleet: collect(fleet).said)
+        code = collect_as_job(options.job, collected)
         return work(options.job) if code is None else code
     root = find_root()
     if options.action == "start":
@@ -156,14 +169,14 @@ def run(options: argparse.Namespace) -> int:
     fleet = open_fleet(root, options.fleet)
     if options.action == "collect" and options.fleet is None:
         _collect_others(root, fleet)
-    if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
+    if fleet.plan.night is not None and options.action in ("report", "confirm", "clean"):
         return _night(first_of(fleet), options)
     match options.action:
         case "status":
             return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
         case "collect":
-            done = collect(fleet)
-            return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
+            jobs, done = bring_home(fleet, _say)
+            return output_of(options).put(report_status(first_of(fleet).plan.fleet, jobs, done))
         case "cancel":
             return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
         case "report":
@@ -174,6 +187,11 @@ def run(options: argparse.Namespace) -> int:
             return _logs(fleet)
         case _:
             return _clean(fleet)
+
+
+def collected(fleet: FleetFolder) -> list[str]:
+    """Collect in a job what `fleet collect FLEET` collects, and return what has to be said."""
+    return bring_home(fleet, _say)[1].said
 
 
 def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple[FleetPlan, dict[str, OwnModel]]:
@@ -240,20 +258,29 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     if fleet.plan.night is not None:
         return _await_night(fleet, options)
     said: set[str] = set()
-    while not (done := collect(fleet)).is_done:
+    while not (done := _patiently(lambda: collect(fleet))).is_done:
         for sentence in (one for one in done.said if one not in said):
             _say(sentence)
             said.add(sentence)
         time.sleep(_POLL_S)
-    return _report(fleet, options, done.jobs)
+    return _patiently(lambda: _report(fleet, options, done.jobs))
 
 
 def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     asked = asked_of(fleet.plan.words)
-    while not proceed(fleet, asked, _say)[0].is_over:
+    while not _patiently(lambda: proceed(fleet, asked, _say))[0].is_over:
         time.sleep(_POLL_S)
-    night, _ = proceed(fleet, asked, _say, anew=True)
+    night, _ = _patiently(lambda: proceed(fleet, asked, _say, anew=True))
     return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
+
+
+def _patiently(action: Callable[[], _Done]) -> _Done:
+    """Do what needs the fleet; while another command holds it, as cron's `collect` does now and then, wait."""
+    while True:
+        try:
+            return action()
+        except FleetBusyError:
+            time.sleep(_POLL_S)
 
 
 def _collect_others(root: Path, newest: FleetFolder) -> None:
@@ -261,10 +288,7 @@ def _collect_others(root: Path, newest: FleetFolder) -> None:
     for name in (one for one in fleet_names(root) if one != newest.plan.fleet):
         try:
             fleet = open_fleet(root, name)
-            if fleet.plan.night is not None:
-                proceed(first_of(fleet), asked_of(fleet.plan.words), _say)
-                continue
-            done = collect(fleet)
+            _, done = bring_home(fleet, _say)
         except UsageError as error:
             _say(f"Fleet {name}: {error}")
             continue
@@ -279,11 +303,9 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     """Take a night as far as it goes, then do what was asked for with it."""
     if options.action == "confirm":
         raise UsageError(f"A night confirms what it calls by itself: `{command_name()} fleet collect`.")
-    night, done = proceed(fleet, asked_of(fleet.plan.words), _say, anew=options.action == "report")
+    night, _ = proceed(fleet, asked_of(fleet.plan.words), _say, anew=options.action == "report")
     if options.action == "report":
         return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
-    if options.action == "collect":
-        return output_of(options).put(report_status(fleet.plan.fleet, [*done.jobs, *night.second_jobs], done))
     if not night.is_over:
         raise UsageError(f"Night {night.night} is not concluded: wait, or `{command_name()} fleet cancel` first.")
     if night.second in fleet_names(fleet.root):
@@ -315,7 +337,7 @@ def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatu
 
 
 def _report_nights(root: Path, options: argparse.Namespace) -> int:
-    keep_missing(root, fleet_names(root)[-options.nights :], _say)
+    keep_missing(root, options.nights, _say)
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
@@ -351,7 +373,7 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
-    keep_missing(fleet.root, [fleet.plan.fleet], _say)
+    keep_ended(fleet, done)
     fleet.remove()
     where = "" if fleet.plan.command in UNTIMED else "; its results are in results/runs"
     _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")

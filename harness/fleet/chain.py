@@ -95,6 +95,7 @@ def collect_as_job(file: Path, collect: Callable[[FleetFolder], Sequence[str]]) 
     if document["path"] is not None:
         os.environ["PATH"] = f"{document['path']}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     fleet = open_folder(Path(document["fleet"]))
+    os.chdir(fleet.root)  # as whoever collects by hand: --on-finding may name a file there
     for left in reversed(range(_TRIES)):
         try:
             print("\n".join(["Collected.", *collect(fleet)]))

@@ -30,6 +30,10 @@ _VARIABLES = (FOLDER_VARIABLE,)
 """Variables of the submitter that reach a job, by name."""
 
 
+_LOCK_WAIT_S = 600.0
+"""How long a start waits for a `collect` that found the new fleet first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a type's jobs take: the longest is expected to take `expected_s`; hours are the most, tries included."""
@@ -178,8 +182,9 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
 
     fleet = write_plan(plan, fill)
     refused = []
-    with fleet.locked():
-        for job in plan.jobs:
+    with fleet.locked(wait_s=_LOCK_WAIT_S):
+        # A `collect` that came first, as cron's can, has submitted some.
+        for job in (one for one in plan.jobs if not fleet.attempts(one.name)):
             try:
                 submit(fleet, job)
             except SlurmError as error:
