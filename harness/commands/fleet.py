@@ -32,7 +32,7 @@ from harness.commands.shared.output import add_output, add_verbose, command_name
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
-from harness.fleet.assignment import assignment_path
+from harness.fleet.assignment import AssignmentLock, assignment_path
 from harness.fleet.chain import chained_arguments, collect_as_job
 from harness.fleet.chunks import plan_check, plan_inspect
 from harness.fleet.collecting import cancel, collect, run_of
@@ -61,6 +61,7 @@ from harness.store.merging import Fate
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
 _COMMANDS = ("run", "compare", "nightly", "check", "inspect")
+_NEWEST_QUESTION = "the newest that confirms no other"
 _POLL_S = 5.0
 _Done = TypeVar("_Done")
 
@@ -117,7 +118,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "clean": "remove the fleet's folder, once all jobs have ended and their results are merged",
     }.items():
         each = action(name, text)
-        each.add_argument("fleet", nargs="?", metavar="FLEET", help="name of the fleet (default: the newest)")
+        which = {"collect": "all", "report": _NEWEST_QUESTION, "confirm": _NEWEST_QUESTION}.get(name, "the newest")
+        each.add_argument("fleet", nargs="?", metavar="FLEET", help=f"name of the fleet (default: {which})")
         if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
@@ -151,15 +153,17 @@ def run(options: argparse.Namespace) -> int:
         return _start(root, options)
     if options.action == "rebalance":
         (kind,) = read_types(root, [options.type])
-        for path in (assignment_path(root, kind), gpus_path(root, kind)):
-            path.unlink(missing_ok=True)
+        with AssignmentLock(root):
+            for path in (assignment_path(root, kind), gpus_path(root, kind)):
+                path.unlink(missing_ok=True)
         _say(f"The next start spreads the models of {kind} over its nodes anew.")
         return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
+        entries = matrix_of(plan, own)
         if options.plan is not None:
             keep_plan(plan, options.plan)
-        print(json.dumps(matrix_of(plan, own)))
+        print(json.dumps(entries))
         return 0
     if vars(options).get("nights") is not None:
         return _report_nights(root, options)
@@ -167,6 +171,8 @@ def run(options: argparse.Namespace) -> int:
         fleet = take(root, options.taken)
         return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
+    if options.action in ("report", "confirm") and options.fleet is None:
+        fleet = _newest_question(root) or fleet
     if options.action == "collect" and options.fleet is None:
         _collect_others(root, fleet)
     if fleet.plan.night is not None and options.action in ("report", "confirm", "clean"):
@@ -242,13 +248,11 @@ def _start(root: Path, options: argparse.Namespace) -> int:
         if plan.collects:
             folder = FleetFolder(fleets_path(root) / plan.fleet, plan)
             print(f"collect: sbatch {shown(chained_arguments(folder, 1, [name for name, _ in submissions(plan)]))}")
+        _refuse_invalid(plan)
         return 0
     if slurm.listed() is None:
         raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")
-    for name, arguments in submissions(plan):
-        wrong = slurm.complaint(arguments, SCRIPT)
-        if wrong is not None:
-            raise UsageError(f"Slurm would refuse {name} ({wrong}), so nothing was submitted: correct fleet.toml.")
+    _refuse_invalid(plan)
     fleet, refused = start(plan, own)
     for sentence in refused:
         _say(sentence)
@@ -266,6 +270,13 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     return _patiently(lambda: _report(fleet, options, done.jobs))
 
 
+def _refuse_invalid(plan: FleetPlan) -> None:
+    for name, arguments in submissions(plan):
+        wrong = slurm.complaint(arguments, SCRIPT)
+        if wrong is not None:
+            raise UsageError(f"Slurm would refuse {name} ({wrong}), so nothing was submitted: correct fleet.toml.")
+
+
 def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     asked = asked_of(fleet.plan.words)
     while not _patiently(lambda: proceed(fleet, asked, _say))[0].is_over:
@@ -281,6 +292,12 @@ def _patiently(action: Callable[[], _Done]) -> _Done:
             return action()
         except FleetBusyError:
             time.sleep(_POLL_S)
+
+
+def _newest_question(root: Path) -> FleetFolder | None:
+    """Return the newest fleet that does not measure again what another one found."""
+    fleets = (open_fleet(root, name) for name in reversed(fleet_names(root)))
+    return next((fleet for fleet in fleets if fleet.plan.confirms is None), None)
 
 
 def _collect_others(root: Path, newest: FleetFolder) -> None:
@@ -317,16 +334,17 @@ def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
     if fleet.plan.command in UNTIMED:
         raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
     jobs = collect(fleet).jobs
-    for wave in waves_of(fleet):
-        if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
-            raise UsageError(
-                f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
-                f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
-            )
-    found = answer_of(fleet, jobs)
-    plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
-    fleet.note_wave(plan.fleet)
-    second, refused = start(plan, {}, fleet.project)
+    with fleet.locked():  # until it is started, so that two commands start one
+        for wave in waves_of(fleet):
+            if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
+                raise UsageError(
+                    f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
+                    f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
+                )
+        found = answer_of(fleet, jobs)
+        plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
+        fleet.note_wave(plan.fleet)
+        second, refused = start(plan, {}, fleet.project)
     for sentence in refused:
         _say(sentence)
     return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))

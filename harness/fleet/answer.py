@@ -72,6 +72,8 @@ class FleetAnswer:
             return 1
         if EXIT_CODE in codes or min(self.coverage.values(), default=0.0) < require_coverage:
             return EXIT_CODE
+        if not all(self.comparisons.values()):  # a type without any answer
+            return EXIT_CODE
         return max(codes, default=EXIT_CODE)
 
 

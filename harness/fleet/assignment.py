@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,15 @@ from harness.fleet.tasks import Measure
 from harness.fleet.types import MachineType
 from harness.measure.presets import Preset
 from harness.planning.durations import ASSUMED_IMPORT_S, Durations
-from harness.store.runs import write_json_atomically
+from harness.store.runs import ResultsLock, write_json_atomically
+
+
+class AssignmentLock(ResultsLock):
+    """The right to change the parts of all types' nodes: one process at a time, for a moment."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, wait_s=60.0)
+        self._path = fleets_path(root) / "assignment" / ".lock"
 
 
 class Slot(msgspec.Struct):
@@ -112,11 +121,11 @@ def jobs_of(root: Path, name: str, kind: MachineType, preset: Preset, *, is_kept
         preset: what is measured on it.
         is_kept: whether the assignment is written.
     """
-    slots = assign(
-        read_assignment(root, name), weights_of(preset), kind.nodes, slurm.nodes_of(kind.partition, kind.constraint)
-    )
-    if is_kept:
-        write_assignment(root, name, slots)
+    weights, names = weights_of(preset), slurm.nodes_of(kind.partition, kind.constraint)
+    with AssignmentLock(root) if is_kept else nullcontext():
+        slots = assign(read_assignment(root, name), weights, kind.nodes, names)
+        if is_kept:
+            write_assignment(root, name, slots)
     jobs = []
     for index, slot in enumerate(slots[: kind.nodes]):
         part = _part(preset, slot.models)
@@ -138,11 +147,12 @@ def bind(fleet: FleetFolder, job: JobPlan) -> None:
     """Keep on which node a part was measured, where nobody had chosen one before."""
     if job.node is not None:
         return
-    slots = read_assignment(fleet.root, job.type)
     index = int(job.name.rpartition("-")[2]) - 1
     state = fleet.attempts(job.name)[-1].state
-    if state is None or index >= len(slots) or slots[index].node is not None:
+    if state is None:
         return
-    if state.node not in {slot.node for slot in slots}:
-        slots[index].node = state.node
-        write_assignment(fleet.root, job.type, slots)
+    with AssignmentLock(fleet.root):
+        slots = read_assignment(fleet.root, job.type)
+        if index < len(slots) and slots[index].node is None and state.node not in {slot.node for slot in slots}:
+            slots[index].node = state.node
+            write_assignment(fleet.root, job.type, slots)

@@ -181,7 +181,12 @@ class FleetFolder:
 
     def comment(self, job: str, attempt: int) -> str:
         """Return the mark by which a job is found in Slurm."""
-        return f"{COMMENT}:{self.plan.fleet}:{job}:{attempt}"
+        return f"{self.mark}{job}:{attempt}"
+
+    @property
+    def mark(self) -> str:
+        """How the comments of all its jobs begin."""
+        return f"{COMMENT}:{self.plan.fleet}:"
 
     def attempts(self, job: str) -> list[Attempt]:
         """Return the attempts of a job, oldest first."""

@@ -117,7 +117,7 @@ def made_plan(
         night: the fields of a night.
 
     Raises:
-        UsageError: a type's cost cannot be accepted.
+        UsageError: a type's cost cannot be accepted, or a job would have the name of another type.
     """
     plan = FleetPlan(
         fleet=new_name(),
@@ -134,6 +134,11 @@ def made_plan(
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
         **night,
     )
+    for job in jobs:
+        if job.name in types:
+            raise UsageError(
+                f"A job of {job.type} would be called {job.name}, as a machine type is: rename that type in fleet.toml."
+            )
     for cost in costs(plan):
         if cost.node_hours > cost.most_node_hours:
             raise UsageError(
