@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import fake_slurm
 import pytest
 from fleet_scenarios import do
 from fleets import make_check_fleet, make_fleet, make_type
