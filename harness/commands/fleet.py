@@ -21,7 +21,7 @@ from harness.commands.shared.fleet_answers import (
     UNTIMED,
     answer_of,
     asked_of,
-    comparing,
+    bring_home,
     keep_ended,
     keep_missing,
     report_of,
@@ -32,14 +32,15 @@ from harness.commands.shared.output import add_output, add_verbose, command_name
 from harness.commands.shared.plan import request_of
 from harness.errors import UsageError
 from harness.fleet import slurm
-from harness.fleet.assignment import assignment_path
+from harness.fleet.assignment import AssignmentLock, assignment_path
 from harness.fleet.chain import chained_arguments, collect_as_job
 from harness.fleet.chunks import plan_check, plan_inspect
-from harness.fleet.collecting import Collected, cancel, collect, run_of
+from harness.fleet.collecting import cancel, collect, run_of
 from harness.fleet.confirmation import confirming
-from harness.fleet.folder import FleetBusyError, FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
+from harness.fleet.folder import FleetFolder, FleetPlan, fleet_names, fleets_path, open_fleet
 from harness.fleet.gpus import gpus_path
 from harness.fleet.kept import kept_answers
+from harness.fleet.lock import FleetBusyError
 from harness.fleet.matrix import matrix_of
 from harness.fleet.nights import plan_nights
 from harness.fleet.over_nights import over_nights
@@ -60,9 +61,9 @@ from harness.store.merging import Fate
 HELP = "ask the same question on all machine types of a cluster (Slurm)"
 
 _COMMANDS = ("run", "compare", "nightly", "check", "inspect")
+_NEWEST_QUESTION = "the newest that confirms no other"
 _POLL_S = 5.0
-
-Found = TypeVar("Found")
+_Done = TypeVar("_Done")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -117,8 +118,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "clean": "remove the fleet's folder, once all jobs have ended and their results are merged",
     }.items():
         each = action(name, text)
-        default = "all" if name == "collect" else "the newest"
-        each.add_argument("fleet", nargs="?", metavar="FLEET", help=f"name of the fleet (default: {default})")
+        which = {"collect": "all", "report": _NEWEST_QUESTION, "confirm": _NEWEST_QUESTION}.get(name, "the newest")
+        each.add_argument("fleet", nargs="?", metavar="FLEET", help=f"name of the fleet (default: {which})")
         if name in ("status", "report", "confirm", "collect", "cancel"):
             add_output(each)
         if name == "report":
@@ -145,23 +146,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for and return its exit code."""
     if options.action == "work":
-        code = collect_as_job(options.job, lambda fleet: _collected(fleet).said)
+        code = collect_as_job(options.job, collected)
         return work(options.job) if code is None else code
     root = find_root()
     if options.action == "start":
         return _start(root, options)
     if options.action == "rebalance":
         (kind,) = read_types(root, [options.type])
-        for path in (assignment_path(root, kind), gpus_path(root, kind)):
-            path.unlink(missing_ok=True)
+        with AssignmentLock(root):
+            for path in (assignment_path(root, kind), gpus_path(root, kind)):
+                path.unlink(missing_ok=True)
         _say(f"The next start spreads the models of {kind} over its nodes anew.")
         return 0
     if options.action == "matrix":
         plan, own = _planned(root, options, is_kept=False)
-        matrix = matrix_of(plan, own)
+        entries = matrix_of(plan, own)
         if options.plan is not None:
             keep_plan(plan, options.plan)
-        print(json.dumps(matrix))
+        print(json.dumps(entries))
         return 0
     if vars(options).get("nights") is not None:
         return _report_nights(root, options)
@@ -169,18 +171,18 @@ def run(options: argparse.Namespace) -> int:
         fleet = take(root, options.taken)
         return _report(fleet, options, collect(fleet).jobs)
     fleet = open_fleet(root, options.fleet)
-    if options.fleet is None and options.action in ("report", "confirm"):
-        fleet = _confirmed_by(fleet)
+    if options.action in ("report", "confirm") and options.fleet is None:
+        fleet = _newest_question(root) or fleet
     if options.action == "collect" and options.fleet is None:
         _collect_others(root, fleet)
-    if fleet.plan.night is not None and options.action in ("collect", "report", "confirm", "clean"):
+    if fleet.plan.night is not None and options.action in ("report", "confirm", "clean"):
         return _night(first_of(fleet), options)
     match options.action:
         case "status":
             return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
         case "collect":
-            done = _collected(fleet)
-            return output_of(options).put(report_status(fleet.plan.fleet, done.jobs, done))
+            jobs, done = bring_home(fleet, _say)
+            return output_of(options).put(report_status(first_of(fleet).plan.fleet, jobs, done))
         case "cancel":
             return min(0, output_of(options).put(report_status(fleet.plan.fleet, cancel(fleet))))
         case "report":
@@ -191,6 +193,11 @@ def run(options: argparse.Namespace) -> int:
             return _logs(fleet)
         case _:
             return _clean(fleet)
+
+
+def collected(fleet: FleetFolder) -> list[str]:
+    """Collect in a job what `fleet collect FLEET` collects, and return what has to be said."""
+    return bring_home(fleet, _say)[1].said
 
 
 def _planned(root: Path, options: argparse.Namespace, *, is_kept: bool) -> tuple[FleetPlan, dict[str, OwnModel]]:
@@ -241,13 +248,11 @@ def _start(root: Path, options: argparse.Namespace) -> int:
         if plan.collects:
             folder = FleetFolder(fleets_path(root) / plan.fleet, plan)
             print(f"collect: sbatch {shown(chained_arguments(folder, 1, [name for name, _ in submissions(plan)]))}")
+        _refuse_invalid(plan)
         return 0
     if slurm.listed() is None:
         raise UsageError("Slurm does not answer here, so nothing was submitted: does `squeue --me` work?")
-    for name, arguments in submissions(plan):
-        wrong = slurm.complaint(arguments, SCRIPT)
-        if wrong is not None:
-            raise UsageError(f"Slurm would refuse {name} ({wrong}), so nothing was submitted: correct fleet.toml.")
+    _refuse_invalid(plan)
     fleet, refused = start(plan, own)
     for sentence in refused:
         _say(sentence)
@@ -257,43 +262,42 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     if fleet.plan.night is not None:
         return _await_night(fleet, options)
     said: set[str] = set()
-    while (done := _unless_busy(lambda: collect(fleet))) is None or not done.is_done:
-        for sentence in () if done is None else (one for one in done.said if one not in said):
+    while not (done := _patiently(lambda: collect(fleet))).is_done:
+        for sentence in (one for one in done.said if one not in said):
             _say(sentence)
             said.add(sentence)
         time.sleep(_POLL_S)
-    return _report(fleet, options, done.jobs)
+    return _patiently(lambda: _report(fleet, options, done.jobs))
 
 
-def _unless_busy(do: Callable[[], Found]) -> Found | None:
-    """Do something with a fleet; None where another command works on it, as one that cron started."""
-    try:
-        return do()
-    except FleetBusyError:
-        return None
-
-
-def _confirmed_by(fleet: FleetFolder) -> FleetFolder:
-    """Return the fleet whose findings this one measured again, where it is there; else itself."""
-    first = fleet.plan.confirms
-    return open_fleet(fleet.root, first) if first in fleet_names(fleet.root) else fleet
-
-
-def _collected(fleet: FleetFolder) -> Collected:
-    """Collect a fleet; what follows once it has ended is done as well: a night's conclusion, an answer to be kept."""
-    if fleet.plan.night is not None:
-        return proceed(first_of(fleet), asked_of(fleet.plan.words), _say)[1]
-    done = collect(fleet)
-    keep_ended(fleet, done.jobs)
-    return done
+def _refuse_invalid(plan: FleetPlan) -> None:
+    for name, arguments in submissions(plan):
+        wrong = slurm.complaint(arguments, SCRIPT)
+        if wrong is not None:
+            raise UsageError(f"Slurm would refuse {name} ({wrong}), so nothing was submitted: correct fleet.toml.")
 
 
 def _await_night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     asked = asked_of(fleet.plan.words)
-    while (found := _unless_busy(lambda: proceed(fleet, asked, _say))) is None or not found[0].is_over:
+    while not _patiently(lambda: proceed(fleet, asked, _say))[0].is_over:
         time.sleep(_POLL_S)
-    night, _ = proceed(fleet, asked, _say, anew=True)
+    night, _ = _patiently(lambda: proceed(fleet, asked, _say, anew=True))
     return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
+
+
+def _patiently(action: Callable[[], _Done]) -> _Done:
+    """Do what needs the fleet; while another command holds it, as cron's `collect` does now and then, wait."""
+    while True:
+        try:
+            return action()
+        except FleetBusyError:
+            time.sleep(_POLL_S)
+
+
+def _newest_question(root: Path) -> FleetFolder | None:
+    """Return the newest fleet that does not measure again what another one found."""
+    fleets = (open_fleet(root, name) for name in reversed(fleet_names(root)))
+    return next((fleet for fleet in fleets if fleet.plan.confirms is None), None)
 
 
 def _collect_others(root: Path, newest: FleetFolder) -> None:
@@ -301,11 +305,9 @@ def _collect_others(root: Path, newest: FleetFolder) -> None:
     for name in (one for one in fleet_names(root) if one != newest.plan.fleet):
         try:
             fleet = open_fleet(root, name)
-            done = _collected(fleet)
+            _, done = bring_home(fleet, _say)
         except UsageError as error:
             _say(f"Fleet {name}: {error}")
-            continue
-        if fleet.plan.night is not None:
             continue
         new = sum(one.fate is not Fate.PRESENT for one in done.merged)
         if new or done.submitted:
@@ -318,11 +320,9 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
     """Take a night as far as it goes, then do what was asked for with it."""
     if options.action == "confirm":
         raise UsageError(f"A night confirms what it calls by itself: `{command_name()} fleet collect`.")
-    night, done = proceed(fleet, asked_of(fleet.plan.words), _say, anew=options.action == "report")
+    night, _ = proceed(fleet, asked_of(fleet.plan.words), _say, anew=options.action == "report")
     if options.action == "report":
         return output_of(options).put(report_fleet_night(night, require_coverage=options.require_coverage))
-    if options.action == "collect":
-        return output_of(options).put(report_status(fleet.plan.fleet, [*done.jobs, *night.second_jobs], done))
     if not night.is_over:
         raise UsageError(f"Night {night.night} is not concluded: wait, or `{command_name()} fleet cancel` first.")
     if night.second in fleet_names(fleet.root):
@@ -333,20 +333,18 @@ def _night(fleet: FleetFolder, options: argparse.Namespace) -> int:
 def _confirm(fleet: FleetFolder, options: argparse.Namespace) -> int:
     if fleet.plan.command in UNTIMED:
         raise UsageError(f"Fleet {fleet.plan.fleet} measured no time, so there is nothing to confirm.")
-    waves, jobs = fleet.waves(), collect(fleet).jobs
-    found = answer_of(fleet, jobs)
-    plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
-    for wave in waves_of(fleet):
-        if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
-            raise UsageError(
-                f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
-                f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
-            )
-    with fleet.locked():
-        if fleet.waves() != waves:
-            raise UsageError(f"Another command confirms fleet {fleet.plan.fleet}: wait until it ends.")
+    jobs = collect(fleet).jobs
+    with fleet.locked():  # until it is started, so that two commands start one
+        for wave in waves_of(fleet):
+            if any(run_of(wave, job) is not None for job in wave.plan.jobs) or not collect(wave).is_done:
+                raise UsageError(
+                    f"Fleet {wave.plan.fleet} measured it again already: `{command_name()} fleet report "
+                    f"{fleet.plan.fleet}` says what it confirmed. A further try would find more than there is."
+                )
+        found = answer_of(fleet, jobs)
+        plan = confirming(fleet, found, {one.job.name: one.node for one in jobs})
         fleet.note_wave(plan.fleet)
-    second, refused = start(plan, {}, fleet.project)
+        second, refused = start(plan, {}, fleet.project)
     for sentence in refused:
         _say(sentence)
     return output_of(options).put(report_status(plan.fleet, statuses(second, slurm.listed())))
@@ -357,7 +355,7 @@ def _report(fleet: FleetFolder, options: argparse.Namespace, jobs: list[JobStatu
 
 
 def _report_nights(root: Path, options: argparse.Namespace) -> int:
-    keep_missing(comparing(root)[-options.nights :], _say)
+    keep_missing(root, options.nights, _say)
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
@@ -393,7 +391,7 @@ def _clean(fleet: FleetFolder) -> int:
         _say(sentence)
     if done.said:
         raise UsageError(f"Not all results could be merged, so {fleet.path} stays.")
-    keep_ended(fleet, done.jobs)
+    keep_ended(fleet, done)
     fleet.remove()
     where = "" if fleet.plan.command in UNTIMED else "; its results are in results/runs"
     _say(f"{fleet.path} is removed{where}. Fleets left: {len(fleet_names(fleet.root))}.")

@@ -5,10 +5,9 @@ A history belongs to a node. So a model stays on its node, and a node that joins
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,15 @@ from harness.fleet.tasks import Measure
 from harness.fleet.types import MachineType
 from harness.measure.presets import Preset
 from harness.planning.durations import ASSUMED_IMPORT_S, Durations
-from harness.store.runs import write_json_atomically
+from harness.store.runs import ResultsLock, write_json_atomically
+
+
+class AssignmentLock(ResultsLock):
+    """The right to change the parts of all types' nodes: one process at a time, for a moment."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, wait_s=60.0)
+        self._path = fleets_path(root) / "assignment" / ".lock"
 
 
 class Slot(msgspec.Struct):
@@ -114,9 +121,9 @@ def jobs_of(root: Path, name: str, kind: MachineType, preset: Preset, *, is_kept
         preset: what is measured on it.
         is_kept: whether the assignment is written.
     """
-    weights, nodes = weights_of(preset), slurm.nodes_of(kind.partition, kind.constraint)
-    with _alone(root):
-        slots = assign(read_assignment(root, name), weights, kind.nodes, nodes)
+    weights, names = weights_of(preset), slurm.nodes_of(kind.partition, kind.constraint)
+    with AssignmentLock(root) if is_kept else nullcontext():
+        slots = assign(read_assignment(root, name), weights, kind.nodes, names)
         if is_kept:
             write_assignment(root, name, slots)
     jobs = []
@@ -142,20 +149,10 @@ def bind(fleet: FleetFolder, job: JobPlan) -> None:
         return
     index = int(job.name.rpartition("-")[2]) - 1
     state = fleet.attempts(job.name)[-1].state
-    with _alone(fleet.root):
+    if state is None:
+        return
+    with AssignmentLock(fleet.root):
         slots = read_assignment(fleet.root, job.type)
-        if state is None or index >= len(slots) or slots[index].node is not None:
-            return
-        if state.node not in {slot.node for slot in slots}:
+        if index < len(slots) and slots[index].node is None and state.node not in {slot.node for slot in slots}:
             slots[index].node = state.node
             write_assignment(fleet.root, job.type, slots)
-
-
-@contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Let one process at a time read and write assignments."""
-    folder = fleets_path(root) / "assignment"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

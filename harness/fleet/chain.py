@@ -16,7 +16,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.fleet import slurm
 from harness.fleet.folder import FleetFolder, open_folder
-from harness.fleet.slurm import SlurmError, SlurmJob
+from harness.fleet.slurm import SlurmError
 from harness.fleet.submission import SCRIPT, plain_pattern
 from harness.store.runs import write_json_atomically
 
@@ -38,8 +38,8 @@ def chain(fleet: FleetFolder) -> str | None:
     known = slurm.listed() if fleet.plan.collects else None
     if known is None:
         return None
-    ours = [one for one in known if one.comment.startswith(fleet.comment("", 0).removesuffix(":0")) and _lives(one)]
-    collecting = [one for one in ours if one.comment.startswith(_mark(fleet))]
+    ours = [one for one in known if one.comment.startswith(fleet.mark) and one.lives]
+    collecting = [one for one in ours if one.comment.startswith(f"{fleet.mark}{NAME}:")]
     waiting_for = [one.slurm_id for one in ours if one not in collecting]
     if not waiting_for or any(one.slurm_id != os.environ.get("SLURM_JOB_ID") for one in collecting):
         return None
@@ -95,6 +95,7 @@ def collect_as_job(file: Path, collect: Callable[[FleetFolder], Sequence[str]]) 
     if document["path"] is not None:
         os.environ["PATH"] = f"{document['path']}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     fleet = open_folder(Path(document["fleet"]))
+    os.chdir(fleet.root)  # as whoever collects by hand: --on-finding may name a file there
     for left in reversed(range(_TRIES)):
         try:
             print("\n".join(["Collected.", *collect(fleet)]))
@@ -104,11 +105,3 @@ def collect_as_job(file: Path, collect: Callable[[FleetFolder], Sequence[str]]) 
                 raise
             time.sleep(_PAUSE_S)
     return 0
-
-
-def _mark(fleet: FleetFolder) -> str:
-    return fleet.comment(NAME, 0).removesuffix("0")
-
-
-def _lives(job: SlurmJob) -> bool:
-    return job.state in slurm.RUNNING or job.state in slurm.WAITING

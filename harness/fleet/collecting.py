@@ -15,7 +15,7 @@ from harness.fleet.counting import Kept, Taken, counting
 from harness.fleet.delivery import blocks_of
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan, now
 from harness.fleet.gpus import keep_gpu
-from harness.fleet.slurm import SlurmError, SlurmJob
+from harness.fleet.slurm import SlurmError
 from harness.fleet.status import ASKING_AGAIN, ENDED, JobStatus, State, status_of, statuses, tries_used
 from harness.fleet.submission import submit
 from harness.fleet.types import MachineType, seconds
@@ -221,13 +221,8 @@ def cancel(fleet: FleetFolder) -> list[JobStatus]:
         for status in open_jobs:
             attempts = fleet.attempts(status.job.name)
             (attempts[-1] if attempts else fleet.begin(status.job.name)).note(cancelled=True)
-        mark = fleet.comment("", 0).rpartition(":")[0].rpartition(":")[0] + ":"
-        slurm.cancel([one.slurm_id for one in known if one.comment.startswith(mark) and _lives(one)])
+        slurm.cancel([one.slurm_id for one in known if one.comment.startswith(fleet.mark) and one.lives])
         return statuses(fleet, slurm.listed())
-
-
-def _lives(job: SlurmJob) -> bool:
-    return job.state in slurm.RUNNING or job.state in slurm.WAITING
 
 
 def _overruled(fleet: FleetFolder, job: JobPlan) -> list[Kept]:

@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
-import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import UsageError
+from harness.fleet.lock import held
 from harness.fleet.tasks import Measure, Task
 from harness.fleet.types import MachineType
 from harness.planning.fixed import FixedSubject
@@ -36,6 +35,7 @@ from harness.store.runs import results_path, write_json_atomically
 FLEET_NAME = re.compile(r"\d{8}T\d{6}-[0-9a-f]{4}")
 COMMENT = "savedmodel-bench"
 _WAVES = "confirmed-by.json"
+_REMOVED = ".removed-"
 
 
 class JobPlan(msgspec.Struct, frozen=True):
@@ -85,8 +85,7 @@ class FleetPlan(msgspec.Struct, frozen=True):
 
     def subjects_of(self, job: JobPlan) -> tuple[FixedSubject, ...]:
         """Return what a job measures."""
-        is_own = job.name in self.subjects and job.name not in self.machine_types
-        return self.subjects[job.name if is_own else job.type]
+        return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
 
     def kind_of(self, job: JobPlan) -> str:
         """Return the kind of a job's run: a night's are those of a night of one machine."""
@@ -165,10 +164,6 @@ class Attempt:
         return sorted(path.parent for path in self.path.glob("*/*/run.json"))
 
 
-class FleetBusyError(UsageError):
-    """Another command works on the fleet."""
-
-
 @dataclass(frozen=True, slots=True)
 class FleetFolder:
     """One fleet's folder."""
@@ -188,7 +183,12 @@ class FleetFolder:
 
     def comment(self, job: str, attempt: int) -> str:
         """Return the mark by which a job is found in Slurm."""
-        return f"{COMMENT}:{self.plan.fleet}:{job}:{attempt}"
+        return f"{self.mark}{job}:{attempt}"
+
+    @property
+    def mark(self) -> str:
+        """How the comments of all its jobs begin."""
+        return f"{COMMENT}:{self.plan.fleet}:"
 
     def attempts(self, job: str) -> list[Attempt]:
         """Return the attempts of a job, oldest first."""
@@ -212,18 +212,6 @@ class FleetFolder:
         attempt = Attempt(path, Submitted(number, now(), **facts))
         return attempt.note()
 
-    def remove(self) -> None:
-        """Remove the folder: it is no fleet's any more in one step, whatever a file system keeps of it for a while.
-
-        Raises:
-            FleetBusyError: another command works on it.
-        """
-        with self.locked():
-            gone = self.path.with_name(f".removed-{self.path.name}-{secrets.token_hex(2)}")
-            self.path.rename(gone)
-        for one in self.path.parent.glob(".removed-*"):
-            shutil.rmtree(one, ignore_errors=True)
-
     def waves(self) -> list[str]:
         """Return the names of the fleets that measured again what this one found, oldest first."""
         try:
@@ -235,22 +223,35 @@ class FleetFolder:
         """Write the intention to start a fleet that measures again what this one found."""
         write_json_atomically(self.path / _WAVES, [*self.waves(), name])
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the fleet: one command at a time submits, collects and cancels.
+    def locked(self, wait_s: float = 0.0) -> contextlib.AbstractContextManager[None]:
+        """Hold the fleet: one command at a time submits, collects, cancels and removes.
+
+        Args:
+            wait_s: how long to wait for another command to end.
 
         Raises:
-            FleetBusyError: another does.
+            FleetBusyError: another holds it.
+            UsageError: it was removed meanwhile.
         """
-        file = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
+        return held(self.path, wait_s)
+
+    def remove(self) -> None:
+        """Remove the fleet: its folder gets a name that no fleet has, in one step, and then goes.
+
+        Killed in between, the fleet is gone; the next call removes what is left of it.
+
+        Raises:
+            UsageError: another command works on it, or it cannot be removed.
+        """
+        with self.locked():
+            target = self.path.with_name(f"{_REMOVED}{self.plan.fleet}-{secrets.token_hex(2)}")
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise FleetBusyError(f"Another command works on fleet {self.plan.fleet}: wait until it ends.") from None
-            yield
-        finally:
-            os.close(file)
+                self.path.rename(target)
+            except OSError as error:
+                raise UsageError(f"{self.path} cannot be removed ({error.strerror}).") from error
+        # NFS keeps a file that somebody has open, under a name of its own: what cannot go now goes next time.
+        for left in self.path.parent.glob(f"{_REMOVED}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def now() -> float:
@@ -287,7 +288,8 @@ def write_plan(plan: FleetPlan, fill: Callable[[Path], None] = lambda folder: No
 
 def fleet_names(root: Path) -> list[str]:
     """Return the names of all fleets, oldest first."""
-    return sorted(path.parent.name for path in fleets_path(root).glob("[0-9]*/plan.json"))
+    names = (path.parent.name for path in fleets_path(root).glob("*/plan.json"))
+    return sorted(name for name in names if FLEET_NAME.fullmatch(name))
 
 
 def open_fleet(root: Path, name: str | None = None) -> FleetFolder:

@@ -33,6 +33,11 @@ class SlurmJob:
     node: str | None
     comment: str
 
+    @property
+    def lives(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in RUNNING or self.state in WAITING
+
 
 class SlurmError(UsageError):
     """Slurm refused, or does not answer; one sentence."""
@@ -134,9 +139,16 @@ def _run(words: Sequence[str]) -> subprocess.CompletedProcess[str] | None:
     }
     try:
         return subprocess.run(
-            words, env=kept, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=_TIMEOUT_S, check=False,
-        )  # fmt: skip
+            words,
+            env=kept,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
 

@@ -58,7 +58,6 @@ def staged(source: Path, identity: str, stage: Path, limit_bytes: int) -> Path:
     folder = stage / digest
     with _alone(stage):
         if not (folder / _DONE).exists():
-            shutil.rmtree(folder, ignore_errors=True)
             wanted = _size(source)
             _make_room(stage, wanted, limit_bytes)
             folder.mkdir()
@@ -83,13 +82,16 @@ def _size(path: Path) -> int:
 
 
 def _make_room(stage: Path, wanted: int, limit_bytes: int) -> None:
+    """Remove copies until there is room for a new one; those that were cut off by a kill go in any case.
+
+    The lock is held, so nobody makes a copy meanwhile.
+    """
     if wanted > limit_bytes:
         raise UsageError(
             f"Staging needs {wanted / 2**30:.1f} GiB and `stage_limit_gib` allows {limit_bytes / 2**30:.1f}: raise it."
         )
-    for folder in stage.iterdir():
-        if folder.is_dir() and not (folder / _DONE).exists():  # a copy that was cut off
-            shutil.rmtree(folder, ignore_errors=True)
+    for cut_off in (one for one in stage.iterdir() if one.is_dir() and not (one / _DONE).exists()):
+        shutil.rmtree(cut_off, ignore_errors=True)
     kept = sorted(stage.glob(f"*/{_DONE}"), key=lambda done: done.stat().st_mtime)
     used = sum(int(done.read_text() or 0) for done in kept)
     while kept and used + wanted > limit_bytes:
@@ -97,6 +99,7 @@ def _make_room(stage: Path, wanted: int, limit_bytes: int) -> None:
         if _is_used(oldest):
             continue
         used -= int(oldest.read_text() or 0)
+        oldest.unlink()  # first: what is half removed is no copy
         shutil.rmtree(oldest.parent, ignore_errors=True)
 
 

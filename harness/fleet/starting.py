@@ -30,6 +30,10 @@ _VARIABLES = (FOLDER_VARIABLE,)
 """Variables of the submitter that reach a job, by name."""
 
 
+_LOCK_WAIT_S = 600.0
+"""How long a start waits for a `collect` that found the new fleet first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What a type's jobs take: the longest is expected to take `expected_s`; hours are the most, tries included."""
@@ -113,7 +117,7 @@ def made_plan(
         night: the fields of a night.
 
     Raises:
-        UsageError: a type's cost cannot be accepted.
+        UsageError: a type's cost cannot be accepted, or a job would have the name of another type.
     """
     plan = FleetPlan(
         fleet=new_name(),
@@ -130,6 +134,11 @@ def made_plan(
         variables={name: os.environ[name] for name in _VARIABLES if name in os.environ},
         **night,
     )
+    for job in jobs:
+        if job.name in types:
+            raise UsageError(
+                f"A job of {job.type} would be called {job.name}, as a machine type is: rename that type in fleet.toml."
+            )
     for cost in costs(plan):
         if cost.node_hours > cost.most_node_hours:
             raise UsageError(
@@ -178,8 +187,9 @@ def start(plan: FleetPlan, own: Mapping[str, OwnModel], project: Path | None = N
 
     fleet = write_plan(plan, fill)
     refused = []
-    with fleet.locked():
-        for job in plan.jobs:
+    with fleet.locked(wait_s=_LOCK_WAIT_S):
+        # A `collect` that came first, as cron's can, has submitted some.
+        for job in (one for one in plan.jobs if not fleet.attempts(one.name)):
             try:
                 submit(fleet, job)
             except SlurmError as error:

@@ -49,7 +49,9 @@ def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decisi
         notes.append(_confirmed(answer))
     for name, found in answer.comparisons.items():
         notes += [f"{name}: {one.shortfall}" for one in found if one.shortfall is not None]
-    lacking = [name for name, share in answer.coverage.items() if share < require_coverage]
+    lacking = [
+        name for name, share in answer.coverage.items() if share < require_coverage or not answer.comparisons.get(name)
+    ]
     shortfall = None
     if code == EXIT_CODE:
         shortfall = (

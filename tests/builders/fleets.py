@@ -17,11 +17,11 @@ from saved_model_files import saved_model
 from stored_runs import NEW, OLD, block_end, project_root, repeat
 
 from harness.answers.check import Cell, Check, CheckedModel, Error, Question, State, Unread
+from harness.commands.fleet import collected
 from harness.errors import UsageError
 from harness.fleet.chain import collect_as_job
 from harness.fleet.chunk_work import check_chunk
 from harness.fleet.chunks import check_plan
-from harness.fleet.collecting import collect
 from harness.fleet.folder import FleetFolder, FleetPlan, JobPlan, new_name
 from harness.fleet.starting import start
 from harness.fleet.tasks import Measure
@@ -57,7 +57,7 @@ def stub_python(folder: Path) -> Path:
 
 def main() -> int:
     file = Path(sys.argv[-1])
-    code = collect_as_job(file, lambda fleet: collect(fleet).said)
+    code = collect_as_job(file, collected)
     return work(file, stub) if code is None else code
 
 

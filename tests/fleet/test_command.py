@@ -12,6 +12,7 @@ from faulty_releases import add_release, make_project
 from fleets import make_fleet, make_type
 
 from harness.cli import main
+from harness.fleet import matrix
 from harness.fleet.folder import fleet_names
 
 pytestmark = pytest.mark.slow
@@ -79,6 +80,22 @@ def test_a_dry_run_says_what_it_takes_and_submits_nothing(
     assert "--dependency=afterany:h100-1" in json.loads(collecting.removeprefix("collect: sbatch "))
     assert fake_slurm.jobs(fake) == []
     assert not (project / "results" / "fleet").exists()
+
+
+def test_a_dry_run_says_what_slurm_would_refuse(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fleet", "start", "--on", "typo", "--dry-run", *QUESTION]) == 3
+    printed = capsys.readouterr()
+    assert "typo-1: sbatch" in printed.out
+    assert "Slurm would refuse typo-1" in printed.err
+
+
+def test_a_matrix_that_is_refused_leaves_no_plan(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "MOST_ENTRIES", 0)
+    assert main(["fleet", "matrix", "--on", "h100", "--plan", "plan.json", *QUESTION]) == 3
+    assert "lower `nodes`" in capsys.readouterr().err
+    assert not (project / "plan.json").exists()
 
 
 def test_a_start_submits_and_the_status_is_the_same_as_data(

@@ -65,8 +65,10 @@ class FleetOfNights:
         for job in waiting:
             os.environ.update(SLURM_JOB_ID=job["id"], SLURMD_NODENAME=node or job["node"])
             fake_slurm.change(self._slurm, job["id"], state="RUNNING")
+            if "--job-name=savedmodel-bench-collect" in job["words"]:
+                os.chdir("/")  # as Slurm does; what is rehearsed needs the project
             try:
-                assert working.work(Path(job["arguments"][-1])) == 0
+                assert main(["fleet", "work", job["arguments"][-1]]) == 0
             finally:
                 fake_slurm.change(self._slurm, job["id"], state="COMPLETED")
                 del os.environ["SLURM_JOB_ID"], os.environ["SLURMD_NODENAME"]
@@ -269,3 +271,31 @@ def test_a_finding_that_nobody_heard_is_told_by_the_next_collect(fleet: FleetOfN
     for _ in range(2):
         main(["fleet", "collect"])
     assert json.loads((fleet.root / "told.json").read_text())["exit_code"] == 1
+
+
+def test_a_second_wave_that_was_removed_is_not_measured_again(fleet: FleetOfNights) -> None:
+    fleet.build(1)
+    fleet.night(1)
+    fleet.build(2, 1.2)
+    told = fleet.night(2)
+    first = told["fleet"]
+    open_fleet(fleet.root, told["second_fleet"]).remove()  # as `clean` does before it removes the first; killed then
+    assert states(fleet.report(first)) == states(told)
+    assert fleet.jobs() == 0
+    assert main(["fleet", "clean", first]) == 0
+    assert first not in fleet_names(fleet.root)
+
+
+def test_a_job_that_collects_takes_a_night_to_its_end(fleet: FleetOfNights) -> None:
+    """Nobody calls `fleet collect`: the second wave, the conclusion and --on-finding come from jobs alone."""
+    fleet.build(1)
+    fleet.night(1)
+    fleet.build(2, 1.2)
+    question = ("--", *NIGHTLY, "--night", "2026-09-02", "--on-finding", "cat >> told.json")
+    assert main(["fleet", "start", "--on", "h100", "--collect-job", *question]) == 0
+    first = fleet_names(fleet.root)[-1]
+    assert fleet.jobs() == 2  # the job that measures, and the one after it
+    assert fleet.jobs() == 2  # so has the second wave
+    assert (open_fleet(fleet.root, first).path / "concluded.json").exists()
+    assert len(json.loads((fleet.root / "told.json").read_text())["findings"]) == 2
+    assert fleet.jobs() == 0

@@ -8,16 +8,20 @@ import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from harness.commands.shared.fleet_night import first_of, proceed
 from harness.errors import UsageError
 from harness.fleet.answer import FleetAnswer, answer
 from harness.fleet.chunk_answer import chunk_answer
-from harness.fleet.collecting import collect
-from harness.fleet.folder import FleetBusyError, FleetFolder, fleet_names, open_fleet
+from harness.fleet.collecting import Collected, collect
+from harness.fleet.folder import FleetFolder, fleet_names, fleets_path, open_fleet, open_folder
 from harness.fleet.kept import is_kept, keep_answer
 from harness.fleet.status import ENDED, JobStatus
 from harness.report.document import Report
 from harness.report.fleet_answer import report_fleet
 from harness.report.fleet_chunks import report_chunks
+from harness.store.merging import Fate
+
+Say = Callable[[str], None]
 
 UNTIMED = ("check", "inspect")
 """Commands that measure no time."""
@@ -59,7 +63,7 @@ def answer_of(fleet: FleetFolder, jobs: list[JobStatus]) -> FleetAnswer:
 
 
 def report_of(fleet: FleetFolder, jobs: list[JobStatus], require_coverage: float) -> Report:
-    """Return the report of a fleet, and keep its answer once all jobs have ended; second waves are collected first.
+    """Return the report of a fleet; its second waves are collected first. Once all jobs have ended, the answer is kept.
 
     Args:
         fleet: one that is no night.
@@ -77,28 +81,60 @@ def report_of(fleet: FleetFolder, jobs: list[JobStatus], require_coverage: float
     return report_fleet(found, require_coverage=require_coverage, require_decision=decision)
 
 
-def comparing(root: Path) -> list[FleetFolder]:
-    """Return the fleets that compare and confirm no other one's findings, oldest first."""
-    fleets = (open_fleet(root, name) for name in fleet_names(root))
-    return [one for one in fleets if one.plan.command == "compare" and one.plan.confirms is None]
+def bring_home(fleet: FleetFolder, say: Say) -> tuple[list[JobStatus], Collected]:
+    """Collect a fleet, as `fleet collect FLEET` does: a night is taken as far as it goes, and an answer is kept.
+
+    Args:
+        fleet: any, a night's second wave as well.
+        say: is told what is going on, a line each.
+
+    Returns:
+        Where all its jobs stand, a night's second wave included, and what the collecting did.
+
+    Raises:
+        UsageError: another command works on it.
+    """
+    if fleet.plan.night is not None:
+        night, done = proceed(first_of(fleet), asked_of(fleet.plan.words), say)
+        return [*done.jobs, *night.second_jobs], done
+    done = collect(fleet)
+    keep_ended(fleet, done)
+    return done.jobs, done
 
 
-def keep_missing(fleets: Sequence[FleetFolder], say: Callable[[str], None]) -> None:
-    """Collect fleets whose answer is not kept yet, and keep those of the ones that have ended."""
-    for fleet in (one for one in fleets if not is_kept(one.root, one.plan.fleet)):
-        try:
-            done = collect(fleet)
-        except FleetBusyError as error:
-            say(str(error))
-            continue
-        if done.is_done:
-            say(f"Judging fleet {fleet.plan.fleet}, once …")
-            keep_ended(fleet, done.jobs)
+def keep_ended(fleet: FleetFolder, done: Collected) -> None:
+    """Keep the answer of a fleet that compares, once nothing more comes; anew where more came.
 
-
-def keep_ended(fleet: FleetFolder, jobs: list[JobStatus]) -> None:
-    """Keep the answer of a fleet whose jobs have ended, where it is not kept yet."""
-    is_asked = fleet.plan.command == "compare" and fleet.plan.confirms is None
-    if is_asked and not is_kept(fleet.root, fleet.plan.fleet) and all(one.state in ENDED for one in jobs):
+    Args:
+        fleet: any.
+        done: what collecting it did.
+    """
+    is_new = any(one.fate is not Fate.PRESENT for one in done.merged)
+    if done.is_done and _is_kept_of(fleet) and (is_new or not is_kept(fleet.root, fleet.plan.fleet)):
         with contextlib.suppress(UsageError):  # nothing of it was measured
-            keep_answer(fleet, answer_of(fleet, jobs))
+            keep_answer(fleet, answer_of(fleet, done.jobs))
+
+
+def keep_missing(root: Path, newest: int, say: Say) -> None:
+    """Keep the answers of the newest fleets to the newest question, as far as they ended and are not kept yet."""
+    question: tuple[str, ...] | None = None
+    left = newest
+    for name in reversed(fleet_names(root)):
+        fleet = open_folder(fleets_path(root) / name)
+        if not _is_kept_of(fleet) or fleet.plan.words != (question or fleet.plan.words):
+            continue
+        question = fleet.plan.words
+        if not left:
+            return
+        left -= 1
+        if not is_kept(root, name):
+            say(f"Judging fleet {name}, once …")
+            try:
+                keep_ended(fleet, collect(fleet))
+            except UsageError as error:  # another command works on it
+                say(f"Fleet {name}: {error}")
+
+
+def _is_kept_of(fleet: FleetFolder) -> bool:
+    """Whether a fleet's answer is one of those that `report --nights` puts beside each other."""
+    return fleet.plan.command == "compare" and fleet.plan.confirms is None

@@ -138,7 +138,8 @@ class _Proceeding:
         """Return the fleet that measures again what was called, started where it was not yet; its jobs collected."""
         waves = self._fleet.waves()
         is_there = bool(waves) and waves[0] in fleet_names(self._fleet.root)
-        if not is_there and (self._note.exists() or not wanted):  # nothing to confirm, or it was confirmed and removed
+        is_confirmed = self._note.exists() or all("confirm" in night.stored.phases for night in wanted.values())
+        if not is_there and is_confirmed:  # nothing was called, or what measured it again was removed
             return None, []
         if is_there:
             second = open_fleet(self._fleet.root, waves[0])
