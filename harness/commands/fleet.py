@@ -135,7 +135,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                 "--nights",
                 type=positive,
                 metavar="N",
-                help="say what changed since when over the newest N fleets that asked the same, as each was reported",
+                help="say what changed since when over the newest N fleets that asked the same and have ended",
             )
             _add_coverage(each)
             add_verbose(each)
@@ -359,7 +359,7 @@ def _report_nights(root: Path, options: argparse.Namespace) -> int:
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
-        raise UsageError("No fleet was reported yet: `savedmodel-bench fleet report` keeps what it finds.")
+        raise UsageError("No fleet that compares has ended yet: `savedmodel-bench fleet status` says where its jobs stand.")
     return output_of(options).put(report_nights(over_nights(tables)))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import fake_slurm
 import pytest
@@ -12,8 +14,10 @@ from faulty_releases import add_release, make_project
 from fleets import make_fleet, make_type
 
 from harness.cli import main
+from harness.commands import fleet as commands
 from harness.fleet import matrix
-from harness.fleet.folder import fleet_names
+from harness.fleet.collecting import cancel
+from harness.fleet.folder import fleet_names, open_fleet
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +162,24 @@ def test_a_collect_beside_another_one_is_refused(
     with fleet.locked():
         assert main(["fleet", "collect"]) == 3
     assert "Another command works on fleet" in capsys.readouterr().err
+
+
+def test_who_waits_outlasts_a_collect_of_cron(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, pauses = ExitStack(), 0
+
+    def pause(_: float) -> None:
+        nonlocal pauses
+        pauses += 1
+        fleet = open_fleet(project)
+        if pauses == 1:
+            other.enter_context(fleet.locked())
+        elif pauses == 3:
+            other.close()
+            cancel(fleet)
+
+    monkeypatch.setattr(commands, "time", SimpleNamespace(sleep=pause))
+    assert main(["fleet", "start", "--on", "h100", "--wait", *QUESTION]) == 3
+    assert pauses == 3
+    assert "Nothing of fleet" in capsys.readouterr().err  # it ends once the job has, not with the other command

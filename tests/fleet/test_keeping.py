@@ -11,7 +11,6 @@ from fleets import make_check_fleet, make_fleet, make_type
 from msgspec.structs import replace
 
 from harness.cli import main
-from harness.commands import fleet as commands
 from harness.fleet.folder import FleetFolder, new_name, write_plan
 from harness.fleet.kept import is_kept, kept_answers
 
@@ -57,24 +56,3 @@ def test_fleets_of_other_questions_crowd_out_none(
 
 def _later() -> str:
     return f"2099{new_name()[4:]}"
-
-
-@pytest.mark.slow
-def test_who_waits_outlasts_another_command(
-    fleet: FleetFolder, by_hand: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Another command holds the fleet at first; `start --wait` must neither end nor report too early."""
-    do(by_hand, "2")
-    holding = fleet.locked()
-    holding.__enter__()
-    pauses: list[float] = []
-
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 2:
-            holding.__exit__(None, None, None)
-
-    monkeypatch.setattr(commands.time, "sleep", pause)
-    found = commands._patiently(lambda: commands.collect(fleet))
-    assert found.is_done
-    assert len(pauses) == 2
