@@ -359,7 +359,7 @@ def _report_nights(root: Path, options: argparse.Namespace) -> int:
     tables, problems = kept_answers(root, options.nights)
     say_all(problems)
     if not tables:
-        raise UsageError("No fleet that compares has ended yet: `savedmodel-bench fleet status` says where its jobs stand.")
+        raise UsageError("No fleet that compares has ended yet: `savedmodel-bench fleet status` says how it stands.")
     return output_of(options).put(report_nights(over_nights(tables)))
 
 

@@ -89,7 +89,7 @@ def test_the_report_over_nights(
 ) -> None:
     monkeypatch.chdir(project_root(tmp_path))
     assert main(["fleet", "report", "--nights", "3"]) == 3
-    assert "No fleet was reported yet" in capsys.readouterr().err
+    assert "No fleet that compares has ended yet" in capsys.readouterr().err
     for night, one in enumerate((S, R, R)):
         keep(tmp_path, table(night, {"h100": one, "l4": S}, ratio=None if one is S else 1.2))
     assert main(["fleet", "report", "--nights", "3"]) == 0
