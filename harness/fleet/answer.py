@@ -70,9 +70,8 @@ class FleetAnswer:
         codes = {one.exit_code(require_decision) for found in self.comparisons.values() for one in found}
         if 1 in codes:
             return 1
-        if EXIT_CODE in codes or min(self.coverage.values(), default=0.0) < require_coverage:
-            return EXIT_CODE
-        if not all(self.comparisons.values()):  # a type without any answer
+        is_missing = not all(self.comparisons.values()) or min(self.coverage.values(), default=0.0) < require_coverage
+        if EXIT_CODE in codes or is_missing:
             return EXIT_CODE
         return max(codes, default=EXIT_CODE)
 
@@ -129,7 +128,7 @@ def answer(
             missing.append(f"{job.name} has {comparison.blocks} of {status.blocks_planned} blocks ({status.reason})")
         if lacking := lacking_models(part):
             missing.append(f"{job.name} has nothing of {', '.join(lacking)}")
-        second = _measured_again(waves, job, operations, margins)
+        second = _measured_again(waves, job, path.parent.name, operations, margins)
         for row in comparison.rows:
             found = TypeRow(row, status.node, path, _standing(row, second))
             by_key.setdefault(row.key, {})[_label(fleet, job, row)] = found
@@ -172,13 +171,17 @@ def _distrust(
 
 
 def _measured_again(
-    waves: Sequence[FleetFolder], job: JobPlan, operations: tuple[str, ...] | None, margins: Asked | None
+    waves: Sequence[FleetFolder],
+    job: JobPlan,
+    machine: str,
+    operations: tuple[str, ...] | None,
+    margins: Asked | None,
 ) -> list[Row]:
-    """Return the rows of a job as the first second wave that measured them judged them."""
+    """Return the rows of a job as the first second wave that measured them on the same machine judged them."""
     for wave in waves:
         again = next((one for one in wave.plan.jobs if one.name == job.name), None)
         path = None if again is None else run_of(wave, again)
-        if path is not None:
+        if path is not None and path.parent.name == machine:
             run = open_run(path)
             old, new, *_ = sides_of(run)
             return list(compare_in_run(run, old, new, Selection(operations), margins=margins).rows)

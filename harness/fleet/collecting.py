@@ -16,13 +16,15 @@ from harness.fleet.delivery import blocks_of
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan, now
 from harness.fleet.gpus import keep_gpu
 from harness.fleet.slurm import SlurmError
-from harness.fleet.status import ASKING_AGAIN, ENDED, JobStatus, State, status_of, statuses
+from harness.fleet.status import ASKING_AGAIN, ENDED, JobStatus, State, status_of, statuses, tries_used
 from harness.fleet.submission import submit
 from harness.fleet.types import MachineType, seconds
 from harness.store.merging import Fate, Merged, merge
 from harness.store.runs import ResultsLock, results_path, write_json_atomically
 
 RESULTS_WAIT_S = 300.0
+REFUSED_PAUSE_S = 60.0
+"""How long a job that Slurm refused is not submitted again."""
 
 
 @dataclass
@@ -61,13 +63,14 @@ def collect(fleet: FleetFolder) -> Collected:
                 _be_patient(fleet, job, status, done)
             if known is not None and status.state in ASKING_AGAIN:
                 _submit_again(fleet, job, status, done)
-            elif status.state in ENDED and not job.task.is_timed:
+                status = status_of(fleet, job, known)
+            if status.state in ENDED and not job.task.is_timed:
                 done.aside += _overruled(fleet, job)
             elif status.state in ENDED:
                 _merge(fleet, job, done)
         refused = chain(fleet)
         done.said += [] if refused is None else [refused]
-        done.jobs = statuses(fleet, slurm.listed() if done.submitted else known)
+        done.jobs = statuses(fleet, slurm.listed() if done.submitted or done.said else known)
     return done
 
 
@@ -118,35 +121,52 @@ def _taken(fleet: FleetFolder, noted: dict[str, Any]) -> Taken | None:
 
 
 def _be_patient(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Collected) -> None:
-    """Let a job that waits too long for its node be measured elsewhere, this time."""
-    attempt = fleet.attempts(job.name)[-1]
+    """Let a job that waits too long for its node be measured elsewhere, this time, or end it where that cannot be."""
+    attempts = fleet.attempts(job.name)
+    attempt = attempts[-1]
     bound = attempt.submitted.node or job.node
     kind = fleet.plan.machine_types[job.type]
     if bound is None or now() - attempt.submitted.submitted_at < seconds(kind.patience) or status.slurm_id is None:
         return
-    if len(fleet.attempts(job.name)) >= kind.tries:
-        return
+    waited = f"{job.name} waited {kind.patience} for {bound}"
+    is_last = tries_used(attempts) >= kind.tries
     try:
         slurm.cancel([status.slurm_id])
+        if is_last or fleet.plan.confirms is not None:
+            why = "all tries are used" if is_last else "what was found there is confirmed there only"
+            _give_up(attempt, f"{waited}, and {why}", done)
+            return
         submit(fleet, job, node="", exclude=[bound, *excluded(fleet, job.type)])
     except SlurmError as error:
         done.said.append(str(error))
         return
     done.submitted.append(job.name)
-    done.said.append(f"{job.name} waited {kind.patience} for {bound}: it is measured on another node this time.")
+    done.said.append(f"{waited}: it is measured on another node this time.")
+
+
+def _give_up(attempt: Attempt, reason: str, done: Collected) -> None:
+    attempt.note(given_up=reason)
+    done.said.append(f"{reason}.")
 
 
 def _submit_again(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Collected) -> None:
     attempts = fleet.attempts(job.name)
     bad = excluded(fleet, job.type)
     kind = fleet.plan.machine_types[job.type]
-    if bad and _too_many(kind, bad):
-        done.said.append(
-            f"{job.type}: {', '.join(bad)} cannot be measured on ({status.reason}), more than half of its nodes: "
-            "nothing more is submitted for it."
-        )
+    if attempts and attempts[-1].submitted.refused and now() - attempts[-1].submitted.submitted_at < REFUSED_PAUSE_S:
+        return
+    if attempts and bad and _too_many(kind, bad):
+        why = f"{job.type}: {', '.join(bad)} cannot be measured on ({status.reason}), more than half of its nodes"
+        _give_up(attempts[-1], why, done)
+        return
+    if attempts and fleet.plan.confirms is not None and job.node in bad:
+        why = f"{job.node} cannot be measured on ({status.reason}), and what was found there is confirmed there only"
+        _give_up(attempts[-1], why, done)
         return
     before, _ = counting(fleet, job)
+    if before is not None and status.state is State.LOST and _is_whole(before):
+        attempts[-1].note(is_whole=True)
+        return
     seed_from = None
     node: str | None = None
     if before is not None and status.state is State.LOST:
@@ -160,6 +180,11 @@ def _submit_again(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Col
         done.said.append(str(error))
         return
     done.submitted.append(job.name)
+
+
+def _is_whole(run: Path) -> bool:
+    """Whether a delivered run has all its blocks: its job may have died before it said so."""
+    return _noted(run / "run.json").get("state") == "complete"
 
 
 def excluded(fleet: FleetFolder, machine_type: str) -> list[str]:

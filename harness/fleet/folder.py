@@ -85,7 +85,8 @@ class FleetPlan(msgspec.Struct, frozen=True):
 
     def subjects_of(self, job: JobPlan) -> tuple[FixedSubject, ...]:
         """Return what a job measures."""
-        return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
+        is_own = job.name in self.subjects and job.name not in self.machine_types
+        return self.subjects[job.name if is_own else job.type]
 
     def kind_of(self, job: JobPlan) -> str:
         """Return the kind of a job's run: a night's are those of a night of one machine."""
@@ -106,6 +107,8 @@ class Submitted(msgspec.Struct, frozen=True):
     seed_from: int | None = None  # the attempt whose blocks it goes on from
     cancelled: bool = False
     refused: str | None = None  # why Slurm did not take it
+    given_up: str | None = None  # why nothing more is submitted after it
+    is_whole: bool = False  # all was delivered, though the job ended before it said so
 
 
 class NodeState(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from harness.errors import UsageError
 
 _TIMEOUT_S = 120
 _FORMAT = "%i|%T|%N|%k"
+_GONE = re.compile(r"invalid job id|already (completing|completed)", re.IGNORECASE)
+"""What scancel says of jobs that have ended."""
 
 WAITING = frozenset(
     {"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
@@ -40,16 +43,23 @@ class SlurmError(UsageError):
     """Slurm refused, or does not answer; one sentence."""
 
 
+class NoAnswerError(SlurmError):
+    """Slurm did not answer a submission, so it may have taken the job."""
+
+
 def submit(arguments: Sequence[str], script: Path, words: Sequence[str]) -> str:
     """Submit a script with its own arguments and return the job's id.
 
     Raises:
-        SlurmError: it was refused, or nobody answered.
+        SlurmError: it was refused; a NoAnswerError: it may have been taken.
     """
     done = _run(["sbatch", "--parsable", *arguments, str(script), *words])
-    if done is None or done.returncode:
-        said = "it does not answer" if done is None else _last(done.stderr)
-        raise SlurmError(f"Slurm did not take the job ({said}): {shlex.join(arguments)}.")
+    if done is None and shutil.which("sbatch") is None:
+        raise SlurmError("Slurm did not take the job: there is no `sbatch` on PATH.")
+    if done is None:
+        raise NoAnswerError(f"Slurm did not say whether it took the job: {shlex.join(arguments)}.")
+    if done.returncode:
+        raise SlurmError(f"Slurm did not take the job ({_last(done.stderr)}): {shlex.join(arguments)}.")
     return done.stdout.strip().partition(";")[0]
 
 
@@ -90,10 +100,15 @@ def cancel(slurm_ids: Sequence[str]) -> None:
     """Cancel jobs; those that have ended are no error.
 
     Raises:
-        SlurmError: nobody answered.
+        SlurmError: nobody answered, or it was refused.
     """
-    if slurm_ids and _run(["scancel", *slurm_ids]) is None:
+    done = _run(["scancel", *slurm_ids]) if slurm_ids else None
+    if slurm_ids and done is None:
         raise SlurmError("Slurm does not answer, so nothing was cancelled: try again.")
+    complaints = [] if done is None or not done.returncode else done.stderr.strip().splitlines()
+    refused = [line for line in complaints if not _GONE.search(line)]
+    if refused:
+        raise SlurmError(f"Slurm did not cancel all jobs ({refused[-1]}): try again.")
 
 
 def nodes_of(partition: str | None, constraint: str | None) -> list[str] | None:

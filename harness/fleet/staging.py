@@ -16,8 +16,29 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.fleet.guest import require_own_folder
+from harness.fleet.types import MachineType
 
 _DONE = "savedmodel-bench.staged"
+
+
+def stage_of(kind: MachineType) -> Path | None:
+    """Return the folder of a type's copies on its nodes; None where staging is off."""
+    if isinstance(kind.stage, str):
+        return Path(kind.stage)
+    return Path(kind.scratch, f"savedmodel-bench-stage-{os.geteuid()}") if kind.stage else None
+
+
+def open_stage(stage: Path) -> None:
+    """Make the folder of all copies where it is missing.
+
+    Raises:
+        UsageError: it cannot be used on this node.
+    """
+    try:
+        stage.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{stage} cannot be made ({error.strerror}): correct `stage`.") from error
+    require_own_folder(stage)
 
 
 def staged(source: Path, identity: str, stage: Path, limit_bytes: int) -> Path:
@@ -32,8 +53,7 @@ def staged(source: Path, identity: str, stage: Path, limit_bytes: int) -> Path:
     Raises:
         UsageError: the stage cannot be used, or the copy is larger than the limit.
     """
-    stage.mkdir(mode=0o700, parents=True, exist_ok=True)
-    require_own_folder(stage)
+    open_stage(stage)
     digest = hashlib.sha256(f"{source.name}\0{identity}".encode()).hexdigest()[:16]
     folder = stage / digest
     with _alone(stage):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.fleet import slurm
-from harness.fleet.folder import Attempt, FleetFolder, JobPlan, NodeState
+from harness.fleet.folder import Attempt, FleetFolder, JobPlan, NodeState, now
 from harness.fleet.slurm import SlurmJob
+from harness.fleet.types import MachineType, seconds
 
 
 class State(StrEnum):
@@ -61,8 +63,8 @@ def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None
     attempt, said = attempts[-1], attempts[-1].state
     slurm_job = _of(fleet, job, attempt, known)
     state, reason = _state(attempt, said, slurm_job, known is not None, slurm.accounted)
-    if state in ASKING_AGAIN and len(attempts) >= fleet.plan.machine_types[job.type].tries:
-        state, reason = State.FAILED, f"{reason}; all {len(attempts)} tries are used"
+    if state in ASKING_AGAIN:
+        state, reason = _last_try(state, reason, attempts, fleet.plan.machine_types[job.type])
     return JobStatus(
         job,
         state,
@@ -74,6 +76,24 @@ def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None
         said.since if said else attempt.submitted.submitted_at,
         reason,
     )
+
+
+def tries_used(attempts: Iterable[Attempt]) -> int:
+    """Return how often a job was submitted; what Slurm refused does not count."""
+    return sum(one.submitted.refused is None for one in attempts)
+
+
+def _last_try(
+    state: State, reason: str | None, attempts: Sequence[Attempt], kind: MachineType
+) -> tuple[State, str | None]:
+    """Return FAILED where a job is not submitted again: no try is left, or Slurm has refused it for too long."""
+    used = tries_used(attempts)
+    if used >= kind.tries:
+        return State.FAILED, f"{reason}; all {used} tries are used"
+    refused = [*itertools.takewhile(lambda one: one.submitted.refused is not None, reversed(attempts))]
+    if refused and now() - refused[-1].submitted.submitted_at > seconds(kind.patience):
+        return State.FAILED, f"{reason} It was refused for {kind.patience}"
+    return state, reason
 
 
 def _said(attempts: Iterable[Attempt]) -> list[NodeState]:
@@ -95,21 +115,25 @@ def _state(
 ) -> tuple[State, str | None]:
     if said is not None and said.state in ("finished", "failed"):
         return State(said.state), _told(said)
-    if attempt.submitted.refused is not None:
-        return State.LOST, attempt.submitted.refused
+    submitted = attempt.submitted
+    if submitted.is_whole:
+        return State.FINISHED, None
     if slurm_job is not None and slurm_job.state in slurm.RUNNING:
         return (State.DELIVERING if said is not None and said.state == "delivering" else State.RUNNING), None
     if slurm_job is not None and slurm_job.state in slurm.WAITING:
         return State.WAITING, None
-    if attempt.submitted.cancelled:
-        return State.CANCELLED, "it was cancelled"
-    if said is not None and said.state == "excluded":
-        return State.EXCLUDED, said.reason
-    if said is not None and said.state == "interrupted":
-        return State.LOST, said.reason
-    if not answers:
+    has_ended = submitted.refused is not None or (said is not None and said.state in ("excluded", "interrupted"))
+    if not answers and not has_ended:
         return State.UNKNOWN, "Slurm does not answer"
-    slurm_id = attempt.submitted.slurm_id
+    if submitted.cancelled:
+        return State.CANCELLED, "it was cancelled"
+    if submitted.given_up is not None:
+        return State.FAILED, submitted.given_up
+    if submitted.refused is not None:
+        return State.LOST, submitted.refused
+    if said is not None and has_ended:
+        return (State.EXCLUDED if said.state == "excluded" else State.LOST), _told(said)
+    slurm_id = submitted.slurm_id
     ended = slurm_job.state if slurm_job else accounted(slurm_id) if slurm_id else None
     if ended is None:
         return State.LOST, _with_scratch("Slurm does not know it any more", said)

@@ -22,7 +22,7 @@ def submit(
     node: str | None = None,
     exclude: Sequence[str] = (),
 ) -> Attempt:
-    """Submit a job once more. What Slurm refuses is noted, and raised.
+    """Submit a job once more. What Slurm refuses is noted, and raised; without an answer Slurm is asked later.
 
     Args:
         fleet: the fleet, locked.
@@ -41,6 +41,8 @@ def submit(
     arguments = sbatch_arguments(fleet, job, attempt.path, attempt.number, node, exclude)
     try:
         slurm_id = slurm.submit(arguments, SCRIPT, [fleet.plan.python, str(file)])
+    except slurm.NoAnswerError:
+        raise
     except slurm.SlurmError as error:
         attempt.note(refused=str(error))
         raise

@@ -23,9 +23,9 @@ from harness.fleet.delivery import blocks_of, deliver, take_up
 from harness.fleet.folder import FleetFolder, JobPlan, NodeState, now, open_folder
 from harness.fleet.gpus import ChosenGpu, choose_gpu, on_gpu, read_gpus
 from harness.fleet.node_work import NodeWork
-from harness.fleet.staging import staged
+from harness.fleet.staging import open_stage, stage_of, staged
 from harness.fleet.tasks import Check, Inspect, Measure, Task
-from harness.machine.boot import node_name
+from harness.machine.boot import NODE_VARIABLE
 from harness.machine.findings import Severity
 from harness.machine.gpu.fitness import gpu_findings
 from harness.machine.host_fitness import host_findings
@@ -67,7 +67,7 @@ def work(file: Path, do: Do | None = None) -> int:
     os.environ.update(fleet.plan.variables)
     job = next(one for one in fleet.plan.jobs if one.name == document["job"])
     attempt = next(one for one in fleet.attempts(job.name) if one.number == document["attempt"])
-    node = node_name() or os.uname().nodename
+    node = os.environ.get(NODE_VARIABLE) or os.uname().nodename
     state = NodeState("running", now(), node, os.environ.get("SLURM_JOB_ID"), blocks_planned=job.task.steps)
     above = Path(fleet.plan.machine_types[job.type].scratch)
     uses_gpu = _is_on_gpu(job.task)
@@ -78,6 +78,9 @@ def work(file: Path, do: Do | None = None) -> int:
         attempt.say(replace(state, state="excluded", reason=problem))
         return 0
     try:
+        stage = stage_of(fleet.plan.machine_types[job.type])
+        if job.task.is_timed and stage is not None:
+            open_stage(stage)
         scratch = guest.make_scratch(above)
     except UsageError as error:
         attempt.say(replace(state, state="excluded", reason=str(error)))
@@ -144,8 +147,8 @@ class _Shift:
             ended, reason = "interrupted", str(error)  # an orphan, perhaps: a later attempt can do it
         except UsageError as error:
             reason = str(error)
-        except OSError as error:
-            reason = f"{error.filename or 'the node'}: {error.strerror or error}"
+        except OSError as error:  # of this node, or for now: a later attempt can do it
+            ended, reason = "interrupted", f"{error.filename or 'the node'}: {error.strerror or error}"
         if ended == "interrupted" and reason is None:
             reason = "it was told to end"
         self._signals.ignore()
@@ -174,7 +177,7 @@ class _Shift:
             where = f"what it measured is on {self._state.node} in {self._node.scratch}"
             print(f"Nothing was cleaned up: {where}.", file=sys.stderr)
             with contextlib.suppress(OSError):
-                self._say(state="failed", reason=f"not delivered ({self._undelivered}); {where}")
+                self._say(state="interrupted", reason=f"not delivered ({self._undelivered}); {where}")
             return 3
         shutil.rmtree(self._node.scratch, ignore_errors=True)
         is_clean = not self._node.scratch.exists()
@@ -241,11 +244,8 @@ class _Signals:
 
 def stage_here(node: NodeWork, source: Path, identity: str) -> Path:
     """Return a folder or file on the node's own storage; itself where staging is off."""
-    if node.type.stage is False:
-        return source
-    own = f"{node.type.scratch}/savedmodel-bench-stage-{os.geteuid()}"
-    stage = Path(own if node.type.stage is True else node.type.stage)
-    return staged(source, identity, stage, int(node.type.stage_limit_gib * 2**30))
+    stage = stage_of(node.type)
+    return source if stage is None else staged(source, identity, stage, int(node.type.stage_limit_gib * 2**30))
 
 
 def _preset_here(node: NodeWork) -> Preset:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import fake_slurm
+import pytest
 from fleets import make_type, measured
 from fleets import stub as stub_work
 
@@ -27,6 +29,15 @@ def types(tmp_path: Path, *names: str) -> dict[str, MachineType]:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     return {name: make_type(name, scratch=str(scratch)) for name in names}
+
+
+@contextlib.contextmanager
+def forgotten_by_slurm() -> Iterator[None]:
+    """Let Slurm answer as if it knew no job at all, although they go on."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, "listed", list)
+        patch.setattr(commands, "accounted", lambda slurm_id: None)
+        yield
 
 
 def do(folder: Path, slurm_id: str = "", *, ends: str = "COMPLETED", measure: Any = stub_work) -> int:

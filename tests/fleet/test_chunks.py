@@ -13,7 +13,7 @@ import fake_slurm
 import numpy as np
 import pytest
 from faulty_releases import PROJECT, tensorflow_python
-from fleet_scenarios import collected, do, until
+from fleet_scenarios import collected, do, forgotten_by_slurm, until
 from fleet_scenarios import types as types_of
 from fleets import make_check_fleet, make_type, stub
 from real_slurm import Slurm
@@ -193,9 +193,8 @@ def test_an_answer_that_cannot_be_read_is_missing(by_hand: Path, tmp_path: Path)
 def test_of_two_answers_the_newer_attempts_counts_and_the_other_is_named(by_hand: Path, tmp_path: Path) -> None:
     fleet = checking(tmp_path, "ab")
     (first,) = fleet.attempts("h100-1")
-    # As if Slurm had forgotten it while it goes on, beside its successor.
-    first.note(refused="Slurm forgot it")
-    assert collect(fleet).submitted == ["h100-1"]
+    with forgotten_by_slurm():  # while it goes on, beside its successor
+        assert collect(fleet).submitted == ["h100-1"]
     do(by_hand, "2")
     (second,) = (one for one in fleet.attempts("h100-1") if one.number == 2)
     answers = (second.path / "answers").rename(tmp_path / "hidden")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fleet_scenarios import collected, kill_work, state_of, stub, types, until, whole
+from fleet_scenarios import collected, forgotten_by_slurm, kill_work, state_of, stub, types, until, whole
 from fleets import make_fleet, measured
 from real_slurm import Slurm
 
@@ -126,10 +126,9 @@ def test_a_late_orphan_is_kept_aside(slurm: Path | Slurm, tmp_path: Path) -> Non
     stub(root, pause_s=0.8)
     fleet = make_fleet(root, types(tmp_path, "h100"), blocks=6)
     until(lambda: statuses(fleet, commands.listed())[0].blocks_done >= 2)
-    # As if Slurm had forgotten it while it goes on: its successor waits for the machine's lock.
     (first,) = fleet.attempts("h100-1")
-    first.note(refused="Slurm forgot it")
-    assert collect(fleet).submitted == ["h100-1"]
+    with forgotten_by_slurm():  # while it goes on: its successor waits for the machine's lock
+        assert collect(fleet).submitted == ["h100-1"]
     done = collected(fleet)
     assert done.jobs[0].attempt == 2
     whole(fleet, root)

@@ -137,16 +137,16 @@ class _Proceeding:
     ) -> tuple[FleetFolder | None, list[JobStatus]]:
         """Return the fleet that measures again what was called, started where it was not yet; its jobs collected."""
         waves = self._fleet.waves()
-        if not wanted and not waves:
+        is_there = bool(waves) and waves[0] in fleet_names(self._fleet.root)
+        is_confirmed = self._note.exists() or all("confirm" in night.stored.phases for night in wanted.values())
+        if not is_there and is_confirmed:  # nothing to confirm, or it was confirmed and removed
             return None, []
-        if waves and waves[0] in fleet_names(self._fleet.root):
+        if is_there:
             second = open_fleet(self._fleet.root, waves[0])
             done = collect(second)
             for sentence in done.said:
                 self._say(sentence)
             return second, done.jobs
-        if self._note.exists() or all("confirm" in night.stored.phases for night in wanted.values()):
-            return None, []  # it was removed: what it found is in the nights
         plan = self._fleet.plan
         subjects = {}
         for job in (one for one in plan.jobs if one.name in plan.nights):
@@ -177,7 +177,8 @@ class _Proceeding:
         if second is not None and night.wanted:
             job = next((one for one in second.plan.jobs if one.name == status.job.name), None)
             path = None if job is None else run_of(second, job)
-            runs = {} if path is None else dict.fromkeys(night.wanted, path)
+            is_there = path is not None and path.parent.name == night.machine
+            runs = dict.fromkeys(night.wanted, path) if path is not None and is_there else {}
         with NightLock(self._fleet.root, night.machine):
             found = night.conclusion(runs)
             report = report_night(found)
