@@ -85,7 +85,8 @@ class FleetPlan(msgspec.Struct, frozen=True):
 
     def subjects_of(self, job: JobPlan) -> tuple[FixedSubject, ...]:
         """Return what a job measures."""
-        return self.subjects[job.name] if job.name in self.subjects else self.subjects[job.type]
+        is_own = job.name in self.subjects and job.name not in self.machine_types
+        return self.subjects[job.name if is_own else job.type]
 
     def kind_of(self, job: JobPlan) -> str:
         """Return the kind of a job's run: a night's are those of a night of one machine."""

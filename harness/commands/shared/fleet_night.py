@@ -139,7 +139,7 @@ class _Proceeding:
         waves = self._fleet.waves()
         is_there = bool(waves) and waves[0] in fleet_names(self._fleet.root)
         is_confirmed = self._note.exists() or all("confirm" in night.stored.phases for night in wanted.values())
-        if not is_there and is_confirmed:  # nothing was called, or what measured it again was removed
+        if not is_there and is_confirmed:  # nothing to confirm, or it was confirmed and removed
             return None, []
         if is_there:
             second = open_fleet(self._fleet.root, waves[0])
