@@ -61,9 +61,13 @@ def collect(fleet: FleetFolder) -> Collected:
             status = status_of(fleet, job, known)
             if known is not None and status.state is State.WAITING:
                 _be_patient(fleet, job, status, done)
+                if _is_given_up(fleet, job):
+                    known = slurm.listed()
+                    status = status_of(fleet, job, known)
             if known is not None and status.state in ASKING_AGAIN:
                 _submit_again(fleet, job, status, done)
-                status = status_of(fleet, job, known)
+                if _is_given_up(fleet, job):
+                    status = status_of(fleet, job, known)
             if status.state in ENDED and not job.task.is_timed:
                 done.aside += _overruled(fleet, job)
             elif status.state in ENDED:
@@ -164,9 +168,6 @@ def _submit_again(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Col
         _give_up(attempts[-1], why, done)
         return
     before, _ = counting(fleet, job)
-    if before is not None and status.state is State.LOST and _is_whole(before):
-        attempts[-1].note(is_whole=True)
-        return
     seed_from = None
     node: str | None = None
     if before is not None and status.state is State.LOST:
@@ -182,9 +183,8 @@ def _submit_again(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Col
     done.submitted.append(job.name)
 
 
-def _is_whole(run: Path) -> bool:
-    """Whether a delivered run has all its blocks: its job may have died before it said so."""
-    return _noted(run / "run.json").get("state") == "complete"
+def _is_given_up(fleet: FleetFolder, job: JobPlan) -> bool:
+    return any(one.submitted.given_up is not None for one in fleet.attempts(job.name)[-1:])
 
 
 def excluded(fleet: FleetFolder, machine_type: str) -> list[str]:

@@ -108,7 +108,6 @@ class Submitted(msgspec.Struct, frozen=True):
     cancelled: bool = False
     refused: str | None = None  # why Slurm did not take it
     given_up: str | None = None  # why nothing more is submitted after it
-    is_whole: bool = False  # all was delivered, though the job ended before it said so
 
 
 class NodeState(msgspec.Struct, frozen=True):

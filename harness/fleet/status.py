@@ -8,9 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.fleet import slurm
+from harness.fleet.counting import counting
 from harness.fleet.folder import Attempt, FleetFolder, JobPlan, NodeState, now
 from harness.fleet.slurm import SlurmJob
 from harness.fleet.types import MachineType, seconds
+from harness.store.runs import RunDirectory, load_run
+
+_REFUSALS = 10
+"""So often in a row, and for the type's patience, a job is refused before it fails: one long ago ends nothing."""
 
 
 class State(StrEnum):
@@ -63,6 +68,8 @@ def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None
     attempt, said = attempts[-1], attempts[-1].state
     slurm_job = _of(fleet, job, attempt, known)
     state, reason = _state(attempt, said, slurm_job, known is not None, slurm.accounted)
+    if state in ASKING_AGAIN and _is_whole(fleet, job):
+        state, reason = State.FINISHED, _with_scratch(None, said)  # it died between its last block and its last word
     if state in ASKING_AGAIN:
         state, reason = _last_try(state, reason, attempts, fleet.plan.machine_types[job.type])
     return JobStatus(
@@ -74,8 +81,15 @@ def status_of(fleet: FleetFolder, job: JobPlan, known: Sequence[SlurmJob] | None
         min(planned, max((one.blocks_done for one in _said(attempts)), default=0)),  # without replacement blocks
         planned,
         said.since if said else attempt.submitted.submitted_at,
-        reason,
+        _with_earlier_scratch(reason, attempts[:-1]),
     )
+
+
+def _is_whole(fleet: FleetFolder, job: JobPlan) -> bool:
+    """Whether the delivery that counts has all its blocks."""
+    run, _ = counting(fleet, job)
+    facts = None if run is None else load_run(run)
+    return isinstance(facts, RunDirectory) and facts.facts.get("state") == "complete"
 
 
 def tries_used(attempts: Iterable[Attempt]) -> int:
@@ -91,8 +105,8 @@ def _last_try(
     if used >= kind.tries:
         return State.FAILED, f"{reason}; all {used} tries are used"
     refused = [*itertools.takewhile(lambda one: one.submitted.refused is not None, reversed(attempts))]
-    if refused and now() - refused[-1].submitted.submitted_at > seconds(kind.patience):
-        return State.FAILED, f"{reason} It was refused for {kind.patience}"
+    if len(refused) >= _REFUSALS and now() - refused[-1].submitted.submitted_at > seconds(kind.patience):
+        return State.FAILED, f"{reason} It was refused for {kind.patience}, {len(refused)} times"
     return state, reason
 
 
@@ -116,13 +130,11 @@ def _state(
     if said is not None and said.state in ("finished", "failed"):
         return State(said.state), _told(said)
     submitted = attempt.submitted
-    if submitted.is_whole:
-        return State.FINISHED, None
     if slurm_job is not None and slurm_job.state in slurm.RUNNING:
         return (State.DELIVERING if said is not None and said.state == "delivering" else State.RUNNING), None
     if slurm_job is not None and slurm_job.state in slurm.WAITING:
         return State.WAITING, None
-    has_ended = submitted.refused is not None or (said is not None and said.state in ("excluded", "interrupted"))
+    has_ended = said is not None and said.state in ("excluded", "interrupted")
     if not answers and not has_ended:
         return State.UNKNOWN, "Slurm does not answer"
     if submitted.cancelled:
@@ -151,6 +163,14 @@ _ENDINGS = {
     "COMPLETED": "it ended without a word",
     "FAILED": "it ended with an error; `savedmodel-bench fleet logs` shows it",
 }
+
+
+def _with_earlier_scratch(reason: str | None, earlier: Iterable[Attempt]) -> str | None:
+    """Return a reason, and where earlier attempts left what they could not deliver."""
+    for said in _said(earlier):
+        if said.state == "interrupted":
+            reason = _with_scratch(reason, said)
+    return reason
 
 
 def _told(said: NodeState) -> str | None:

@@ -176,8 +176,10 @@ class _Shift:
         if self._undelivered is not None:
             where = f"what it measured is on {self._state.node} in {self._node.scratch}"
             print(f"Nothing was cleaned up: {where}.", file=sys.stderr)
+            told = "" if reason is None else f"{reason}; "
+            ended = "failed" if ended == "failed" else "interrupted"
             with contextlib.suppress(OSError):
-                self._say(state="interrupted", reason=f"not delivered ({self._undelivered}); {where}")
+                self._say(state=ended, reason=f"{told}not delivered ({self._undelivered}); {where}")
             return 3
         shutil.rmtree(self._node.scratch, ignore_errors=True)
         is_clean = not self._node.scratch.exists()

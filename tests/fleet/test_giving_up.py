@@ -84,7 +84,7 @@ def test_what_slurm_refuses_uses_no_try_and_is_not_asked_all_the_time(
         refuse(patch, SlurmError("Slurm did not take the job (limit reached)."))
         assert "limit reached" in collect(fleet).said[0]
         assert collect(fleet).said == []  # a minute has not passed
-        for _ in range(2):
+        for _ in range(9):
             ago(fleet, REFUSED_PAUSE_S)
             assert "limit reached" in collect(fleet).said[0]
         assert only(fleet).state is State.LOST
