@@ -179,6 +179,8 @@ def run(options: argparse.Namespace) -> int:
         return _night(first_of(fleet), options)
     match options.action:
         case "status":
+            if options.fleet is None:
+                _name_others(root, fleet)
             return output_of(options).put(report_status(fleet.plan.fleet, statuses(fleet, slurm.listed())))
         case "collect":
             jobs, done = bring_home(fleet, _say)
@@ -298,6 +300,17 @@ def _newest_question(root: Path) -> FleetFolder | None:
     """Return the newest fleet that does not measure again what another one found."""
     fleets = (open_fleet(root, name) for name in reversed(fleet_names(root)))
     return next((fleet for fleet in fleets if fleet.plan.confirms is None), None)
+
+
+def _name_others(root: Path, newest: FleetFolder) -> None:
+    """Say which other fleets have not ended, for the status is that of one."""
+    known = slurm.listed()
+    for name in (one for one in fleet_names(root) if one != newest.plan.fleet):
+        jobs = statuses(open_fleet(root, name), known)
+        left = sum(one.state not in ENDED for one in jobs)
+        if left:
+            more = f"`{command_name()} fleet status {name}`"
+            _say(f"Fleet {name} has not ended ({left} of {count(len(jobs), 'job')} open): {more}")
 
 
 def _collect_others(root: Path, newest: FleetFolder) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import UsageError
 
 _TIMEOUT_S = 120
-_FORMAT = "%i|%T|%N|%k"
+_FORMAT = "%i|%T|%N|%r|%k"
 _GONE = re.compile(r"invalid job id|already (completing|completed)", re.IGNORECASE)
 """What scancel says of jobs that have ended."""
 
@@ -32,6 +32,7 @@ class SlurmJob:
     state: str  # as Slurm writes it: RUNNING, NODE_FAIL
     node: str | None
     comment: str
+    reason: str | None = None  # why it waits: Resources, Priority
 
     @property
     def lives(self) -> bool:
@@ -82,8 +83,9 @@ def listed() -> list[SlurmJob] | None:
     for line in done.stdout.splitlines():
         slurm_id, _, rest = line.partition("|")
         state, _, rest = rest.partition("|")
-        node, _, comment = rest.partition("|")
-        found.append(SlurmJob(slurm_id, state, node or None, comment))
+        node, _, rest = rest.partition("|")
+        reason, _, comment = rest.partition("|")
+        found.append(SlurmJob(slurm_id, state, node or None, comment, None if reason in ("", "None") else reason))
     return found
 
 

@@ -119,7 +119,8 @@ def _scancel(folder: Path, numbers: list[str]) -> int:
 def _squeue(folder: Path) -> int:
     for job in jobs(folder):
         if not (folder / "forget").exists() or job["state"] in ("PENDING", "RUNNING"):
-            print("|".join((job["id"], job["state"], job["node"] or "", job["comment"])))
+            reason = "Resources" if job["state"] == "PENDING" else "None"
+            print("|".join((job["id"], job["state"], job["node"] or "", reason, job["comment"])))
     return 0
 
 

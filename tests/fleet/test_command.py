@@ -113,6 +113,7 @@ def test_a_start_submits_and_the_status_is_the_same_as_data(
     assert main(["fleet", "status", "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [(one["state"], one["slurm_id"], one["attempt"]) for one in told["jobs"]] == [("waiting", "1", 1)]
+    assert told["jobs"][0]["reason"] == "Slurm says: Resources"
     assert main(["fleet", "clean"]) == 3
     assert "h100-1 have not ended" in capsys.readouterr().err
     assert main(["fleet", "cancel"]) == 0
@@ -183,3 +184,12 @@ def test_who_waits_outlasts_a_collect_of_cron(
     assert main(["fleet", "start", "--on", "h100", "--wait", *QUESTION]) == 3
     assert pauses == 3
     assert "Nothing of fleet" in capsys.readouterr().err  # it ends once the job has, not with the other command
+
+
+def test_the_status_of_one_fleet_names_the_others_that_have_not_ended(
+    project: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    first = make_fleet(project, {"h100": make_type("h100", scratch=str(tmp_path))})
+    make_fleet(project, {"h100": make_type("h100", scratch=str(tmp_path))})
+    assert main(["fleet", "status"]) == 0
+    assert f"Fleet {first.plan.fleet} has not ended (1 of 1 job open): " in capsys.readouterr().err

@@ -116,7 +116,7 @@ def test_a_copy_that_was_cut_off_is_removed(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_comment_that_is_no_utf8_hides_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "squeue"
-    program.write_bytes(b"#!/bin/sh\nprintf '1|RUNNING|n1|caf\\351\\n2|PENDING||ours\\n'\n")
+    program.write_bytes(b"#!/bin/sh\nprintf '1|RUNNING|n1|None|caf\\351\\n2|PENDING||Priority|ours\\n'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     found = slurm.listed()
