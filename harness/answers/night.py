@@ -11,7 +11,7 @@ from typing import Any
 from harness.answers.comparison import Comparison
 from harness.answers.shortfall import EXIT_CODE
 from harness.store.nights import StoredNight
-from harness.verdict.nights import Concluded, Role, fires
+from harness.verdict.nights import Concluded, Role, fires, tried
 from harness.verdict.rows import Row
 
 CANARY_DAYS = 7
@@ -87,8 +87,8 @@ class Night:
 
     @property
     def aa_judged(self) -> int:
-        """How many rows the A/A arm judged."""
-        return 0 if self.itself is None else sum(row.judged for row in self.itself.rows)
+        """How many rows of the A/A arm could have been called."""
+        return 0 if self.itself is None else tried(self.itself.rows)
 
     @property
     def is_trusted(self) -> bool:

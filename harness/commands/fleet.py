@@ -241,8 +241,8 @@ def _start(root: Path, options: argparse.Namespace) -> int:
     for cost in costs(plan):
         _say(
             f"{cost.type}: {count(cost.jobs, 'job')}, about {max(1, round(cost.expected_s / 60))} min each (end "
-            f"{_clock(cost.expected_s)} if nodes are free), at most {cost.node_hours:g} node-hours and "
-            f"{cost.gpu_hours:g} GPU-hours, tries included."
+            f"{_clock(cost.expected_s)} if nodes are free), at most {cost.node_hours:.3g} node-hours and "
+            f"{cost.gpu_hours:.3g} GPU-hours, tries included."
         )
     if options.dry_run:
         for name, arguments in submissions(plan):

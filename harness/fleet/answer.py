@@ -18,7 +18,7 @@ from harness.metrics import METRICS
 from harness.store.runs import RunDirectory, open_run
 from harness.verdict.confirmation import Standing, confirm
 from harness.verdict.margins import Asked
-from harness.verdict.nights import fires
+from harness.verdict.nights import fires, tried
 from harness.verdict.rows import Row, Verdict
 from harness.verdict.types import CHANGES, OnType, Statement, state
 
@@ -47,6 +47,16 @@ class FleetRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Arm:
+    """The A/A arm of one job: the new release, measured twice on its node, against itself."""
+
+    job: str
+    node: str | None
+    judged: int
+    called: int
+
+
+@dataclass(frozen=True, slots=True)
 class FleetAnswer:
     """What a fleet found.
 
@@ -64,6 +74,7 @@ class FleetAnswer:
     waves: tuple[str, ...] = ()  # fleets that measured again what it called
     unstaged: tuple[str, ...] = ()  # types on which imports and cold loads would measure a shared file system
     absent: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
+    arms: tuple[Arm, ...] = ()  # with `start --aa`
 
     def exit_code(self, require_coverage: float, *, require_decision: bool = False) -> int:
         """Return 1 if a regression is called on any type, else 3 where too little was measured, else 2 or 0."""
@@ -99,6 +110,7 @@ def answer(
     comparisons: dict[str, list[Comparison]] = {name: [] for name in names}
     by_key: dict[Key, dict[str, TypeRow]] = {}
     missing = []
+    arms: list[Arm] = []
     parts: list[Part] = []
     sides: tuple[str, str] | None = None
     waves = [open_fleet(fleet.root, name) for name in fleet.waves() if name in fleet_names(fleet.root)]
@@ -111,9 +123,10 @@ def answer(
             old, new, *again = sides_of(run.run)
             sides = (old, new)
             comparison = compare_in_run(run, old, new, Selection(operations), margins=margins)
-            distrust = _distrust(run, new, again, Selection(operations), margins)
-            if distrust is not None:
-                missing.append(f"{job.name} cannot be trusted: {distrust}")
+            arms += _arms(status, run, new, again, Selection(operations), margins)
+            if again and arms[-1].called:
+                differs = f"differs from itself in {arms[-1].called} of {arms[-1].judged} rows"
+                missing.append(f"{job.name} cannot be trusted: {new} was measured twice and {differs}")
                 parts.append(Part(job, None, status.blocks_planned, fleet.plan.machine_types[job.type].stage is False))
                 continue
             if fleet.plan.machine_types[job.type].stage is False:
@@ -148,6 +161,7 @@ def answer(
         tuple(wave.plan.fleet for wave in waves),
         tuple(name for name, kind in fleet.plan.machine_types.items() if kind.stage is False),
         {key: reasons for key, reasons in absent_rows(fleet.plan).items() if _is_asked(key, operations)},
+        tuple(arms),
     )
 
 
@@ -160,14 +174,17 @@ def sides_of(run: RunDirectory) -> list[str]:
     return [names[1], names[0], *names[2:]] if len(names) > 2 else names
 
 
-def _distrust(
-    run: RunTables, new: str, again: Sequence[str], selection: Selection, margins: Asked | None
-) -> str | None:
-    """Return what a node's A/A arm has against it; None where it has none, or nothing fires."""
+def _arms(
+    status: JobStatus,
+    run: RunTables,
+    new: str,
+    again: Sequence[str],
+    selection: Selection,
+    margins: Asked | None,
+) -> list[Arm]:
+    """Return the A/A arm of a job's run; nothing where it has none."""
     rows = [row for one in again for row in compare_in_run(run, new, one, selection, margins=margins).rows]
-    fired = len(fires(rows))
-    judged = sum(row.judged for row in rows)
-    return f"{new} was measured twice and differs from itself in {fired} of {judged} rows" if fired else None
+    return [Arm(status.job.name, status.node, tried(rows), len(fires(rows)))] if again else []
 
 
 def _measured_again(

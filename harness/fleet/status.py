@@ -133,7 +133,7 @@ def _state(
     if slurm_job is not None and slurm_job.state in slurm.RUNNING:
         return (State.DELIVERING if said is not None and said.state == "delivering" else State.RUNNING), None
     if slurm_job is not None and slurm_job.state in slurm.WAITING:
-        return State.WAITING, slurm_job.reason and f"Slurm says: {slurm_job.reason}"
+        return State.WAITING, slurm_job.reason and f"it waits: {slurm_job.reason}"
     has_ended = said is not None and said.state in ("excluded", "interrupted")
     if not answers and not has_ended:
         return State.UNKNOWN, "Slurm does not answer"

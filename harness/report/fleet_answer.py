@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from harness.answers.shortfall import EXIT_CODE
 from harness.fleet.answer import FleetAnswer, FleetRow, TypeRow
 from harness.report.comparison_data import comparison_data
-from harness.report.document import Document, Note, Paragraph, Part, Report, Section, Tone, table
+from harness.report.document import Document, Note, Paragraph, Part, Report, Section, Tone, items, table
+from harness.report.notes import is_of_sides, notes_text
 from harness.report.numbers import change, count, percent
 from harness.report.paths import shown_path
-from harness.report.wording import Places, title
+from harness.report.wording import Places, left_out_text, shared_reason_text, title
 from harness.verdict.confirmation import Standing
-from harness.verdict.rows import Verdict
+from harness.verdict.rows import Reason, Row, Verdict
 
 _HOW_TO_READ = (
     'Each machine type is an answer of its own: its verdict is that of `compare` on it alone. "Everywhere" needs a '
@@ -49,6 +51,11 @@ def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decisi
         notes.append(_confirmed(answer))
     for name, found in answer.comparisons.items():
         notes += [f"{name}: {one.shortfall}" for one in found if one.shortfall is not None]
+        notes += [f"{name}: {left_out_text(one.tainted, one.taint_kinds)}." for one in found if one.tainted]
+    notes += _of_sides(answer)
+    if answer.arms:
+        each = ", ".join(f"{one.called} of {one.judged} on {one.node or one.job}" for one in answer.arms)
+        notes.append(f"{answer.new} was measured twice on each node; rows in which it differs from itself: {each}.")
     lacking = [
         name for name, share in answer.coverage.items() if share < require_coverage or not answer.comparisons.get(name)
     ]
@@ -75,6 +82,9 @@ def report_fleet(answer: FleetAnswer, *, require_coverage: float, require_decisi
     if own:
         parts.append(Section("Changed on a type alone, not at the level of all types", (_table(answer, own),)))
     parts.append(Section("Of each type alone", (_per_type(answer),)))
+    undecided = list(_undecided(answer))
+    if undecided:
+        parts.append(Section("Inconclusive, by type", (items(undecided, "row"),), True))
     parts.append(Paragraph(_HOW_TO_READ, Tone.QUIET))
     return Report("fleet", Document(None, tuple(parts)), _data(answer), code, tuple(notes), shortfall=shortfall)
 
@@ -102,6 +112,28 @@ def _confirmed(answer: FleetAnswer) -> str:
     found = Counter(one.standing for row in answer.rows for one in row.types.values() if one.standing is not None)
     said = ", ".join(f"{found[standing]} {standing.value}" for standing in Standing if found[standing]) or "nothing"
     return f"Of {count(found.total(), 'call')} on single types, measured again by {', '.join(answer.waves)}: {said}."
+
+
+def _of_sides(answer: FleetAnswer) -> list[str]:
+    """Return what else than TensorFlow differs between the releases; said once where it is so on all types."""
+    said: dict[str, list[str]] = {}
+    for name, found in answer.comparisons.items():
+        for text in {text: None for one in found for text in notes_text(filter(is_of_sides, one.notes))}:
+            said.setdefault(text, []).append(name)
+    return [text if len(on) == len(answer.comparisons) else f"{', '.join(on)}: {text}" for text, on in said.items()]
+
+
+def _undecided(answer: FleetAnswer) -> Iterator[str]:
+    """Yield the rows that a type leaves open, those of one reason together."""
+    places = Places.of([row.any for row in answer.rows])
+    for name, found in answer.comparisons.items():
+        by_reason: dict[Reason, list[Row]] = {}
+        for row in (row for one in found for row in one.rows):
+            if row.judged and row.verdict is Verdict.INCONCLUSIVE:
+                by_reason.setdefault(row.reason, []).append(row)
+        for rows in by_reason.values():
+            which = "; ".join(places.row(row) for row in rows)
+            yield f"{name}: {shared_reason_text(rows)}: {which}"
 
 
 def _q(q: float) -> str:
@@ -165,6 +197,7 @@ def _data(answer: FleetAnswer) -> dict[str, Any]:
         "coverage": dict(answer.coverage),
         "missing": list(answer.missing),
         "unstaged": list(answer.unstaged),
+        "aa": [asdict(one) for one in answer.arms],
     }
 
 

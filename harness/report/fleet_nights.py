@@ -76,10 +76,13 @@ def _headline(answer: FleetNight) -> str:
         for finding in night.concluded.findings
     ]
     new = states.count(State.NEW)
-    said = [f"{count(new, 'regression')} newly confirmed" if new else "nothing new"]
+    unable = sum(night.shortfall is not None for night in concluded)
+    distrusted = sum(bool(night.fired) for night in concluded)
+    is_silent = new == 0 and unable + distrusted == len(concluded)
+    said = [f"{count(new, 'regression')} newly confirmed" if new else "no answer" if is_silent else "nothing new"]
     others = (State.GONE, State.OPEN, State.ACCEPTED)
     said += [f"{states.count(state)} {state.value}" for state in others if state in states]
-    distrusted = sum(bool(night.fired) for night in concluded)
+    said += [f"too little was measured on {count(unable, 'node')}"] if unable else []
     said += [f"{count(distrusted, 'node')} cannot be trusted"] if distrusted else []
     shares = ", ".join(f"{name} {percent(share)}" for name, share in answer.coverage.items())
     which = f"{len(concluded)} of {count(len(answer.nodes), 'node')}"

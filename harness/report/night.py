@@ -8,7 +8,6 @@ from typing import Any
 
 from harness.answers.comparison import Comparison
 from harness.answers.night import AlarmRecord, Canary, Changed, Night
-from harness.answers.notes import LocksDiffer, OwnInterpreters, OwnWheel, SidesDiffer
 from harness.report.comparison import report_comparison
 from harness.report.document import (
     Case,
@@ -28,7 +27,7 @@ from harness.report.document import (
     items,
     table,
 )
-from harness.report.notes import notes_text
+from harness.report.notes import is_of_sides, notes_text
 from harness.report.numbers import change, count, interval
 from harness.report.pages.comparison import comparison_page
 from harness.report.wording import Places, finding_text
@@ -43,7 +42,6 @@ _MISSED = {
     "unmeasured": "could not be measured",
     "untrusted": "could not be trusted, since the build differed from itself",
 }
-_OF_SIDES = (SidesDiffer, LocksDiffer, OwnWheel, OwnInterpreters)
 _MOST = 20
 
 
@@ -186,6 +184,8 @@ def _headline(night: Night) -> str:
     states = [] if night.concluded is None else [one.state for one in night.concluded.findings]
     new, gone = states.count(State.NEW), states.count(State.GONE)
     text = f"{count(new, 'regression')} newly confirmed" if new else "nothing new"
+    if night.shortfall is not None and not new:
+        text = "too little was measured to say that nothing is new"
     rest = [
         f"{gone} gone" if gone else "",
         f"{states.count(State.OPEN)} open" if State.OPEN in states else "",
@@ -211,7 +211,7 @@ def _qualifications(night: Night) -> Iterator[str]:
 def _notes(night: Night, *, of_sides: bool) -> Iterator[str]:
     """Yield what differs beside the releases, or all other notes; what all comparisons say is told once."""
     told = {
-        one.old.name: notes_text(note for note in one.notes if isinstance(note, _OF_SIDES) == of_sides)
+        one.old.name: notes_text(note for note in one.notes if is_of_sides(note) == of_sides)
         for one in night.comparisons
     }
     of_all = set.intersection(*map(set, told.values())) if told else set()

@@ -36,6 +36,11 @@ _CAUSES = {
 }
 
 
+def is_of_sides(note: Note) -> bool:
+    """Whether a fact is about what differs between the sides beside the release."""
+    return isinstance(note, SidesDiffer | LocksDiffer | OwnWheel | OwnInterpreters)
+
+
 def notes_text(notes: Iterable[Note]) -> tuple[str, ...]:
     """Return a sentence or two for each fact; up to three lines for dependencies that differ."""
     lines = (lock_lines(note) if isinstance(note, LocksDiffer) else (note_text(note),) for note in notes)

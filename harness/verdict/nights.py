@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from harness.verdict.confirmation import RowKey, Standing
-from harness.verdict.rows import Row, Verdict
+from harness.verdict.rows import Method, Row, Verdict
 
 
 class Role(StrEnum):
@@ -202,6 +202,11 @@ def baselines(known: Known, stable: str | None, most: int, seen: Mapping[str, st
 def fires(rows: Iterable[Row]) -> tuple[Row, ...]:
     """Return the rows in which a build was called different from itself: with any, the night cannot be trusted."""
     return tuple(row for row in rows if row.judged and row.verdict in (Verdict.REGRESSION, Verdict.IMPROVEMENT))
+
+
+def tried(rows: Iterable[Row]) -> int:
+    """Return how many rows of a build against itself could have been called: judged, with something to compare."""
+    return sum(row.judged and row.method is not Method.NONE for row in rows)
 
 
 def called(rows: Iterable[Row]) -> tuple[Row, ...]:

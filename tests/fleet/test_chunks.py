@@ -179,7 +179,7 @@ def test_what_is_no_model_is_told_and_the_others_are_checked(by_hand: Path, tmp_
 
 def test_an_answer_that_cannot_be_read_is_missing(by_hand: Path, tmp_path: Path) -> None:
     fleet = checking(tmp_path, "ab")
-    with pytest.raises(UsageError, match=r"has arrived yet: h100-1 has 0 of 2 models \(waiting\)"):
+    with pytest.raises(UsageError, match=r"has arrived yet: h100-1 has 0 of 2 models \(it waits: Resources\)"):
         reported(fleet)
     do_all(by_hand)
     folder = fleet.attempts("h100-1")[0].path / "answers"

@@ -113,7 +113,7 @@ def test_a_start_submits_and_the_status_is_the_same_as_data(
     assert main(["fleet", "status", "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [(one["state"], one["slurm_id"], one["attempt"]) for one in told["jobs"]] == [("waiting", "1", 1)]
-    assert told["jobs"][0]["reason"] == "Slurm says: Resources"
+    assert told["jobs"][0]["reason"] == "it waits: Resources"
     assert main(["fleet", "clean"]) == 3
     assert "h100-1 have not ended" in capsys.readouterr().err
     assert main(["fleet", "cancel"]) == 0

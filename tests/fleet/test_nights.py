@@ -234,6 +234,8 @@ def test_a_comparison_with_an_arm_and_what_a_second_wave_says_of_it(
     told = fleet.report()
     assert (told["exit_code"], told["coverage"]) == (1, {"h100": 0.0, "a100": 1.0})
     assert "h100-1 cannot be trusted" in told["notes"][0]
+    assert [(one["node"], one["called"] > 0) for one in told["aa"]] == [("n1", True), ("n2", False)]
+    assert any("rows in which it differs from itself: " in note for note in told["notes"])
     on_a100 = [row["types"]["a100"] for row in told["rows"] if row["metric"] == "load_warm_s"]
     assert {(one["verdict"], one["standing"]) for one in on_a100} == {("regression", "unconfirmed")}
     assert main(["fleet", "confirm"]) == 0

@@ -14,7 +14,7 @@ from harness.planning.nights import AskedNight
 from harness.report.history_words import finding_text
 from harness.store.nights import StoredNight, accepted_of, in_time, known_after, known_as_facts, nights_of, open_night
 from harness.store.runs import RunDirectory, open_run
-from harness.verdict.nights import Known, called, conclude, fires
+from harness.verdict.nights import Known, called, conclude, fires, tried
 from harness.verdict.rows import Row
 
 
@@ -63,7 +63,7 @@ class MachineNight:
         itself, _ = self._judged()
         fired = fires(itself.rows)
         self.stored = self.stored.updated(
-            aa={"judged": sum(row.judged for row in itself.rows), "called": len(fired)},
+            aa={"judged": tried(itself.rows), "called": len(fired)},
             only_exact=self._asked.only_exact,
             circumstances=circumstances(self._stored_run("measure").facts, itself),
         )
