@@ -51,6 +51,14 @@ def test_exit_codes():
     assert "could not be measured undisturbed tonight" in unmeasured.notes[0]
 
 
+def test_a_night_that_measured_too_little_does_not_say_that_nothing_is_new():
+    short = replace(NIGHT, concluded=Concluded((), {}, (), ()), shortfall="9 of 9 operations could not be compared")
+    text = shown(short)
+    assert "Result: too little was measured to say that nothing is new." in text
+    assert "9 of 9 operations could not be compared" in text
+    assert "Result: nothing new." in shown(replace(short, shortfall=None))
+
+
 def test_json_has_what_programs_read():
     data = night_data(RED)
     assert data["baselines"][0] == {"id": "cd34", "role": "last-good", "name": "v2.22.0.dev20261126"}
