@@ -185,7 +185,7 @@ def _headline(night: Night) -> str:
     new, gone = states.count(State.NEW), states.count(State.GONE)
     text = f"{count(new, 'regression')} newly confirmed" if new else "nothing new"
     if night.shortfall is not None and not new:
-        text = "too little was measured to say that nothing is new"
+        text = f"too little was measured to say that nothing is new ({night.shortfall.removesuffix('.')})"
     rest = [
         f"{gone} gone" if gone else "",
         f"{states.count(State.OPEN)} open" if State.OPEN in states else "",
