@@ -128,9 +128,14 @@ def _be_patient(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Colle
     """Let a job that waits too long for its node be measured elsewhere, this time, or end it where that cannot be."""
     attempts = fleet.attempts(job.name)
     attempt = attempts[-1]
-    bound = attempt.submitted.node or job.node
+    bound = job.node if attempt.submitted.node is None else attempt.submitted.node
     kind = fleet.plan.machine_types[job.type]
-    if bound is None or now() - attempt.submitted.submitted_at < seconds(kind.patience) or status.slurm_id is None:
+    if (
+        not bound
+        or attempt.submitted.cancelled
+        or now() - attempt.submitted.submitted_at < seconds(kind.patience)
+        or status.slurm_id is None
+    ):
         return
     waited = f"{job.name} waited {kind.patience} for {bound}"
     is_last = tries_used(attempts) >= kind.tries
@@ -199,7 +204,7 @@ def excluded(fleet: FleetFolder, machine_type: str) -> list[str]:
 
 def _too_many(kind: MachineType, bad: Sequence[str]) -> bool:
     nodes = slurm.nodes_of(kind.partition, kind.constraint)
-    return len(bad) > (len(nodes) if nodes else kind.nodes) / 2
+    return bool(nodes) and len(bad) > len(nodes or ()) / 2  # where Slurm does not name them, `tries` ends it
 
 
 def _node_of(attempts: Sequence[Attempt], number: int) -> str | None:

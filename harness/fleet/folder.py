@@ -107,6 +107,7 @@ class Submitted(msgspec.Struct, frozen=True):
     seed_from: int | None = None  # the attempt whose blocks it goes on from
     cancelled: bool = False
     refused: str | None = None  # why Slurm did not take it
+    unanswered: bool = False  # sbatch did not come back: Slurm may have taken it
     given_up: str | None = None  # why nothing more is submitted after it
 
 

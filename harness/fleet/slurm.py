@@ -108,6 +108,8 @@ def cancel(slurm_ids: Sequence[str]) -> None:
     if slurm_ids and done is None:
         raise SlurmError("Slurm does not answer, so nothing was cancelled: try again.")
     complaints = [] if done is None or not done.returncode else done.stderr.strip().splitlines()
+    if done is not None and done.returncode and not complaints:
+        complaints = [f"exit code {done.returncode}"]
     refused = [line for line in complaints if not _GONE.search(line)]
     if refused:
         raise SlurmError(f"Slurm did not cancel all jobs ({refused[-1]}): try again.")

@@ -32,6 +32,9 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNANSWERED_S = 300.0
+"""How long a job may still begin whose submission Slurm did not answer."""
+
 ENDED = frozenset({State.FINISHED, State.CANCELLED, State.FAILED})
 """States after which nothing more comes of a job."""
 
@@ -93,8 +96,12 @@ def _is_whole(fleet: FleetFolder, job: JobPlan) -> bool:
 
 
 def tries_used(attempts: Iterable[Attempt]) -> int:
-    """Return how often a job was submitted; what Slurm refused does not count."""
-    return sum(one.submitted.refused is None for one in attempts)
+    """Return how often a job was submitted; what Slurm refused, or never answered and did not run, does not count."""
+    return sum(one.submitted.refused is None and not _is_unheard(one) for one in attempts)
+
+
+def _is_unheard(attempt: Attempt) -> bool:
+    return attempt.submitted.unanswered and attempt.state is None
 
 
 def _last_try(
@@ -145,6 +152,10 @@ def _state(
         return State.LOST, submitted.refused
     if said is not None and has_ended:
         return (State.EXCLUDED if said.state == "excluded" else State.LOST), _told(said)
+    if slurm_job is None and _is_unheard(attempt):
+        if now() - submitted.submitted_at < UNANSWERED_S:
+            return State.UNKNOWN, "Slurm did not say whether it took the job, and may still take it"
+        return State.LOST, "Slurm did not say whether it took the job, and does not know it"
     slurm_id = submitted.slurm_id
     ended = slurm_job.state if slurm_job else accounted(slurm_id) if slurm_id else None
     if ended is None:

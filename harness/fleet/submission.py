@@ -42,6 +42,7 @@ def submit(
     try:
         slurm_id = slurm.submit(arguments, SCRIPT, [fleet.plan.python, str(file)])
     except slurm.NoAnswerError:
+        attempt.note(unanswered=True)
         raise
     except slurm.SlurmError as error:
         attempt.note(refused=str(error))

@@ -18,7 +18,7 @@ from harness.fleet import collecting, slurm, submission
 from harness.fleet.collecting import REFUSED_PAUSE_S, cancel, collect
 from harness.fleet.folder import FleetFolder, write_plan
 from harness.fleet.slurm import NoAnswerError, SlurmError
-from harness.fleet.status import JobStatus, State, statuses
+from harness.fleet.status import UNANSWERED_S, JobStatus, State, statuses
 from harness.machine.findings import problem
 
 
@@ -193,3 +193,45 @@ def test_a_nodes_name_stays_as_slurm_writes_it(by_hand: Path, tmp_path: Path, mo
     do(by_hand)
     assert collect(fleet).submitted == ["h100-1"]
     assert "--exclude=DGX-01" in fake_slurm.jobs(by_hand)[-1]["words"]
+
+
+def test_an_unanswered_submission_is_waited_for_and_uses_no_try(
+    by_hand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = one_job(tmp_path, tries=2)
+    lose(fleet, by_hand)
+    with monkeypatch.context() as patch:
+        refuse(patch, NoAnswerError("Slurm did not say whether it took the job."))
+        for _ in range(3):
+            collect(fleet)
+            assert only(fleet).state is State.UNKNOWN
+            assert collect(fleet).said == []  # it may still come
+            ago(fleet, UNANSWERED_S)
+    assert collect(fleet).submitted == ["h100-1"]
+    assert do(by_hand) == 0
+    assert only(fleet).state is State.FINISHED
+
+
+def test_without_the_names_of_all_nodes_an_unfit_one_is_passed_by(
+    by_hand: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = one_job(tmp_path, constraint=None)
+    monkeypatch.setattr(working, "host_findings", lambda: [problem("memory", "1 GB of memory", "Add some.")])
+    monkeypatch.setattr(slurm, "nodes_of", lambda *_: None)
+    do(by_hand)
+    assert collect(fleet).submitted == ["h100-1"]
+    assert "--exclude=n1" in fake_slurm.jobs(by_hand)[-1]["words"]
+
+
+def test_a_job_that_was_freed_of_its_node_or_cancelled_is_not_moved_again(by_hand: Path, tmp_path: Path) -> None:
+    fleet = one_job(tmp_path, patience="1h", constraint=None)
+    (attempt,) = fleet.attempts("h100-1")
+    for noted in ({"node": ""}, {"node": "n1", "cancelled": True}):
+        attempt.note(submitted_at=attempt.submitted.submitted_at - 4000, **noted)
+        assert (collect(fleet).said, only(fleet).state) == ([], State.WAITING)
+
+
+def test_a_scancel_that_fails_without_a_word_is_no_success(fleet: FleetFolder, by_hand: Path) -> None:
+    (by_hand / "scancel").write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(UsageError, match="exit code 1"):
+        cancel(fleet)
