@@ -261,8 +261,9 @@ def now() -> float:
 
 
 def new_name() -> str:
-    """Return the name of a new fleet: it sorts by time."""
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    """Return the name of a new fleet, which sorts by time: the second, and its part in 65,536ths."""
+    begun = datetime.datetime.now(datetime.UTC)
+    return f"{begun:%Y%m%dT%H%M%S}-{begun.microsecond * 65536 // 1_000_000:04x}"
 
 
 def fleets_path(root: Path) -> Path:
