@@ -28,7 +28,8 @@ def test_a_time_limit_is_survived(real: Slurm, tmp_path: Path) -> None:
     kinds = types(tmp_path, "h100")
     fleet = make_fleet(root, {"h100": replace(kinds["h100"], wall_time="1m", notice="20s")}, blocks=12)
     until(lambda: state_of(fleet) is State.LOST, 120)
-    assert 0 < statuses(fleet, commands.listed())[0].blocks_done < 12
+    # Slurm tells a job up to a minute before it was asked to: at times before the first block ends.
+    assert statuses(fleet, commands.listed())[0].blocks_done < 12
     stub(root, pause_s=0.0)
     assert collected(fleet).jobs[0].attempt == 2
     whole(fleet, root)
