@@ -165,7 +165,7 @@ def _submit_again(fleet: FleetFolder, job: JobPlan, status: JobStatus, done: Col
     if attempts and attempts[-1].submitted.refused and now() - attempts[-1].submitted.submitted_at < REFUSED_PAUSE_S:
         return
     if attempts and bad and _too_many(kind, bad):
-        why = f"{job.type}: {', '.join(bad)} cannot be measured on ({status.reason}), more than half of its nodes"
+        why = f"{job.type}: more than half of its nodes cannot be measured on: {', '.join(bad)} ({status.reason})"
         _give_up(attempts[-1], why, done)
         return
     if attempts and fleet.plan.confirms is not None and job.node in bad:

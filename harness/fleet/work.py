@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -78,16 +78,26 @@ def work(file: Path, do: Do | None = None) -> int:
         attempt.say(replace(state, state="excluded", reason=problem))
         return 0
     try:
+        scratch = guest.make_scratch(above)
         stage = stage_of(fleet.plan.machine_types[job.type])
         if job.task.is_timed and stage is not None:
-            open_stage(stage)
-        scratch = guest.make_scratch(above)
+            with _removed_if_refused(scratch):
+                open_stage(stage)
     except UsageError as error:
         attempt.say(replace(state, state="excluded", reason=str(error)))
         return 0
     state = replace(state, scratch=str(scratch))
     attempt.say(state)
     return _Shift(NodeWork(fleet, job, attempt, scratch, gpu), state, signals).do(do or do_here)
+
+
+@contextlib.contextmanager
+def _removed_if_refused(scratch: Path) -> Iterator[None]:
+    try:
+        yield
+    except UsageError:
+        scratch.rmdir()
+        raise
 
 
 def do_here(root: Path, node: NodeWork, progress: Progress) -> Outcome | None:

@@ -175,6 +175,15 @@ def test_a_stage_that_one_node_cannot_have_excludes_the_node(by_hand: Path, tmp_
     assert do(by_hand) == 0
     status = only(fleet)
     assert (status.state, "correct `stage`" in str(status.reason)) == (State.EXCLUDED, True)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_scratch_folder_that_is_missing_is_not_made(by_hand: Path, tmp_path: Path) -> None:
+    fleet = one_job(tmp_path, stage=True)
+    (tmp_path / "scratch").rmdir()
+    assert do(by_hand) == 0
+    assert "correct `scratch`" in str(only(fleet).reason)
+    assert not (tmp_path / "scratch").exists()
 
 
 def test_a_job_that_died_with_everything_delivered_is_finished(fleet: FleetFolder, by_hand: Path) -> None:
